@@ -1,0 +1,3 @@
+"""The autograder of the DDPM homework kit."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,62 @@
+"""The command line: parses, calls, prints. `python -m autograder --help` explains it."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from rich.console import Console
+
+from . import __version__, checks
+from .box import Box
+from .expected import Expectations, ExpectationsError
+from .files import write
+from .grading import grade
+from .paths import HIDDEN, PUBLIC
+from .record import UNGRADED
+from .reports import gradescope, junit, terminal
+from .rubric import Rubric
+
+GRADED, USAGE, NOT_GRADED = 0, 2, 3
+
+
+def main(arguments=None):
+    parser = argparse.ArgumentParser("python -m autograder", description="The autograder of the DDPM homework kit.")
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    command = commands.add_parser("grade", help="grade one submission: a folder, zip or tar with scheduler.py")
+    command.add_argument("submission", type=Path)
+    command.add_argument("--out", type=Path, required=True, metavar="DIR", help="where results.json and junit.xml go")
+    command.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="for the training check")
+    command.add_argument("--only", action="append", choices=checks.PARTS, default=[], metavar="PART",
+                         help=f"run this part only; may be repeated ({', '.join(checks.PARTS)})")  # fmt: skip
+    command.add_argument("--public", action="store_true", help="public cases only")
+    command.set_defaults(run=run_grade)
+    options = parser.parse_args(arguments)
+    return options.run(options)
+
+
+def run_grade(options):
+    console, errors = Console(), Console(stderr=True)
+    if not options.submission.exists():
+        errors.print(
+            f"There is no {options.submission}. Give a folder, zip or tar with scheduler.py in it.", style="red"
+        )
+        return USAGE
+    rubric = Rubric.load()
+    try:
+        public = Expectations.load(PUBLIC, checks.version())
+        hidden = Expectations.load(HIDDEN, checks.version()) if HIDDEN.exists() and not options.public else None
+    except ExpectationsError as error:
+        errors.print(str(error), style="red")
+        return NOT_GRADED
+    with Box(rubric.limits) as box, errors.status("Starting the box") as status:
+        record = grade(options.submission, box, rubric, public, hidden, options.only, status.update)
+    write(options.out / "results.json", gradescope.render(record))
+    write(options.out / "junit.xml", junit.render(record))
+    console.print(terminal.render(record, rubric))
+    console.print(f"Written to {options.out}/: results.json, junit.xml", style="dim")
+    return NOT_GRADED if any(check.verdict == UNGRADED for check in record.checks) else GRADED
+
+
+if __name__ == "__main__":
+    sys.exit(main())

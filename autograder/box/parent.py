@@ -1,0 +1,99 @@
+"""The warm parent: imports torch once, then forks a boxed process for each request. It holds no secret.
+
+Run as a program, with the number of its control socket. Requests are JSON:
+  {"start": {folder, scratch, limits}}, with three descriptors (requests, replies, output)  ->  {"pid": n}
+  {"stop": n}  ->  {"status", "maxrss_kb", "cpu_s"}
+`stop` kills the process with all it started, also what left its session or was orphaned: this process is the
+subreaper of everything below it. When the control socket closes, everything ends.
+"""
+
+import ctypes
+import gc
+import json
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
+
+
+def prctl(option, value):
+    ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
+
+
+def warm():
+    """Import and call once what every boxed process needs, in one thread: a fork copies no thread but this one."""
+    import numpy  # noqa: F401  (students use it)
+    import torch
+    from torch._subclasses.fake_tensor import FakeTensorMode
+
+    torch.set_num_threads(1)
+    with FakeTensorMode(allow_non_fake_inputs=True):
+        torch.linspace(0, 1, 4, device="cuda").sqrt() * torch.ones(4, device="cuda")
+    torch.linspace(0, 1, 4, dtype=torch.float64).cumprod(0).float()[torch.tensor([0, 1])].view(-1, 1).sqrt()
+    torch.randn(2, generator=torch.Generator().manual_seed(0))
+    gc.collect()
+    gc.freeze()  # keeps the collector of a child from touching, and so copying, every page of this process
+
+
+def start(control, request, descriptors):
+    pid = os.fork()
+    if pid == 0:
+        status = 70
+        try:
+            control.close()
+            prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+            os.setsid()
+            import worker
+
+            worker.enter(*descriptors, **request)
+            status = 0
+        finally:
+            os._exit(status)
+    for descriptor in descriptors:
+        os.close(descriptor)
+    return {"pid": pid}
+
+
+def stop(pid):
+    """Kill everything below this process and reap it. Returns the facts about `pid`."""
+    facts = {"status": None, "maxrss_kb": 0, "cpu_s": 0.0}
+    while True:
+        for child in children():
+            os.kill(child, signal.SIGKILL)
+        try:
+            done, status, usage = os.wait4(-1, 0)
+        except ChildProcessError:
+            return facts
+        if done == pid:
+            cpu = round(usage.ru_utime + usage.ru_stime, 3)
+            facts = {"status": os.waitstatus_to_exitcode(status), "maxrss_kb": usage.ru_maxrss, "cpu_s": cpu}
+
+
+def children():
+    """Direct children; what they leave behind becomes a direct child when they die."""
+    return [int(pid) for pid in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()]
+
+
+def main(descriptor):
+    prctl(PR_SET_CHILD_SUBREAPER, 1)
+    control = socket.socket(fileno=descriptor)
+    warm()
+    control.send(b"{}")
+    while True:
+        message, descriptors, _, _ = socket.recv_fds(control, 1 << 16, 3)
+        if not message:
+            break
+        request = json.loads(message)
+        reply = start(control, request["start"], descriptors) if "start" in request else stop(request["stop"])
+        control.send(json.dumps(reply).encode())
+    stop(0)
+    os._exit(0)  # nothing to tidy, and the exit handlers of torch's parts are slow and talkative
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

@@ -1,0 +1,170 @@
+"""A student's scheduler.py as seen from the grader: a small proxy whose calls happen in the box.
+
+Results are rebuilt as plain numpy arrays from declared dtype, shape and bytes. Whatever goes wrong in there comes out
+as record.Failed, with a verdict and a sentence for the student.
+"""
+
+import numpy as np
+
+from ..record import BAD_OUTPUT, CRASHED, NOT_IMPLEMENTED, OVER_LIMIT, TIMED_OUT, WRONG, Failed
+from . import Ended, wire
+
+ATTRIBUTES = ("betas", "alphas", "alphas_cumprod", "timesteps")
+ENDINGS = {
+    "timed_out": (TIMED_OUT, "did not return within {call_seconds} s, so it was stopped"),
+    "output": (OVER_LIMIT, "printed more than {output_kb} kB"),
+}
+
+
+class Value(np.ndarray):
+    """A tensor that came out of the box. `torch_dtype` and `device` are what the student's tensor had."""
+
+    torch_dtype = device = None
+
+
+class Student:
+    """One submission, alive in the box. A process that died is replaced by a fresh one at the next construction."""
+
+    def __init__(self, box, folder, limits):
+        self.box, self.folder, self.limits = box, folder, limits
+        self.process = None
+        self.facts = {}
+
+    def DDPMScheduler(self, **kwargs):
+        return self.construct("DDPMScheduler", kwargs)
+
+    def DDIMScheduler(self, **kwargs):
+        return self.construct("DDIMScheduler", kwargs)
+
+    def construct(self, name, kwargs):
+        self.load()
+        shown = f"{name}({', '.join(f'{key}={value!r}' for key, value in kwargs.items())})"
+        return Scheduler(self, shown, self.ask(shown, "new", name, kwargs))
+
+    def generator(self, seed):
+        """A torch.Generator in the box."""
+        self.load()
+        return self.ask("torch.Generator", "generator", seed)
+
+    def load(self):
+        """Start a process and import scheduler.py in it, unless one is alive. Raises Failed."""
+        if self.process and not self.process.ended.is_set():
+            return
+        self.close()
+        self.process = self.box.start(self.folder)
+        self.ask("import scheduler", "load", "scheduler", seconds=self.limits["import_seconds"])
+
+    def ask(self, shown, request, *arguments, seconds=None):
+        """Send one request. `shown` is how the student would have written it."""
+        if self.process.ended.is_set():
+            raise Failed(CRASHED, f"{shown} could not run: the process had ended", self.process.printed())
+        try:
+            reply = self.process.ask(request, *arguments, seconds=seconds or self.limits["call_seconds"])
+            status, value = reply
+        except Ended as end:
+            self.facts = {"ended": end.why, **(end.facts or {})}
+            raise self.ending(shown, end) from None
+        except (wire.WireError, ValueError, TypeError):
+            status, value = "nonsense", None
+        if status == "ok":
+            return value
+        if status == "error" and isinstance(value, dict) and {"types", "text", "line", "code"} <= value.keys():
+            raise self.exception(shown, value)
+        self.process.end("nonsense")
+        raise Failed(BAD_OUTPUT, f"{shown} sent something that is not a result")
+
+    def ending(self, shown, end):
+        if end.why in ENDINGS:
+            verdict, text = ENDINGS[end.why]
+            return Failed(verdict, f"{shown} {text.format(**self.limits)}")
+        status = (end.facts or {}).get("status")
+        how = f"by signal {-status}" if isinstance(status, int) and status < 0 else f"with exit status {status}"
+        return Failed(CRASHED, f"{shown} ended the whole process {how} instead of returning")
+
+    def exception(self, shown, error):
+        """An exception of the student's code, as Failed: its type, and where in their file it was raised."""
+        types = [name for name in error["types"] if isinstance(name, str)] or ["an exception"]
+        text = str(error["text"])
+        where = f"scheduler.py line {error['line']}: {error['code']}" if error["line"] else "scheduler.py"
+        if "NotImplementedError" in types:
+            todo = text if text.startswith("TODO") else shown
+            return Failed(
+                NOT_IMPLEMENTED, f"{todo} is not implemented yet (scheduler.py line {error['line']})", types=types
+            )
+        if "MemoryError" in types:
+            return Failed(OVER_LIMIT, f"{shown} needed more than {self.limits['memory_mb']} MB of memory", types=types)
+        return Failed(CRASHED, f"{shown} raised {types[0]} at {where}", text, types)
+
+    def close(self):
+        if self.process:
+            self.process.close()
+
+
+class Scheduler:
+    """A scheduler object in the box. Attributes arrive as arrays, every other name is a method."""
+
+    def __init__(self, student, shown, ref):
+        self._student, self._shown, self._ref = student, shown, ref
+
+    def __getattr__(self, name):
+        if name in ATTRIBUTES:
+            return rebuild(self._student.ask(name, "attribute", self._ref, name), name)
+
+        def method(*args, **kwargs):
+            """Call in the box. An input that the call changed is a Failed: callers go on using their tensors."""
+            sent = [parcel(value) for value in args], {key: parcel(value) for key, value in kwargs.items()}
+            reply = self._student.ask(f"{name}(...)", "call", self._ref, name, *sent)
+            if not (isinstance(reply, tuple) and len(reply) == 2 and isinstance(reply[1], tuple)):
+                raise Failed(BAD_OUTPUT, f"{name}(...) sent something that is not a result")
+            result, after = reply
+            before = [value for value in [*sent[0], *sent[1].values()] if isinstance(value, wire.Tensor)]
+            if [value.data for value in before] != [getattr(value, "data", None) for value in after]:
+                raise Failed(WRONG, f"{name}(...) changes one of its input tensors in place; work on a new tensor")
+            return rebuild(result, f"{name}(...)")
+
+        return method
+
+    def on_cuda(self, name, *args, **kwargs):
+        """The device that the result of a method has for CUDA inputs, or "mismatch", or "undecided"."""
+        sent = [parcel(value, "cuda") for value in args], {k: parcel(v, "cuda") for k, v in kwargs.items()}
+        return self._student.ask(f"{name}(...) with CUDA tensors", "call_on_cuda", self._ref, name, *sent)
+
+
+class strided:
+    """Marks an array that the box shall lay out non-contiguously."""
+
+    def __init__(self, array):
+        self.array = array
+
+
+def parcel(value, device="cpu"):
+    """A Python or numpy value as the box receives it; 0-d arrays become 0-d tensors."""
+    if isinstance(value, strided):
+        return wire.Tensor(str(value.array.dtype), value.array.shape, value.array.tobytes(), strided=True)
+    if isinstance(value, np.ndarray):
+        return wire.Tensor(str(value.dtype), value.shape, value.tobytes() if device == "cpu" else b"", device)
+    return value
+
+
+def rebuild(value, what):
+    """What came out of the box as Value arrays, numbers or tuples of them. Raises Failed for anything else."""
+    if isinstance(value, wire.Tensor):
+        try:
+            return array(value)
+        except (TypeError, ValueError, AttributeError):
+            raise Failed(BAD_OUTPUT, f"{what} sent a tensor that cannot be read") from None
+    if isinstance(value, tuple):
+        return tuple(rebuild(item, what) for item in value)
+    return value
+
+
+def array(tensor):
+    if tensor.device != "cpu":
+        raise ValueError("no data")
+    if tensor.dtype == "bfloat16":  # numpy has none: its 16 bits are the upper half of a float32
+        data = (np.frombuffer(tensor.data, np.uint16).astype(np.uint32) << 16).view(np.float32)
+    else:
+        data = np.frombuffer(tensor.data, np.dtype(tensor.dtype))
+    value = data.reshape(tensor.shape).view(Value)
+    value.torch_dtype, value.device = tensor.dtype, tensor.device
+    return value

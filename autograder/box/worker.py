@@ -1,0 +1,201 @@
+"""The boxed process: imports the student's code and answers calls about it, one at a time, until it is killed.
+
+It gets inputs and returns bytes. It may not know an expected value, a seed or a score, and nothing it says is
+believed: the student's code runs in this same process and may rewrite any of it. Forked from parent.py, or run
+as a program of its own where fork is unsafe.
+"""
+
+import contextlib
+import json
+import os
+import sys
+import traceback
+from pathlib import Path
+
+if __name__ == "__main__":  # started with -I, which leaves this folder off the path
+    sys.path.insert(0, str(Path(__file__).parent))
+
+import torch
+import wire
+from torch._subclasses.fake_tensor import FakeTensorDeviceMismatchError, FakeTensorMode
+from torch.overrides import TorchFunctionMode
+
+REQUEST_LIMIT = 64 << 20
+
+
+class StudentCode:
+    """What the requests of one process act on: the module, the objects made so far."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.module = None
+        self.objects = []
+
+    # ----- requests: each public method is one, and returns a sendable value --------------------------------
+
+    def load(self, name):
+        sys.path.insert(0, self.folder)
+        sys.dont_write_bytecode = True
+        self.module = __import__(name)
+
+    def new(self, name, kwargs):
+        return self.keep(getattr(self.module, name)(**kwargs))
+
+    def generator(self, seed):
+        return self.keep(torch.Generator().manual_seed(seed))
+
+    def attribute(self, obj, name):
+        return sendable(getattr(self.objects[obj.id], name))
+
+    def call(self, obj, name, args, kwargs):
+        """Returns (result, the tensor arguments as the call left them)."""
+        args = [self.arrive(value) for value in args]
+        kwargs = {key: self.arrive(value) for key, value in kwargs.items()}
+        result = getattr(self.objects[obj.id], name)(*args, **kwargs)
+        after = [sendable(value) for value in [*args, *kwargs.values()] if isinstance(value, torch.Tensor)]
+        return sendable(result), after
+
+    def call_on_cuda(self, obj, name, args, kwargs):
+        """The same call with fake CUDA tensors: "mismatch", "undecided", or where the results are, "cuda" or "cpu"."""
+        try:
+            with FakeTensorMode(allow_non_fake_inputs=True), IndexDevices():
+                args = [self.arrive(value) for value in args]
+                kwargs = {key: self.arrive(value) for key, value in kwargs.items()}
+                result = getattr(self.objects[obj.id], name)(*args, **kwargs)
+        except FakeTensorDeviceMismatchError:
+            return "mismatch"
+        except Exception:
+            # Right programs that ask a tensor for its value end here: a fake tensor has none.
+            return "undecided"
+        results = result if isinstance(result, tuple) else (result,)
+        devices = {tensor.device.type for tensor in results if isinstance(tensor, torch.Tensor)}
+        return "cuda" if devices <= {"cuda"} else "cpu"
+
+    # ----- values ------------------------------------------------------------------------------------------------
+
+    def keep(self, obj):
+        self.objects.append(obj)
+        return wire.Ref(len(self.objects) - 1)
+
+    def arrive(self, value):
+        if isinstance(value, wire.Ref):
+            return self.objects[value.id]
+        if not isinstance(value, wire.Tensor):
+            return value
+        dtype = getattr(torch, value.dtype)
+        if value.device == "cuda":
+            return torch.zeros(value.shape, dtype=dtype, device="cuda")
+        tensor = torch.frombuffer(bytearray(value.data), dtype=dtype).reshape(value.shape)
+        if value.strided:
+            # Every second element of a larger tensor: the same values, no two of them neighbours.
+            base = tensor.new_empty(*value.shape[:-1], 2 * value.shape[-1])
+            base[..., ::2] = tensor
+            return base[..., ::2]
+        return tensor
+
+
+class IndexDevices(TorchFunctionMode):
+    """Real CUDA refuses to index a CPU table with CUDA timesteps; fake tensors let it pass, so it is caught here."""
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        if function is torch.Tensor.__getitem__ and args[0].device.type == "cpu":
+            index = args[1] if isinstance(args[1], tuple) else (args[1],)
+            if any(isinstance(i, torch.Tensor) and i.device.type == "cuda" and i.ndim > 0 for i in index):
+                raise FakeTensorDeviceMismatchError("a table on the CPU is indexed by timesteps on the GPU")
+        return function(*args, **(kwargs or {}))
+
+
+def sendable(value):
+    """Numbers, strings and None as they are; tensors as bytes; tuples of these; else the type's name."""
+    if isinstance(value, torch.Tensor):
+        tensor = torch.Tensor.detach(value)
+        dtype = str(tensor.dtype).removeprefix("torch.")
+        if tensor.device.type != "cpu" or tensor.layout != torch.strided:
+            return wire.Tensor(dtype, tuple(tensor.shape), b"", str(tensor.device.type))
+        data = tensor.contiguous().reshape(-1).view(torch.uint8).numpy().tobytes() if tensor.numel() else b""
+        return wire.Tensor(dtype, tuple(tensor.shape), data)
+    if isinstance(value, tuple) and type(value) is tuple and len(value) <= 8:
+        return tuple(sendable(item) for item in value)
+    if value is None or type(value) in (bool, float, str) or (type(value) is int and abs(value) < 1 << 63):
+        return value
+    return wire.Other(type(value).__name__)
+
+
+def describe(error, folder):
+    """An exception as the student should read it: its type, text, and the last line of their own code."""
+    names = [cls.__name__ for cls in type(error).__mro__]
+    place = line = None
+    if isinstance(error, SyntaxError) and error.filename and error.filename.startswith(folder):
+        place, line = error.lineno, (error.text or "").strip()
+    for frame in traceback.extract_tb(error.__traceback__):
+        if frame.filename.startswith(folder):
+            place, line = frame.lineno, frame.line
+    text = error.msg if isinstance(error, SyntaxError) else str(error)
+    return {"types": names[:8], "text": text[:500], "line": place, "code": (line or "")[:200]}
+
+
+def serve(requests, replies, folder):
+    """Answer requests (name, arguments) with ("ok", value) or ("error", description)."""
+    code = StudentCode(folder)
+    while True:
+        try:
+            name, arguments = wire.receive(requests, REQUEST_LIMIT)
+        except EOFError:
+            return
+        try:
+            reply = ("ok", getattr(code, name)(*arguments))
+        except BaseException as error:  # also SystemExit: a student's exit is theirs, not ours
+            reply = ("error", describe(error, folder))
+        with contextlib.suppress(Exception):
+            sys.stdout.flush()
+        wire.send(replies, reply)
+
+
+def limit(limits):
+    """The limits that the kernel enforces from inside. Wall time, output and survivors are watched from outside."""
+    try:
+        import resource
+    except ImportError:  # Windows has none of them
+        return
+    statm = Path("/proc/self/statm")
+    mapped = int(statm.read_text().split()[0]) * resource.getpagesize() if statm.exists() else 0
+    wanted = {
+        "RLIMIT_AS": mapped + limits["memory_bytes"],
+        "RLIMIT_CPU": limits["cpu_seconds"],
+        "RLIMIT_FSIZE": limits["file_bytes"],
+        "RLIMIT_NOFILE": limits["open_files"],
+        "RLIMIT_NPROC": limits["processes"],
+        "RLIMIT_CORE": 0,
+    }
+    for name, value in wanted.items():
+        # A system may lack a limit (macOS has no usable RLIMIT_AS) or already hold a lower one.
+        with contextlib.suppress(AttributeError, ValueError, OSError):
+            resource.setrlimit(getattr(resource, name), (value, value))
+
+
+def enter(requests, replies, output, folder, scratch, limits):
+    """Become the boxed process: own folder, own environment, limits, and no descriptor but the channel and the output.
+
+    requests, replies  descriptors of the two pipes to the grader
+    output             descriptor of the file that collects what is printed
+    folder, scratch    the submission's files, and the one folder to write to
+    """
+    null = os.open(os.devnull, os.O_RDWR)
+    # Everything is parked high first: a descriptor may sit on a number that is about to be overwritten.
+    parked = [os.dup2(fd, 100 + i, inheritable=False) for i, fd in enumerate((null, output, requests, replies))]
+    for target, source in ((0, 0), (1, 1), (2, 1), (3, 2), (4, 3)):
+        os.dup2(parked[source], target, inheritable=target < 3)
+    os.closerange(5, 4096)
+    os.environ.clear()
+    os.environ.update(PATH="/usr/bin:/bin", HOME=scratch, TMPDIR=scratch, LANG="C.UTF-8")
+    os.chdir(scratch)
+    sys.stdin = open(0)
+    sys.stdout = open(1, "w", buffering=1, closefd=False, errors="replace")
+    sys.stderr = open(2, "w", buffering=1, closefd=False, errors="replace")
+    limit(limits)
+    torch.set_num_threads(1)
+    serve(open(3, "rb"), open(4, "wb"), folder)
+
+
+if __name__ == "__main__":
+    enter(0, 1, 2, **json.loads(sys.argv[1]))

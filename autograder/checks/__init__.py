@@ -1,0 +1,25 @@
+"""The checks, one module per part, in the order of the handout.
+
+A check is a function `check_<name>(student, expect)`: it builds schedulers with `student`, draws inputs from `expect`
+and holds the answers against it. The same function records the reference's answers (tools/record.py). Its id is
+`<part>.<name>`; its title, points and tolerance stand in rubric.toml.
+"""
+
+from pathlib import Path
+
+from ..expected import digest
+from . import ddim, forward, reverse, schedule
+
+PARTS = {"schedule": schedule, "forward": forward, "reverse": reverse, "ddim": ddim}
+
+CHECKS = {
+    f"{part}.{name.removeprefix('check_')}": check
+    for part, module in PARTS.items()
+    for name, check in vars(module).items()
+    if name.startswith("check_")
+}
+
+
+def version():
+    """What recorded expectations must match: the source of the checks."""
+    return digest(Path(__file__).parent)

@@ -1,0 +1,29 @@
+"""Inputs that several checks share. Shapes are small, and B = W: there a table of shape (B,) broadcasts over the
+columns without an error."""
+
+import numpy as np
+
+BATCH = (5, 2, 4, 5)
+STEP = (3, 2, 2, 3)
+
+
+def batch(expect, T, shape=BATCH):
+    """(x_0, epsilon, timesteps) with a timestep of its own per image, both ends among them."""
+    timesteps = expect.integers(1, T - 1, shape[0])
+    if shape[0] > 1:
+        timesteps = np.concatenate([[0, T - 1], timesteps[2:]])
+    return expect.normal(*shape), expect.normal(*shape), timesteps
+
+
+def reverse_inputs(expect):
+    """(model_output, x_t, z). x_t and the output are independent, so x0_hat leaves [-1, 1] at many pixels."""
+    return expect.normal(*STEP), expect.normal(*STEP), expect.normal(*STEP)
+
+
+def timesteps_of(expect, T):
+    """Timesteps that tell formulas apart: both ends, their neighbours, one early, one anywhere."""
+    return [0, 1, expect.integer(2, T // 20), expect.integer(T // 20, T - 2), T - 1]
+
+
+def float64(*arrays):
+    return tuple(array.astype(np.float64) for array in arrays)

@@ -1,0 +1,74 @@
+"""Part 4: DDIM. The deterministic step, the noise that eta adds, strides."""
+
+import numpy as np
+
+from ..box.student import strided
+from .cases import float64, reverse_inputs, timesteps_of
+from .laws import follows_the_exact_denoiser, standard_normal_draws
+from .reverse import STRIDES
+
+
+def check_deterministic(student, expect):
+    """eta = 0, the default: no noise, also where some is passed."""
+    for scheduler, where in variants(student):
+        for t in timesteps_of(expect, 1000):
+            output, sample, noise = reverse_inputs(expect)
+            expect.step(scheduler, output, t, sample, noise, f"x_prev {where}, at t = {t}")
+    arrays = float64(output, sample, noise)
+    expect.step(scheduler, arrays[0], 300, arrays[1], arrays[2], "x_prev in float64 at t = 300")
+    expect.settle()
+
+    first = scheduler.step(output, 300, sample)
+    again = scheduler.step(strided(output), np.array(300), strided(sample), 0.0)
+    expect.same(again, first, "step differs for a 0-d timestep and non-contiguous inputs")
+    expect.law(np.array_equal(scheduler.step(output, 300, sample), first), "two steps with eta = 0 differ")
+    expect.on_cuda(scheduler, "step", output, 300, sample)
+
+
+def check_eta(student, expect):
+    """eta between 0 and 1, and 1; early timesteps, where the ways to get sigma wrong lie far apart."""
+    for scheduler, where in variants(student):
+        for t, eta in zip(timesteps_of(expect, 1000), (1.0, 0.3, 0.3, 1.0, expect.uniform(0.1, 0.9)), strict=True):
+            output, sample, noise = reverse_inputs(expect)
+            expect.step(scheduler, output, t, sample, noise, f"x_prev {where}, at t = {t} with eta = {eta}", eta=eta)
+    expect.settle()
+
+    if expect.passed("reverse.step"):
+        ddpm = student.DDPMScheduler(prediction_type="v_prediction")  # the last of the variants, as a DDPM
+        for t in (1, 20, 500):
+            one = scheduler.step(output, t, sample, eta=1.0, variance_noise=noise)
+            other = ddpm.step(output, t, sample, variance_noise=noise)
+            expect.law(np.abs(one - other).max() < 2e-3 * np.abs(other).max(), "with eta = 1, DDIM is not DDPM")
+    for eta in (-0.1, 1.5):
+        expect.raises(lambda eta=eta: scheduler.step(output, 20, sample, eta), f"eta = {eta}")
+
+
+def variants(student):
+    """Both prediction types, with and without clipping; variance_type plays no part."""
+    for prediction_type in ("epsilon", "v_prediction"):
+        for clip_sample in (False, True):
+            variance_type = "fixed_small" if clip_sample else "fixed_large"
+            settings = {"prediction_type": prediction_type, "clip_sample": clip_sample, "variance_type": variance_type}
+            where = f"for {prediction_type}, {'clipped' if clip_sample else 'not clipped'}"
+            yield student.DDIMScheduler(**settings), where
+
+
+def check_strided(student, expect):
+    """Steps of a short list: previous timesteps far away, and a last step at t > 0."""
+    for S, eta in ((10, 0.0), (expect.choice(*STRIDES), 0.3), (50, 1.0), (1, 1.0)):
+        scheduler = student.DDIMScheduler(clip_sample=False)
+        scheduler.set_timesteps(S)
+        listed = expect.listed(scheduler)
+        for t in dict.fromkeys((listed[0], listed[S // 2], listed[-1])):
+            output, sample, noise = reverse_inputs(expect)
+            what = f"x_prev with eta = {eta}, S = {S}, at t = {t}"
+            expect.step(scheduler, output, t, sample, noise, what, eta=eta)
+    expect.settle()
+
+    follows_the_exact_denoiser(student.DDIMScheduler(clip_sample=False), expect, eta=0.5)
+
+
+def check_noise(student, expect):
+    """The noise that step draws itself when eta > 0: standard normal, independent, from the generator."""
+    scheduler = student.DDIMScheduler(clip_sample=False)
+    standard_normal_draws(student, scheduler, expect, eta=1.0)

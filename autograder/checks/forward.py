@@ -1,0 +1,55 @@
+"""Part 2: the forward process. x_t and v for a batch in which every image has its own timestep."""
+
+import numpy as np
+
+from ..box.student import strided
+from .cases import batch, float64
+
+
+def check_add_noise(student, expect):
+    forward(student, expect, "add_noise")
+
+    scheduler = student.DDPMScheduler()
+    one, zero, t = np.ones((3, 1, 1, 1)), np.zeros((3, 1, 1, 1)), np.array([0, expect.integer(1, 999), 999])
+    signal, noise = scheduler.add_noise(one, zero, t).ravel(), scheduler.add_noise(zero, one, t).ravel()
+    for i, last in enumerate(t):
+        # The chain x_s = sqrt(1 - beta_s) x_{s-1} + sqrt(beta_s) epsilon_s, followed step by step.
+        mean, variance = 1.0, 0.0
+        for beta in np.float64(scheduler.betas[: last + 1]):
+            mean, variance = mean * np.sqrt(1 - beta), (1 - beta) * variance + beta
+        expect.law(abs(signal[i] - mean) < 1e-3, "add_noise does not scale x_0 as the chain of single steps does")
+        expect.law(abs(noise[i] ** 2 - variance) < 1e-3, "add_noise has not the variance of the chain of single steps")
+
+
+def check_get_velocity(student, expect):
+    forward(student, expect, "get_velocity")
+
+
+def forward(student, expect, method):
+    """What holds for add_noise and get_velocity alike."""
+    scheduler = student.DDPMScheduler()
+    call = getattr(scheduler, method)
+    x0, noise, t = inputs = batch(expect, 1000)
+    first = call(*inputs)
+    expect.value(first, f"{method} for a batch of 5 images with 5 timesteps")
+    expect.value(call(*batch(expect, 1000, (1, 1, 6, 6))), f"{method} for a batch of one image")
+    expect.value(call(*float64(x0, noise), t), f"{method} in float64")
+
+    T, beta_end = expect.integer(30, 90), expect.uniform(0.03, 0.2)
+    other = student.DDIMScheduler(num_train_timesteps=T, beta_end=beta_end, prediction_type="v_prediction")
+    expect.value(getattr(other, method)(*batch(expect, T)), f"{method} with T = {T} and beta_end = {beta_end}")
+    expect.settle()
+
+    for beta_schedule in ("scaled_linear", "cosine"):
+        inputs_here = batch(expect, T)
+        if expect.passed(f"schedule.{beta_schedule}"):
+            here = student.DDPMScheduler(num_train_timesteps=T, beta_schedule=beta_schedule)
+            expect.value(getattr(here, method)(*inputs_here), f"{method} with the {beta_schedule} schedule")
+    expect.settle()
+
+    names = ("original_samples" if method == "add_noise" else "sample", "noise", "timesteps")
+    expect.same(call(**dict(zip(names, inputs, strict=True))), first, f"{method} differs on a second call")
+    expect.same(call(strided(x0), strided(noise), t), first, f"{method} differs for non-contiguous inputs")
+    backwards = tuple(np.ascontiguousarray(array[::-1]) for array in inputs)
+    expect.same(call(*backwards), first[::-1], f"{method} differs when the batch comes in another order")
+    expect.on_cuda(scheduler, method, *inputs)

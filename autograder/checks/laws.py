@@ -1,0 +1,72 @@
+"""Laws that both samplers obey: a whole run under a denoiser that is known exactly, and noise that is noise."""
+
+import math
+
+import numpy as np
+
+MEAN, SD = 0.3, 0.4  # the "data" of the whole run: every pixel is N(0.3, 0.4^2)
+DRAWS = (64, 1, 16, 16)
+SIGMAS = 5.5  # two-sided normal tail 4e-8 for each of the statistics below: false alarms under 1e-6 in all
+
+
+def follows_the_exact_denoiser(scheduler, expect, **options):
+    """Ten steps from noise under the exact denoiser of N(MEAN, SD^2), a linear map in closed form.
+
+    Many wrong samplers look right on images and fail here: errors of single steps add up over a run.
+    """
+    x, noises = expect.normal(4, 1, 3, 3), expect.normal(10, 4, 1, 3, 3)
+    scheduler.set_timesteps(10)
+    if not expect.passed("reverse.predict_epsilon"):
+        return
+    for t, noise in zip(scheduler.timesteps.tolist(), noises, strict=True):
+        alpha_bar = float(scheduler.alphas_cumprod[t])
+        spread = alpha_bar * SD**2 + 1 - alpha_bar
+        output = np.float32((1 - alpha_bar) ** 0.5 * (x - alpha_bar**0.5 * MEAN) / spread)
+        x = scheduler.step(output, t, x, variance_noise=noise, **options)
+    expect.value(x, f"the end of a run of 10 steps under the exact denoiser of N({MEAN}, {SD}^2)")
+
+
+def standard_normal_draws(student, scheduler, expect, **options):
+    """`step` with noise of its own: on zeros, x_prev is that noise times a number known from a call with ones."""
+    t, seed = expect.integer(300, 700), expect.integer(1, 1 << 30)
+    zeros, small = np.zeros(DRAWS, np.float32), np.zeros((1, 1, 2, 2), np.float32)
+    scale = scheduler.step(small, t, small, variance_noise=small + 1, **options)
+    expect.value(scale, f"x_prev on zeros with noise 1, at t = {t}")
+    expect.settle()
+
+    sigma = float(scale[0, 0, 0, 0])
+
+    def draw(generator=None):
+        settings = {"generator": generator} if generator else {}
+        return np.float64(scheduler.step(zeros, t, zeros, **settings, **options)) / sigma
+
+    generator = student.generator(seed)
+    first, second = draw(generator), draw(generator)
+    for z in (first, draw()):
+        law_of_the_normal(expect, z)
+    law = expect.law
+    law(
+        np.array_equal(first, draw(student.generator(seed))), "step draws other noise from a generator of the same seed"
+    )
+    law(
+        not np.array_equal(first, draw(student.generator(seed + 1))),
+        "step draws the same noise whatever generator it gets",
+    )
+    law(not np.array_equal(first, second), "two steps from one generator get the same noise")
+    law(not np.array_equal(draw(), draw()), "two steps without a generator get the same noise")
+
+
+def law_of_the_normal(expect, z):
+    n = z.size
+    expect.law(
+        len(np.unique(z)) > 0.99 * n, "pixels or images share their noise; every element needs a draw of its own"
+    )
+    expect.law(abs(z.mean()) < SIGMAS / math.sqrt(n), "the noise of step has not mean 0")
+    expect.law(abs(z.var() - 1) < SIGMAS * math.sqrt(2 / n), "the noise of step has not variance 1")
+    # Kolmogorov-Smirnov: P(D > d) < 2 exp(-2 n d^2), 1e-7 at this d.
+    cdf = np.array([0.5 * (1 + math.erf(value / math.sqrt(2))) for value in np.sort(z.ravel())])
+    gap = np.abs(cdf - (np.arange(n) + 0.5) / n).max()
+    expect.law(gap < math.sqrt(math.log(2e7) / (2 * n)), "the noise of step is not normally distributed")
+    for axis in (0, 2, 3):
+        neighbours = (z * np.roll(z, 1, axis)).mean()
+        expect.law(abs(neighbours) < SIGMAS / math.sqrt(n), "the noise of step is correlated between pixels or images")

@@ -1,0 +1,175 @@
+"""Part 3: the reverse process of DDPM. The list of timesteps, what the model predicts, the posterior, the step."""
+
+import numpy as np
+
+from ..box.student import strided
+from .cases import STEP, float64, reverse_inputs, timesteps_of
+from .laws import follows_the_exact_denoiser, standard_normal_draws
+
+SPANS = ((0, 1), (50, 400), (500, 998), (999, 1000))  # where clipping is tested
+STRIDES = (7, 11, 30)  # none divides 1000, and every usual way to round agrees on their timesteps
+
+
+def check_timesteps(student, expect):
+    T = expect.choice(40, 100, 256)
+    for settings in ({}, {"num_train_timesteps": T}):
+        scheduler = student.DDPMScheduler(**settings)
+        expect.exactly(scheduler.timesteps, f"timesteps before set_timesteps, T = {settings.get('T', 1000)} {settings}")
+    scheduler = student.DDPMScheduler()
+    for S in (10, 50, 1, 1000, expect.choice(*STRIDES)):
+        scheduler.set_timesteps(S)
+        expect.exactly(scheduler.timesteps, f"timesteps after set_timesteps({S}), T = 1000")
+    other = student.DDIMScheduler(num_train_timesteps=T)
+    S = expect.choice(3, 7, 9, 11)
+    other.set_timesteps(num_inference_steps=S)
+    expect.exactly(other.timesteps, f"timesteps after set_timesteps({S}), T = {T}")
+    expect.settle()
+
+    for S in (0, -3, T + 1):
+        expect.raises(lambda S=S: other.set_timesteps(S), f"set_timesteps({S}) with T = {T}")
+
+
+def check_previous_timestep(student, expect):
+    scheduler = student.DDPMScheduler()
+    for t in (999, expect.integer(2, 998), 1, 0):
+        expect.exactly(scheduler.previous_timestep(t), f"previous_timestep({t}) among 999 ... 0")
+    S = expect.choice(*STRIDES)
+    scheduler.set_timesteps(S)
+    steps = expect.listed(scheduler)
+    for t in (steps[0], steps[expect.integer(1, S - 1)], steps[-1]):
+        expect.exactly(scheduler.previous_timestep(t), f"previous_timestep({t}) after set_timesteps({S})")
+    expect.settle()
+
+    last = np.array(steps[-1])
+    expect.law(scheduler.previous_timestep(last) == -1, f"previous_timestep differs for a 0-d tensor holding {last}")
+    expect.raises(lambda: scheduler.previous_timestep(998), f"previous_timestep(998) after set_timesteps({S})")
+
+
+def check_predict_epsilon(student, expect):
+    predict(student, expect, "epsilon")
+
+
+def check_predict_v(student, expect):
+    predict(student, expect, "v_prediction")
+
+
+def predict(student, expect, prediction_type):
+    """Both estimates without clipping, from t = 0, where noise hardly counts, to T - 1, where nothing else does."""
+    scheduler = student.DDPMScheduler(prediction_type=prediction_type, clip_sample=False)
+    for t in timesteps_of(expect, 1000):
+        output, sample, _ = reverse_inputs(expect)
+        both(expect, scheduler.predict(output, t, sample), f"for {prediction_type} at t = {t}")
+    output, sample, _ = reverse_inputs(expect)
+    first = scheduler.predict(output, 600, sample)
+    both(expect, first, f"for {prediction_type} at t = 600")
+    both(expect, scheduler.predict(*float64(output), 600, *float64(sample)), f"for {prediction_type} in float64")
+    T = expect.integer(30, 90)
+    other = student.DDIMScheduler(num_train_timesteps=T, prediction_type=prediction_type, clip_sample=False)
+    both(expect, other.predict(output, T // 2, sample), f"for {prediction_type} with T = {T}")
+    expect.settle()
+
+    again = scheduler.predict(strided(output), np.array(600), strided(sample))
+    for got, before, name in zip(again, first, ("x0_hat", "epsilon_hat"), strict=True):
+        expect.same(got, before, f"{name} differs for a 0-d timestep and non-contiguous inputs")
+    explain = "x0_hat and epsilon_hat do not add up to x_t"
+    if expect.passed("forward.add_noise"):
+        rebuilt = scheduler.add_noise(*first, np.full(STEP[0], 600))
+        expect.law(np.abs(rebuilt - sample).max() < 1e-3 * np.abs(sample).max(), explain)
+    if prediction_type == "v_prediction" and expect.passed("forward.get_velocity"):
+        back = scheduler.get_velocity(*first, np.full(STEP[0], 600))
+        expect.law(
+            np.abs(back - output).max() < 1e-3 * np.abs(output).max(), "x0_hat and epsilon_hat do not give v back"
+        )
+    expect.on_cuda(scheduler, "predict", output, 600, sample)
+    expect.raises(lambda: scheduler.predict(output, 1000, sample), "predict at t = 1000 with T = 1000")
+
+
+def both(expect, pair, where):
+    """(x0_hat, epsilon_hat) against the recorded pair."""
+    expect.pair(pair, "predict")
+    for got, name in zip(pair, ("x0_hat", "epsilon_hat"), strict=True):
+        expect.value(got, f"{name} {where}")
+
+
+def check_clip(student, expect):
+    """x0_hat is clipped, and epsilon_hat follows it; |x0_hat| is above 1 at most pixels, below at some."""
+    # A wrong prediction is charged where it is made: here it would only be charged again.
+    types = {"epsilon": "reverse.predict_epsilon", "v_prediction": "reverse.predict_v"}
+    draws = {t: [(expect.integer(*span), *reverse_inputs(expect)[:2]) for span in SPANS] for t in types}
+    for prediction_type in [t for t, check in types.items() if expect.passed(check)] or types:
+        scheduler = student.DDPMScheduler(prediction_type=prediction_type)
+        for t, output, sample in draws[prediction_type]:
+            both(expect, scheduler.predict(output, t, sample), f"clipped, for {prediction_type} at t = {t}")
+    expect.settle()
+
+
+def check_posterior(student, expect):
+    scheduler = student.DDPMScheduler(variance_type="fixed_large", clip_sample=False)
+    for t in timesteps_of(expect, 1000):
+        x0, sample, _ = reverse_inputs(expect)
+        posterior(expect, scheduler.posterior(x0, sample, t), f"at t = {t}")
+    first = scheduler.posterior(x0, sample, 500)
+    posterior(expect, first, "at t = 500")
+    posterior(expect, scheduler.posterior(*float64(x0, sample), 500), "in float64")
+    expect.settle()
+
+    again = scheduler.posterior(strided(x0), strided(sample), np.array(500))
+    for got, before, name in zip(again, first, ("mean", "variance"), strict=True):
+        expect.same(got, before, f"the posterior's {name} differs for a 0-d timestep and non-contiguous inputs")
+    expect.on_cuda(scheduler, "posterior", x0, sample, 500)
+
+
+def posterior(expect, pair, where):
+    expect.pair(pair, "posterior")
+    expect.value(pair[0], f"the posterior mean {where}")
+    expect.value(pair[1], f"the posterior variance {where}")
+
+
+def check_step(student, expect):
+    """Single steps over the full list of timesteps, variance "fixed_small"."""
+    steps(student, expect, "fixed_small")
+
+
+def check_step_large(student, expect):
+    """The same with "fixed_large"."""
+    steps(student, expect, "fixed_large")
+
+
+def steps(student, expect, variance_type):
+    for prediction_type in ("epsilon", "v_prediction"):
+        for clip_sample in (False, True):
+            settings = {"prediction_type": prediction_type, "clip_sample": clip_sample}
+            scheduler = student.DDPMScheduler(variance_type=variance_type, **settings)
+            for t in timesteps_of(expect, 1000):
+                output, sample, noise = reverse_inputs(expect)
+                where = f"for {prediction_type}, {'clipped' if clip_sample else 'not clipped'}"
+                expect.step(scheduler, output, t, sample, noise, f"x_prev {where}, at t = {t}")
+    arrays = float64(output, sample, noise)
+    expect.step(scheduler, arrays[0], 300, arrays[1], arrays[2], "x_prev in float64 at t = 300")
+    expect.settle()
+
+    first = scheduler.step(output, 300, sample, variance_noise=noise)
+    again = scheduler.step(strided(output), np.array(300), strided(sample), variance_noise=strided(noise))
+    expect.same(again, first, "step differs for a 0-d timestep and non-contiguous inputs")
+    expect.on_cuda(scheduler, "step", output, 300, sample, variance_noise=noise)
+    expect.raises(lambda: scheduler.step(output, 1000, sample), "step at t = 1000 with T = 1000")
+
+
+def check_strided(student, expect):
+    """Steps of a short list: previous timesteps far away, and a last step at t > 0."""
+    for S, variance_type in ((10, "fixed_small"), (expect.choice(*STRIDES), "fixed_large"), (1, "fixed_large")):
+        scheduler = student.DDPMScheduler(variance_type=variance_type, clip_sample=False)
+        scheduler.set_timesteps(S)
+        listed = expect.listed(scheduler)
+        for t in dict.fromkeys((listed[0], listed[S // 2], listed[-1])):
+            output, sample, noise = reverse_inputs(expect)
+            expect.step(scheduler, output, t, sample, noise, f"x_prev with {variance_type}, S = {S}, at t = {t}")
+    expect.settle()
+
+    follows_the_exact_denoiser(student.DDPMScheduler(clip_sample=False), expect)
+
+
+def check_noise(student, expect):
+    """The noise that step draws itself: standard normal, independent, from the generator."""
+    scheduler = student.DDPMScheduler(variance_type="fixed_large", clip_sample=False)
+    standard_normal_draws(student, scheduler, expect)

@@ -1,0 +1,33 @@
+"""Part 1: the noise schedules. Three tables each, for the default T, another T and another range of beta."""
+
+
+def check_linear(student, expect):
+    tables(student, expect, "linear")
+
+
+def check_scaled_linear(student, expect):
+    tables(student, expect, "scaled_linear")
+
+
+def check_cosine(student, expect):
+    tables(student, expect, "cosine")
+
+
+def tables(student, expect, beta_schedule):
+    small = {
+        "num_train_timesteps": expect.integer(20, 60),
+        "beta_start": expect.uniform(2e-4, 2e-3),
+        "beta_end": expect.uniform(0.03, 0.3),
+    }
+    for settings in ({}, small, {"num_train_timesteps": expect.integer(200, 400)}):
+        scheduler = student.DDPMScheduler(beta_schedule=beta_schedule, **settings)
+        T = settings.get("num_train_timesteps", 1000)
+        for name in ("betas", "alphas", "alphas_cumprod"):
+            expect.table(getattr(scheduler, name), f"{name} of the {beta_schedule} schedule with T = {T}")
+    ddim = student.DDIMScheduler(beta_schedule=beta_schedule)
+    expect.table(ddim.alphas_cumprod, f"alphas_cumprod of DDIMScheduler's {beta_schedule} schedule")
+    expect.settle()
+
+    for name in ("beta_schedule", "prediction_type", "variance_type"):
+        settings = {"beta_schedule": beta_schedule, name: "unheard_of"}
+        expect.raises(lambda settings=settings: student.DDPMScheduler(**settings), f"an unknown {name}")

@@ -1,0 +1,10 @@
+"""Where the kit keeps things, in the repository and in a student bundle alike."""
+
+from pathlib import Path
+
+PACKAGE = Path(__file__).resolve().parent
+ROOT = PACKAGE.parent
+PUBLIC = PACKAGE / "expectations" / "public.safetensors"
+COURSE = ROOT / "course"  # the course seed and what is made from it: outside git, never in a bundle
+HIDDEN = COURSE / "hidden.safetensors"
+RUBRIC = PACKAGE / "rubric.toml"

@@ -1,0 +1,77 @@
+"""The grade record: what one check found, and what one submission earned. Plain data; reports are made from it."""
+
+from dataclasses import dataclass, field
+
+PASSED = "passed"
+WRONG = "wrong"
+NOT_IMPLEMENTED = "not_implemented"
+CRASHED = "crashed"
+TIMED_OUT = "timed_out"
+OVER_LIMIT = "over_limit"
+BAD_OUTPUT = "bad_output"
+BLOCKED = "blocked"
+UNGRADED = "ungraded"
+VERDICTS = (PASSED, WRONG, NOT_IMPLEMENTED, CRASHED, TIMED_OUT, OVER_LIMIT, BAD_OUTPUT, BLOCKED, UNGRADED)
+
+
+class Failed(Exception):
+    """A check cannot pass: the verdict, and one plain sentence for the student.
+
+    detail  numbers or text that only a public case may show
+    types   for an exception of the student's code: the names of its class and base classes
+    """
+
+    def __init__(self, verdict, message, detail="", types=()):
+        super().__init__(message)
+        self.verdict, self.message, self.detail, self.types = verdict, message, detail, types
+
+
+@dataclass
+class CheckResult:
+    """What one check found. `mistake` is the id of the catalogue entry that explains it, if one does."""
+
+    id: str
+    part: str
+    title: str
+    max_points: float
+    verdict: str
+    message: str = ""
+    mistake: str | None = None
+    printed: str = ""
+    seconds: float = 0.0
+    facts: dict = field(default_factory=dict)
+
+    @property
+    def points(self):
+        return self.max_points if self.verdict == PASSED else 0.0
+
+
+@dataclass
+class GradeRecord:
+    """One graded submission.
+
+    complete      every part and every case was run
+    provisional   hidden cases were not run
+    notes         what was ignored or assumed when the submission was read
+    made_with     kit version, box tier, start method, device, fingerprint of the hidden seed
+    """
+
+    submission: str
+    checks: list[CheckResult]
+    complete: bool
+    provisional: bool
+    notes: list[str]
+    made_with: dict
+    seconds: float = 0.0
+
+    @property
+    def points(self):
+        return sum(check.points for check in self.checks)
+
+    @property
+    def max_points(self):
+        return sum(check.max_points for check in self.checks)
+
+    @property
+    def ungraded(self):
+        return [check for check in self.checks if check.verdict == UNGRADED]

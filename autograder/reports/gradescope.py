@@ -1,0 +1,56 @@
+"""results.json in Gradescope's format (gradescope-autograders.readthedocs.io, "Output format")."""
+
+import json
+
+from ..record import PASSED
+
+
+def render(record):
+    """The text of results.json. A record with an ungraded check carries no score at all: a platform that sums up the
+    rest would turn a fault of ours into points lost."""
+    scored = not record.ungraded
+    results = {
+        "score": record.points,
+        "max_score": record.max_points,
+        "execution_time": round(record.seconds, 3),
+        "output": "\n".join(record.notes),
+        "output_format": "text",
+        "test_output_format": "text",
+        "tests": [test(number, check, scored) for number, check in enumerate(record.checks, 1)],
+        "extra_data": {
+            "complete": record.complete,
+            "provisional": record.provisional,
+            "points": record.points,
+            **record.made_with,
+        },
+    }
+    if not scored:
+        del results["score"]
+    return json.dumps(results, indent=1, allow_nan=False) + "\n"
+
+
+def test(number, check, scored):
+    entry = {
+        "number": str(number),
+        "name": check.title,
+        "score": check.points,
+        "max_score": check.max_points,
+        "status": "passed" if check.verdict == PASSED else "failed",
+        "output": "\n".join(text for text in (check.message, printed(check)) if text),
+        "extra_data": {
+            "id": check.id,
+            "part": check.part,
+            "verdict": check.verdict,
+            "mistake": check.mistake,
+            "points": check.points,
+            "seconds": round(check.seconds, 3),
+            **({"facts": check.facts} if check.facts else {}),
+        },
+    }
+    if not scored:
+        del entry["score"]
+    return entry
+
+
+def printed(check):
+    return f"Printed:\n{check.printed}" if check.printed else ""

@@ -1,0 +1,43 @@
+"""junit.xml, with the structure that pytest 9 writes, for the CI systems that show it."""
+
+import re
+from xml.etree import ElementTree
+
+from ..record import BLOCKED, PASSED, UNGRADED
+
+NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def render(record):
+    """The text of junit.xml: a failure for what lost its points, an error for what could not be graded."""
+    root = ElementTree.Element("testsuites", name="autograder")
+    cases = record.checks
+    suite = ElementTree.SubElement(
+        root,
+        "testsuite",
+        name=record.submission,
+        tests=str(len(cases)),
+        failures=str(sum(case.verdict not in (PASSED, BLOCKED, UNGRADED) for case in cases)),
+        errors=str(len(record.ungraded)),
+        skipped=str(sum(case.verdict == BLOCKED for case in cases)),
+        time=f"{record.seconds:.3f}",
+    )
+    for case in cases:
+        element = ElementTree.SubElement(
+            suite, "testcase", classname=case.part, name=case.id, time=f"{case.seconds:.3f}"
+        )
+        properties = ElementTree.SubElement(element, "properties")
+        for name, value in (("points", case.points), ("max_points", case.max_points), ("verdict", case.verdict)):
+            ElementTree.SubElement(properties, "property", name=name, value=str(value))
+        if case.verdict != PASSED:
+            kind = {BLOCKED: "skipped", UNGRADED: "error"}.get(case.verdict, "failure")
+            ElementTree.SubElement(element, kind, message=clean(case.message)).text = clean(case.message)
+        if case.printed:
+            ElementTree.SubElement(element, "system-out").text = clean(case.printed)
+    ElementTree.indent(root)
+    return ElementTree.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def clean(text):
+    """XML has no place for most control characters, escaped or not."""
+    return NOT_XML.sub("?", text)

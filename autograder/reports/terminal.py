@@ -1,0 +1,47 @@
+"""The table that a person reads in a terminal."""
+
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from ..record import BLOCKED, NOT_IMPLEMENTED, PASSED, UNGRADED
+
+STYLES = {PASSED: "green", NOT_IMPLEMENTED: "yellow", BLOCKED: "dim", UNGRADED: "magenta"}
+
+
+def render(record, rubric):
+    """A rich renderable: a row per check, grouped by part, what happened below it; then the notes and the total."""
+    table = Table(box=None, padding=(0, 1), header_style="bold")
+    table.add_column("Points", justify="right")
+    table.add_column("Check", overflow="fold")
+    table.add_column("Verdict", no_wrap=True)
+    table.add_column("Handout", justify="right")
+    part = message = None
+    for check in record.checks:
+        if check.part != part:
+            part = check.part
+            table.add_row("", Text(rubric.parts[part], "bold"))
+        name = Text(check.id)
+        if check.message:
+            # The same message twenty times over helps nobody.
+            name.append("\n" + ("as above" if check.message == message else check.message), "dim")
+        if check.printed:
+            name.append(f"\nprinted: {check.printed.strip()}", "dim italic")
+        message = check.message
+        table.add_row(
+            f"{check.points:g}/{check.max_points:g}",
+            name,
+            Text(check.verdict.replace("_", " "), STYLES.get(check.verdict, "red")),
+            rubric.checks[check.id].section,
+        )
+    notes = [Text(note, "dim") for note in record.notes]
+    return Group(table, Text(), *notes, Text(total(record), "bold"))
+
+
+def total(record):
+    text = f"{record.points:g} of {record.max_points:g} points"
+    if record.ungraded:
+        return f"Not graded: {len(record.ungraded)} checks could not be run here. So far {text}."
+    if record.provisional:
+        return f"{text}, provisional: public cases only; the hidden ones are run when you hand in."
+    return f"{text}."

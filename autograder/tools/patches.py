@@ -1,0 +1,46 @@
+"""Wrong versions of the reference, written as what to replace in it.
+
+A patch is a TOML file in solution/mistakes/, named after its entry in autograder/mistakes.toml:
+
+    loses = ["ddim.eta", "ddim.strided"]      # the checks that it must fail, and no others
+
+    [[replace]]
+    old = "sigma = eta * variance.sqrt()"     # stands exactly once in solution/scheduler.py
+    new = "sigma = (eta * variance).sqrt()"
+"""
+
+import tomllib
+from dataclasses import dataclass
+
+from ..paths import ROOT
+
+MISTAKES = ROOT / "solution" / "mistakes"
+
+
+@dataclass
+class Patch:
+    id: str
+    source: str  # the whole scheduler.py with this mistake in it
+    loses: list
+
+
+def load(path):
+    """One patch, applied to the reference. Raises ValueError when the reference has moved away under it."""
+    data = tomllib.loads(path.read_text(encoding="utf-8"))
+    reference = (ROOT / "solution" / "scheduler.py").read_text(encoding="utf-8")
+    return Patch(path.stem, apply(reference, data["replace"], path.name), data["loses"])
+
+
+def load_all():
+    return [load(path) for path in sorted(MISTAKES.glob("*.toml"))]
+
+
+def apply(text, replacements, name):
+    for replacement in replacements:
+        old, new = replacement["old"], replacement["new"]
+        if text.count(old) != 1:
+            raise ValueError(
+                f"{name}: its `old` must stand exactly once in the reference, found {text.count(old)}: {old!r}"
+            )
+        text = text.replace(old, new)
+    return text
