@@ -1,8 +1,8 @@
 """Recorded expectations: the inputs of every check, and what the reference answers to them.
 
 `make record` runs each check once with the reference and writes both to one safetensors file per seed
-(tools/record.py). While grading, a check reads its inputs from that file and compares the student's answers with it, so the reference is
-never in memory while student code runs, and nothing depends on the version of a random generator.
+(tools/record.py). While grading, a check reads its inputs from that file and compares the answers with it: the
+reference is never in memory while student code runs, and nothing depends on the version of a random generator.
 """
 
 import hashlib
