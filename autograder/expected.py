@@ -270,10 +270,9 @@ def kind_of(value):
     return getattr(value, "type", type(value).__name__)
 
 
-def digest(*folders):
-    """SHA-256 over the Python files of some folders: expectations belong to the code they were recorded with."""
+def digest(paths):
+    """SHA-256 over some Python files: expectations belong to the code they were recorded with."""
     state = hashlib.sha256()
-    for folder in folders:
-        for path in sorted(Path(folder).rglob("*.py")):
-            state.update(json.dumps([path.name, path.read_text()]).encode())
+    for path in sorted(map(Path, paths)):
+        state.update(json.dumps([path.name, path.read_text(encoding="utf-8")]).encode())
     return state.hexdigest()[:16]

@@ -166,7 +166,8 @@ class Process:
         self.why = self.facts = None
         self.lock = threading.Lock()
         self.ended = threading.Event()
-        threading.Thread(target=self.watch, daemon=True).start()
+        self.watchdog = threading.Thread(target=self.watch, daemon=True)
+        self.watchdog.start()
 
     def ask(self, request, *arguments, seconds, limit=64 << 20):
         """Send one request and wait for its reply at most `seconds`. Raises Ended, or WireError for nonsense."""
@@ -210,6 +211,7 @@ class Process:
 
     def close(self):
         self.end()
+        self.watchdog.join()  # it looks into the folder that goes next
         for stream in (self.requests, self.replies):
             try:
                 stream.close()

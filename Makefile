@@ -1,0 +1,38 @@
+# Bare `make` lists the targets. Each finds its Python through autograder/environment.sh.
+SUBMISSION ?= assignment
+OUT ?= results
+PYTHON = python=$$(sh autograder/environment.sh) && $$python
+DEV = python=$$(sh autograder/environment.sh dev) && $$python
+# In an instructor's clone, hidden cases are recorded on first use; a student bundle has neither the tools nor the seed.
+HIDDEN = $(if $(wildcard autograder/tools),course/hidden.safetensors)
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+grade: $(HIDDEN) ## grade a submission: make grade [SUBMISSION=path] [OUT=results]
+	@$(PYTHON) -m autograder grade $(SUBMISSION) --out $(OUT)
+
+check: $(HIDDEN) ## the exact parts only, in seconds
+	@$(PYTHON) -m autograder grade $(SUBMISSION) --out $(OUT) --only schedule --only forward --only reverse --only ddim
+
+test: ## lint, format and tests of the kit (minutes)
+	@$(DEV) -m ruff check --quiet . && $$python -m ruff format --quiet --check . && $$python -m pytest -m "not slow"
+
+skeleton: ## generate assignment/ from solution/
+	@$(DEV) -m autograder.tools.skeleton
+
+record: ## record the expectations anew, public and hidden
+	@$(PYTHON) -m autograder.tools.record
+
+bench: ## time grading beside plain pytest and beside no box at all
+	@$(DEV) -m autograder.tools.bench
+
+clean: ## remove what can be made again (not course/, which holds the seed)
+	rm -rf results build dist .pytest_cache .ruff_cache
+	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
+
+course/hidden.safetensors: $(wildcard autograder/checks/*.py) solution/scheduler.py
+	@$(PYTHON) -m autograder.tools.record hidden
+
+.PHONY: help grade check test skeleton record bench clean
+.DEFAULT_GOAL = help

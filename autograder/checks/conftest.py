@@ -1,0 +1,66 @@
+"""`pytest autograder/checks --submission PATH`: the checks as pytest items, with the verdicts of `autograder grade`.
+
+The submission is graded once, in the box; each item reports one check of the record. It is not how grades are made.
+"""
+
+from pathlib import Path
+
+import pytest
+
+from autograder import checks
+from autograder.box import Box
+from autograder.expected import Expectations
+from autograder.grading import grade
+from autograder.paths import HIDDEN, PUBLIC
+from autograder.record import BLOCKED, PASSED, UNGRADED
+from autograder.rubric import Rubric
+
+
+def pytest_addoption(parser):
+    parser.addoption("--submission", type=Path, help="the folder, zip or tar to grade")
+
+
+def pytest_collect_file(file_path, parent):
+    if file_path.stem in checks.PARTS and parent.config.getoption("submission"):
+        return Part.from_parent(parent, path=file_path)
+    return None
+
+
+class Part(pytest.File):
+    """One part of the homework."""
+
+    def collect(self):
+        for id in checks.CHECKS:
+            if id.startswith(f"{self.path.stem}."):
+                yield Check.from_parent(self, name=id)
+
+
+class Check(pytest.Item):
+    """One check of the grade record."""
+
+    def runtest(self):
+        found = results(self.config)[self.name]
+        if found.verdict == BLOCKED:
+            pytest.skip(found.message)
+        if found.verdict == UNGRADED:
+            raise RuntimeError(found.message)
+        if found.verdict != PASSED:
+            pytest.fail(f"{found.verdict}: {found.message}", pytrace=False)
+
+    def reportinfo(self):
+        return self.path, None, self.name
+
+
+RESULTS = pytest.StashKey()
+
+
+def results(config):
+    """{check id: CheckResult} of the submission, graded on first use."""
+    if RESULTS not in config.stash:
+        rubric = Rubric.load()
+        version = checks.version()
+        hidden = Expectations.load(HIDDEN, version) if HIDDEN.exists() else None
+        with Box(rubric.limits) as box:
+            record = grade(config.getoption("submission"), box, rubric, Expectations.load(PUBLIC, version), hidden)
+        config.stash[RESULTS] = {check.id: check for check in record.checks}
+    return config.stash[RESULTS]
