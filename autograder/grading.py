@@ -4,7 +4,7 @@ import time
 import traceback
 
 from . import __version__, checks
-from .box import TIER, BoxError
+from .box import TIER
 from .box.student import Student
 from .expected import Expect
 from .record import BLOCKED, CRASHED, PASSED, TIMED_OUT, UNGRADED, CheckResult, Failed, GradeRecord
@@ -49,46 +49,26 @@ def grade(path, box, rubric, public, hidden=None, only=(), progress=lambda title
 
 
 def run(box, rubric, submission, sets, entries, progress):
-    """Results of the checks, part by part, each part in a boxed process of its own."""
+    """Results of the checks. One boxed process serves them all; one that ends is replaced for the next check."""
     limits = rubric.limits
     folder = box.stage(submission.files)
     budget = time.monotonic() + limits["exact_seconds"]
     results = {}
-    stopper = None  # why nothing more is run: in this part, or at all
-    try:
-        probe(box, folder, limits)
-    except Failed as failed:
-        results[entries[0].id] = result(entries[0], failed)
-        stopper = f"not run: scheduler.py could not be imported (see {entries[0].id})"
-    except BoxError as error:
-        return [result(entry, Failed(UNGRADED, f"the grader failed: {error}")) for entry in entries]
-    for part in dict.fromkeys(entry.part for entry in entries):
-        student = Student(box, folder, limits)
-        timed_out = []
-        for entry in (entry for entry in entries if entry.part == part and entry.id not in results):
-            progress(entry.title)
-            if not stopper and time.monotonic() > budget:
-                stopper = f"not run: the checks before it used up the {limits['exact_seconds']} s of this submission"
-            if not stopper and len(timed_out) >= limits["timeouts_per_part"]:
-                reason = f"not run: {' and '.join(timed_out)} timed out"
-            else:
-                reason = stopper
-            results[entry.id] = (
-                result(entry, Failed(BLOCKED, reason)) if reason else check(student, entry, sets, results)
-            )
-            if results[entry.id].verdict == TIMED_OUT:
-                timed_out.append(entry.id)
-        student.close()
-    return [results[entry.id] for entry in entries]
-
-
-def probe(box, folder, limits):
-    """Import scheduler.py once, in a process of its own. Raises Failed when that is not possible."""
+    stopper = None  # why nothing more is run
     student = Student(box, folder, limits)
-    try:
-        student.load()
-    finally:
-        student.close()
+    for entry in entries:
+        progress(entry.title)
+        if time.monotonic() > budget:
+            stopper = stopper or f"not run: the checks before it took {limits['exact_seconds']} s, all there is"
+        timed_out = [id for id, done in results.items() if done.part == entry.part and done.verdict == TIMED_OUT]
+        reason = stopper
+        if len(timed_out) >= limits["timeouts_per_part"]:
+            reason = f"not run: {' and '.join(timed_out)} timed out"
+        results[entry.id] = result(entry, Failed(BLOCKED, reason)) if reason else check(student, entry, sets, results)
+        if not student.imported and results[entry.id].verdict != UNGRADED and not stopper:
+            stopper = f"not run: scheduler.py could not be imported (see {entry.id})"
+    student.close()
+    return list(results.values())
 
 
 def check(student, entry, sets, results):
@@ -100,7 +80,7 @@ def check(student, entry, sets, results):
 
     failed = None
     for name, expectations in sets.items():
-        expect = Expect(expectations, entry.id, entry.tolerance, passed)
+        expect = Expect(expectations, entry.id, entry.tolerance, passed, name == "public")
         try:
             checks.CHECKS[entry.id](student, expect)
             expect.settle()

@@ -48,12 +48,15 @@ class StudentCode:
         return sendable(getattr(self.objects[obj.id], name))
 
     def call(self, obj, name, args, kwargs):
-        """Returns (result, the tensor arguments as the call left them)."""
-        args = [self.arrive(value) for value in args]
-        kwargs = {key: self.arrive(value) for key, value in kwargs.items()}
-        result = getattr(self.objects[obj.id], name)(*args, **kwargs)
-        after = [sendable(value) for value in [*args, *kwargs.values()] if isinstance(value, torch.Tensor)]
-        return sendable(result), after
+        """Returns (result, whether the call left its tensor arguments as they were)."""
+        sent = [*args, *kwargs.values()]
+        arrived = [self.arrive(value) for value in sent]
+        result = getattr(self.objects[obj.id], name)(
+            *arrived[: len(args)], **dict(zip(kwargs, arrived[len(args) :], strict=True))
+        )
+        pairs = zip(sent, arrived, strict=True)
+        intact = all(raw(after) == before.data for before, after in pairs if isinstance(before, wire.Tensor))
+        return sendable(result), intact
 
     def call_on_cuda(self, obj, name, args, kwargs):
         """The same call with fake CUDA tensors: "mismatch", "undecided", or where the results are, "cuda" or "cpu"."""
@@ -112,13 +115,17 @@ def sendable(value):
         dtype = str(tensor.dtype).removeprefix("torch.")
         if tensor.device.type != "cpu" or tensor.layout != torch.strided:
             return wire.Tensor(dtype, tuple(tensor.shape), b"", str(tensor.device.type))
-        data = tensor.contiguous().reshape(-1).view(torch.uint8).numpy().tobytes() if tensor.numel() else b""
-        return wire.Tensor(dtype, tuple(tensor.shape), data)
+        return wire.Tensor(dtype, tuple(tensor.shape), raw(tensor))
     if isinstance(value, tuple) and type(value) is tuple and len(value) <= 8:
         return tuple(sendable(item) for item in value)
     if value is None or type(value) in (bool, float, str) or (type(value) is int and abs(value) < 1 << 63):
         return value
     return wire.Other(type(value).__name__)
+
+
+def raw(tensor):
+    """The elements of a CPU tensor as bytes, whatever its layout and dtype."""
+    return tensor.contiguous().reshape(-1).view(torch.uint8).numpy().tobytes() if tensor.numel() else b""
 
 
 def describe(error, folder):

@@ -21,8 +21,19 @@ def reverse_inputs(expect):
 
 
 def timesteps_of(expect, T):
-    """Timesteps that tell formulas apart: both ends, their neighbours, one early, one anywhere."""
+    """Timesteps that tell formulas apart: both ends, the one beside the end, one early, one anywhere."""
     return [0, 1, expect.integer(2, T // 20), expect.integer(T // 20, T - 2), T - 1]
+
+
+def settings_and_timesteps(expect, T):
+    """(settings, how to call them, timesteps) for both prediction types, with and without clipping: many timesteps
+    for the plainest settings, two for each of the others."""
+    for prediction_type in ("epsilon", "v_prediction"):
+        for clip_sample in (False, True):
+            settings = {"prediction_type": prediction_type, "clip_sample": clip_sample}
+            plain = settings == {"prediction_type": "epsilon", "clip_sample": False}
+            timesteps = timesteps_of(expect, T) if plain else [1, expect.integer(2, T - 2)]
+            yield settings, f"for {prediction_type}, {'clipped' if clip_sample else 'not clipped'}", timesteps
 
 
 def float64(*arrays):

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..box.student import strided
-from .cases import STEP, float64, reverse_inputs, timesteps_of
+from .cases import STEP, float64, reverse_inputs, settings_and_timesteps, timesteps_of
 from .laws import follows_the_exact_denoiser, standard_normal_draws
 
 SPANS = ((0, 1), (50, 400), (500, 998), (999, 1000))  # where clipping is tested
@@ -136,14 +136,11 @@ def check_step_large(student, expect):
 
 
 def steps(student, expect, variance_type):
-    for prediction_type in ("epsilon", "v_prediction"):
-        for clip_sample in (False, True):
-            settings = {"prediction_type": prediction_type, "clip_sample": clip_sample}
-            scheduler = student.DDPMScheduler(variance_type=variance_type, **settings)
-            for t in timesteps_of(expect, 1000):
-                output, sample, noise = reverse_inputs(expect)
-                where = f"for {prediction_type}, {'clipped' if clip_sample else 'not clipped'}"
-                expect.step(scheduler, output, t, sample, noise, f"x_prev {where}, at t = {t}")
+    for settings, where, timesteps in settings_and_timesteps(expect, 1000):
+        scheduler = student.DDPMScheduler(variance_type=variance_type, **settings)
+        for t in timesteps:
+            output, sample, noise = reverse_inputs(expect)
+            expect.step(scheduler, output, t, sample, noise, f"x_prev {where}, at t = {t}")
     arrays = float64(output, sample, noise)
     expect.step(scheduler, arrays[0], 300, arrays[1], arrays[2], "x_prev in float64 at t = 300")
     expect.settle()
