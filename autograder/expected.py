@@ -122,25 +122,26 @@ class Expect:
         """Compare integers: an int64 tensor or a Python int."""
         expected = self.recorded("value", what)
         if expected.ndim:
-            self.form(got, expected, what, "int64")
+            self.tensor(got, expected.shape, what, "int64")
         elif type(got) is not int:
             raise Failed(BAD_OUTPUT, f"{what} must be an int, got {kind_of(got)}")
         self.note(got, expected, what, np.array_equal(got, expected))
 
     def compare(self, got, what, dtype, scale):
         expected = self.recorded("value", what)
-        self.form(got, expected, what, dtype or str(expected.dtype))
+        self.tensor(got, expected.shape, what, dtype or str(expected.dtype))
         self.note(got, expected, what, np.all(difference(got, expected) <= self.tolerance * scale(expected)))
 
-    def form(self, got, expected, what, dtype):
-        """Raise Failed unless `got` is a CPU tensor of the expected shape and dtype."""
+    def tensor(self, got, shape, what, dtype=None):
+        """`got` in float64 for use in a law; raises Failed unless it is a tensor of this shape (and dtype)."""
         if not isinstance(got, Value):
             hint = "; return the tensors bare, as the handout says" if not np.isscalar(got) else ""
             raise Failed(BAD_OUTPUT, f"{what} must be a torch.Tensor, got {kind_of(got)}{hint}")
-        if got.shape != expected.shape:
-            raise Failed(BAD_OUTPUT, f"{what} must have shape {expected.shape}, got {got.shape}")
-        if got.torch_dtype != dtype:
+        if got.shape != shape:
+            raise Failed(BAD_OUTPUT, f"{what} must have shape {shape}, got {got.shape}")
+        if dtype and got.torch_dtype != dtype:
             raise Failed(BAD_OUTPUT, f"{what} must have dtype {dtype}, got {got.torch_dtype}")
+        return np.float64(np.asarray(got))
 
     def note(self, got, expected, what, right):
         self.compared += 1
@@ -200,8 +201,7 @@ class Expect:
 
     def same(self, got, first, message):
         """The same answer as before, up to rounding."""
-        if not isinstance(got, Value) or got.shape != first.shape:
-            raise Failed(BAD_OUTPUT, f"{message}: a result of another kind or shape")
+        self.tensor(got, first.shape, f"{message}; the result")
         self.law(np.all(difference(got, first) <= 1e-5 * np.abs(first).max(initial=0)), message)
 
     def raises(self, call, message):

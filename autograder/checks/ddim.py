@@ -39,8 +39,8 @@ def check_eta(student, expect):
     if expect.passed("reverse.step"):
         ddpm = student.DDPMScheduler(prediction_type="v_prediction")  # as the last one above
         for t in (1, 20, 500):
-            one = scheduler.step(output, t, sample, eta=1.0, variance_noise=noise)
-            other = ddpm.step(output, t, sample, variance_noise=noise)
+            one = expect.tensor(scheduler.step(output, t, sample, 1.0, variance_noise=noise), sample.shape, "x_prev")
+            other = expect.tensor(ddpm.step(output, t, sample, variance_noise=noise), sample.shape, "x_prev")
             expect.law(np.abs(one - other).max() < 2e-3 * np.abs(other).max(), "with eta = 1, DDIM is not DDPM")
     for eta in (-0.1, 1.5):
         expect.raises(lambda eta=eta: scheduler.step(output, 20, sample, eta), f"eta = {eta}")

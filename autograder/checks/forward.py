@@ -10,12 +10,14 @@ def check_add_noise(student, expect):
     forward(student, expect, "add_noise")
 
     scheduler = student.DDPMScheduler()
+    betas = expect.tensor(scheduler.betas, (1000,), "betas")
     one, zero, t = np.ones((3, 1, 1, 1)), np.zeros((3, 1, 1, 1)), np.array([0, expect.integer(1, 999), 999])
-    signal, noise = scheduler.add_noise(one, zero, t).ravel(), scheduler.add_noise(zero, one, t).ravel()
+    signal = expect.tensor(scheduler.add_noise(one, zero, t), one.shape, "x_t").ravel()
+    noise = expect.tensor(scheduler.add_noise(zero, one, t), one.shape, "x_t").ravel()
     for i, last in enumerate(t):
         # The chain x_s = sqrt(1 - beta_s) x_{s-1} + sqrt(beta_s) epsilon_s, followed step by step.
         mean, variance = 1.0, 0.0
-        for beta in np.float64(scheduler.betas[: last + 1]):
+        for beta in betas[: last + 1]:
             mean, variance = mean * np.sqrt(1 - beta), (1 - beta) * variance + beta
         expect.law(abs(signal[i] - mean) < 1e-3, "add_noise does not scale x_0 as the chain of single steps does")
         expect.law(abs(noise[i] ** 2 - variance) < 1e-3, "add_noise has not the variance of the chain of single steps")

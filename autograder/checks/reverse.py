@@ -73,10 +73,10 @@ def predict(student, expect, prediction_type):
         expect.same(got, before, f"{name} differs for a 0-d timestep and non-contiguous inputs")
     explain = "x0_hat and epsilon_hat do not add up to x_t"
     if expect.passed("forward.add_noise"):
-        rebuilt = scheduler.add_noise(*first, np.full(STEP[0], 600))
+        rebuilt = expect.tensor(scheduler.add_noise(*first, np.full(STEP[0], 600)), STEP, "x_t")
         expect.law(np.abs(rebuilt - sample).max() < 1e-3 * np.abs(sample).max(), explain)
     if prediction_type == "v_prediction" and expect.passed("forward.get_velocity"):
-        back = scheduler.get_velocity(*first, np.full(STEP[0], 600))
+        back = expect.tensor(scheduler.get_velocity(*first, np.full(STEP[0], 600)), STEP, "v")
         expect.law(
             np.abs(back - output).max() < 1e-3 * np.abs(output).max(), "x0_hat and epsilon_hat do not give v back"
         )
