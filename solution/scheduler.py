@@ -7,7 +7,8 @@ v      Salimans, Ho: Progressive Distillation for Fast Sampling, arXiv 2202.0051
 
 Samples are tensors of shape (B, C, H, W) with values in [-1, 1].
 A timestep t is an index 0 ... T-1 and stands for t+1 noising steps, so
-`alphas_cumprod[t]` is what the DDPM paper calls alpha-bar at step t+1.
+`alphas_cumprod[t]` is what the DDPM paper calls alpha-bar at step t+1 (the DDIM paper
+calls it alpha, the v paper writes alpha and sigma for its root and that of 1 minus it).
 Names and argument order are those of the diffusers library.
 """
 
@@ -59,8 +60,8 @@ def cosine_betas(num_train_timesteps):
 def extract(table, timesteps, sample):
     """Pick one table entry per image, ready to be multiplied with the images.
 
-    table      (T,) float32
-    timesteps  (B,) int64, on the sample's device
+    table      (T,) float32, on the CPU
+    timesteps  (B,) int64, on the sample's device, which may be a GPU
     sample     (B, C, H, W)
     Returns (B, 1, 1, 1) with the sample's device and dtype. Handout 2.1.
     """
@@ -161,9 +162,10 @@ class DDPMScheduler:
         ### END SOLUTION
 
     def previous_timestep(self, timestep):
-        """The entry after `timestep` in `self.timesteps`, as an int; -1 past the end. Handout 3.2.
+        """The entry after `timestep` in `self.timesteps`, one step nearer to the image; -1 past the end. Handout 3.2.
 
         timestep  int or 0-d tensor; one that is not in the list raises ValueError.
+        Returns an int.
         """
         index = self._index(timestep)
         ### BEGIN SOLUTION
@@ -183,7 +185,8 @@ class DDPMScheduler:
     def _alpha_bars(self, timestep):
         """alpha-bar at `timestep` and at the previous timestep, as 0-d float64 tensors. Handout 3.3.
 
-        Past the end of the list there is no noise left, which fixes the second value there.
+        Past the end of the list the image is clean; the second value there is that of a clean image.
+        (0-d float64 tensors leave the dtype of the samples that they are multiplied with as it is.)
         """
         ### BEGIN SOLUTION
         # TODO 3.3: the two values of alpha-bar, the second also past the end (3 lines)
@@ -253,7 +256,7 @@ class DDPMScheduler:
         """
         alpha_bar, alpha_bar_prev = self._alpha_bars(timestep)
         ### BEGIN SOLUTION
-        # TODO 3.7: DDPM Algorithm 2, line 4, with the variance that variance_type names (8 lines)
+        # TODO 3.7: DDPM Algorithm 2, line 4, with the variance that variance_type names; draw_noise below draws z (8 lines)
         x0, _ = self.predict(model_output, timestep, sample)
         mean, variance = self.posterior(x0, sample, timestep)
         if self.previous_timestep(timestep) < 0:

@@ -7,6 +7,7 @@ Run as a program, with the number of its control socket. Requests are JSON:
 subreaper of everything below it. When the control socket closes, everything ends.
 """
 
+import contextlib
 import ctypes
 import gc
 import json
@@ -83,14 +84,15 @@ def main(descriptor):
     prctl(PR_SET_CHILD_SUBREAPER, 1)
     control = socket.socket(fileno=descriptor)
     warm()
-    control.send(b"{}")
-    while True:
-        message, descriptors, _, _ = socket.recv_fds(control, 1 << 16, 3)
-        if not message:
-            break
-        request = json.loads(message)
-        reply = start(control, request["start"], descriptors) if "start" in request else stop(request["stop"])
-        control.send(json.dumps(reply).encode())
+    with contextlib.suppress(ConnectionError):  # the grader is gone: so is all there was to do
+        control.send(b"{}")
+        while True:
+            message, descriptors, _, _ = socket.recv_fds(control, 1 << 16, 3)
+            if not message:
+                break
+            request = json.loads(message)
+            reply = start(control, request["start"], descriptors) if "start" in request else stop(request["stop"])
+            control.send(json.dumps(reply).encode())
     stop(0)
     os._exit(0)  # nothing to tidy, and the exit handlers of torch's parts are slow and talkative
 

@@ -86,8 +86,8 @@ class Student:
     def exception(self, shown, error):
         """An exception of the student's code, as Failed: its type, and where in their file it was raised."""
         types = [name for name in error["types"] if isinstance(name, str)] or ["an exception"]
-        text = str(error["text"])
-        where = f"scheduler.py line {error['line']}: {error['code']}" if error["line"] else "scheduler.py"
+        text, code = str(error["text"]), error.get("code", "")
+        where = f"scheduler.py line {error['line']}: {code}" if error["line"] else "scheduler.py"
         if "NotImplementedError" in types:
             todo = text if text.startswith("TODO") else shown
             return Failed(

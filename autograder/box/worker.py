@@ -10,6 +10,7 @@ import json
 import os
 import sys
 import traceback
+import warnings
 from pathlib import Path
 
 if __name__ == "__main__":  # started with -I, which leaves this folder off the path
@@ -61,7 +62,8 @@ class StudentCode:
     def call_on_cuda(self, obj, name, args, kwargs):
         """The same call with fake CUDA tensors: "mismatch", "undecided", or where the results are, "cuda" or "cpu"."""
         try:
-            with FakeTensorMode(allow_non_fake_inputs=True), IndexDevices():
+            with FakeTensorMode(allow_non_fake_inputs=True), IndexDevices(), warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # about fake tensors, which the student knows nothing of
                 args = [self.arrive(value) for value in args]
                 kwargs = {key: self.arrive(value) for key, value in kwargs.items()}
                 result = getattr(self.objects[obj.id], name)(*args, **kwargs)

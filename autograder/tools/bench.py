@@ -1,0 +1,83 @@
+"""`make bench`: what grading costs, as medians of one run: all exact checks, public and hidden, in the box with a warm
+parent, beside a plain pytest process per submission and beside the same calls in one warm process with no box."""
+
+import os
+import statistics
+import subprocess
+import sys
+import time
+from itertools import cycle, islice
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from .. import checks
+from ..box import Box
+from ..grading import grade
+from ..paths import ROOT
+from ..rubric import Rubric
+from . import unboxed
+
+SUBMISSIONS = 20
+
+
+def main():
+    folders = sorted((ROOT / "tests" / "submissions" / "accepted").iterdir())
+    folders = list(islice(cycle(folders), SUBMISSIONS))
+    rubric, recorded = Rubric.load(), unboxed.expectations()
+    boxed, cpu, plain, floor = [], [], [], []
+    with Box(rubric.limits) as box:
+        grade(folders[0], box, rubric, *recorded)
+        floor_of(folders[0], rubric, recorded)
+        # In turn, so that a change in the machine's speed hits all three alike.
+        for folder in track(folders, "Grading each three ways", transient=True):
+            started, spent = time.perf_counter(), cpu_of(box)
+            record = grade(folder, box, rubric, *recorded)
+            boxed.append(time.perf_counter() - started)
+            cpu.append(cpu_of(box) - spent)
+            assert record.points == record.max_points, [check for check in record.checks if check.message]
+            plain.append(plain_of(folder))
+            floor.append(floor_of(folder, rubric, recorded))
+    report(boxed, cpu, plain, floor)
+
+
+def cpu_of(box):
+    """CPU seconds of this process, of the box's parent and of the boxed processes that have ended."""
+    fields = Path(f"/proc/{box.parent.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return time.process_time() + sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
+
+
+def plain_of(folder):
+    started = time.perf_counter()
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", unboxed.__file__]
+    subprocess.run(command, env={**os.environ, "SUBMISSION": str(folder)}, cwd=ROOT, check=True, capture_output=True)
+    return time.perf_counter() - started
+
+
+def floor_of(folder, rubric, recorded):
+    started = time.perf_counter()
+    student = unboxed.Unboxed(folder)
+    for id in checks.CHECKS:
+        unboxed.run(id, student, recorded, rubric)
+    student.forget()
+    return time.perf_counter() - started
+
+
+def report(boxed, cpu, plain, floor):
+    table = Table("one submission, exact checks, public and hidden", "median", "beside grade", box=None)
+    ours = statistics.median(boxed)
+    for name, seconds in (
+        ("grade: in the box, parent warm, wall", boxed),
+        ("grade: CPU of grader, parent and boxed process", cpu),
+        ("a plain pytest process, wall", plain),
+        ("the same calls in one warm process, no box, wall", floor),
+    ):
+        median = statistics.median(seconds)
+        table.add_row(name, f"{median:.3f} s", f"{median / ours:.2f} x")
+    Console().print(table, f"{len(boxed)} submissions, the three ways in turn.")
+
+
+if __name__ == "__main__":
+    main()
