@@ -47,14 +47,14 @@ def run_grade(options):
         public = Expectations.load(PUBLIC, checks.version())
         hidden = Expectations.load(HIDDEN, checks.version()) if HIDDEN.exists() and not options.public else None
     except ExpectationsError as error:
-        errors.print(str(error), style="red")
+        errors.print(str(error), style="red", soft_wrap=True)
         return NOT_GRADED
     with Box(rubric.limits) as box, errors.status("Starting the box") as status:
         record = grade(options.submission, box, rubric, public, hidden, options.only, status.update)
     write(options.out / "results.json", gradescope.render(record))
     write(options.out / "junit.xml", junit.render(record))
     console.print(terminal.render(record, rubric))
-    console.print(f"Written to {options.out}/: results.json, junit.xml", style="dim")
+    console.print(f"Written to {options.out}/: results.json, junit.xml", style="dim", soft_wrap=True)
     return NOT_GRADED if any(check.verdict == UNGRADED for check in record.checks) else GRADED
 
 

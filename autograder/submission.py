@@ -42,6 +42,9 @@ def limited(members):
     for count, member in enumerate(members):
         if count >= MAX_MEMBERS:
             raise Refused(f"it holds more than {MAX_MEMBERS} files")
+        parts = member[0]
+        if ".." in parts or PurePosixPath(*parts).is_absolute():
+            raise Refused(f"it holds a path that leads outside: {'/'.join(parts)}")
         yield member
 
 

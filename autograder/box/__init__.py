@@ -4,6 +4,7 @@
 ends it from outside when it breaks a limit. Neither knows what is asked or which answer is right: see student.py.
 """
 
+import contextlib
 import json
 import os
 import shutil
@@ -145,10 +146,8 @@ def spawn(arguments, output):
 
     def kill():
         if hasattr(os, "killpg"):
-            try:
+            with contextlib.suppress(ProcessLookupError):
                 os.killpg(child.pid, 9)
-            except ProcessLookupError:
-                pass
         child.kill()
         return {"status": child.wait(), "maxrss_kb": 0, "cpu_s": 0.0}
 
@@ -160,8 +159,7 @@ class Process:
 
     def __init__(self, requests, replies, run, kill, output_limit):
         self.requests, self.replies, self.run, self.kill = requests, replies, run, kill
-        self.output_limit = output_limit
-        self.output_seen = 0
+        self.output, self.output_limit = open(run / "output", "rb"), output_limit
         self.deadline = None
         self.why = self.facts = None
         self.lock = threading.Lock()
@@ -186,15 +184,13 @@ class Process:
             deadline = self.deadline
             if deadline and time.monotonic() > deadline:
                 self.end("timed_out")
-            elif (self.run / "output").stat().st_size > self.output_limit:
+            elif os.fstat(self.output.fileno()).st_size > self.output_limit:
                 self.end("output")
 
     def printed(self, limit=2000):
         """What was printed since the last call, at most `limit` characters, control characters left out."""
-        with open(self.run / "output", "rb") as file:
-            file.seek(self.output_seen)
-            data = file.read(4 * limit)
-            self.output_seen = file.seek(0, 2)
+        data = self.output.read(4 * limit)
+        self.output.seek(0, os.SEEK_END)
         text = "".join(c for c in data.decode("utf-8", "replace") if c.isprintable() or c in "\n\t")
         return text if len(text) <= limit else text[:limit] + " [cut]"
 
@@ -211,12 +207,10 @@ class Process:
 
     def close(self):
         self.end()
-        self.watchdog.join()  # it looks into the folder that goes next
-        for stream in (self.requests, self.replies):
-            try:
+        self.watchdog.join()  # it looks at the output, which is closed next
+        for stream in (self.requests, self.replies, self.output):
+            with contextlib.suppress(OSError):  # unsent bytes of a process that died first
                 stream.close()
-            except OSError:  # unsent bytes of a process that died first
-                pass
         shutil.rmtree(self.run, ignore_errors=True)
 
 

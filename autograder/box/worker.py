@@ -90,6 +90,8 @@ class StudentCode:
         dtype = getattr(torch, value.dtype)
         if value.device == "cuda":
             return torch.zeros(value.shape, dtype=dtype, device="cuda")
+        if not value.data:  # frombuffer takes no empty buffer
+            return torch.empty(value.shape, dtype=dtype)
         tensor = torch.frombuffer(bytearray(value.data), dtype=dtype).reshape(value.shape)
         if value.strided:
             # Every second element of a larger tensor: the same values, no two of them neighbours.

@@ -1,0 +1,205 @@
+"""The box: a live process that answers, under limits kept from outside, and leaves nothing behind."""
+
+import json
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from autograder.box import Box, BoxError, wire
+from autograder.box.student import Student, strided
+from autograder.record import Failed
+
+ECHO = b"""
+import os, torch
+class DDPMScheduler:
+    betas = torch.arange(3.0)
+    def add_noise(self, *args, **kwargs): return args[0]
+    def predict(self, x): return x, float(x.sum())
+    def step(self, x): return os.getpid()
+    def posterior(self, x): return x.stride() == x.contiguous().stride()
+    def get_velocity(self, x): return dict(os.environ), 1
+    def set_timesteps(self, n): print("said", n)
+class DDIMScheduler(DDPMScheduler): pass
+"""
+
+
+@pytest.fixture
+def student(box, rubric):
+    with_echo = Student(box, box.stage({"scheduler.py": ECHO}), rubric.limits)
+    yield with_echo
+    with_echo.close()
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "float16", "int64", "uint8", "bool"])
+@pytest.mark.parametrize("shape", [(), (0,), (2, 3), (2, 1, 3, 1)])
+def test_tensors_survive_the_round_trip(student, dtype, shape):
+    sent = np.array(np.random.default_rng(0).integers(0, 2, shape)).astype(dtype)
+    got = student.DDPMScheduler().add_noise(sent)
+    assert got.dtype == sent.dtype and got.torch_dtype == dtype
+    assert np.array_equal(got, sent)
+
+
+def test_strided_inputs_arrive_non_contiguous_with_the_same_values(student):
+    scheduler, x = student.DDPMScheduler(), np.arange(12.0).reshape(3, 4)
+    assert scheduler.posterior(x) is True
+    assert scheduler.posterior(strided(x)) is False
+    assert np.array_equal(scheduler.add_noise(strided(x)), x)
+
+
+def test_numbers_and_pairs(student):
+    pair = student.DDPMScheduler().predict(np.ones((2, 2)))
+    assert np.array_equal(pair[0], np.ones((2, 2))) and pair[1] == 4.0
+
+
+def test_what_has_no_business_on_the_wire_is_named(student):
+    assert student.DDPMScheduler().get_velocity(np.ones(1)) == (wire.Other("dict"), 1)
+
+
+def test_prints_are_kept_per_question(student):
+    scheduler = student.DDPMScheduler()
+    scheduler.set_timesteps(1)
+    scheduler.set_timesteps(2)
+    assert student.process.printed() == "said 1\nsaid 2\n"
+    assert student.process.printed() == ""
+
+
+def test_the_box_sees_no_environment(box, rubric):
+    os.environ["CANARY"] = "secret"
+    code = b"import os\nif 'secret' in str(os.environ) or len(os.environ) > 6: raise ValueError(os.environ)\n"
+    Student(box, box.stage({"scheduler.py": code}), rubric.limits).load()
+
+
+def test_a_process_that_died_is_replaced(student):
+    scheduler = student.DDPMScheduler()
+    pid = scheduler.step(1)
+    student.process.end()
+    with pytest.raises(Failed, match="the process had ended"):
+        scheduler.step(1)
+    assert student.DDPMScheduler().step(1) != pid
+
+
+def test_nothing_survives_and_nothing_is_left(box, rubric):
+    """A grandchild in a session of its own, orphaned on purpose, dies with the process that started it."""
+    code = b"""
+import os, time
+class DDPMScheduler:
+    def step(self):
+        read, write = os.pipe()
+        if os.fork() == 0:
+            os.setsid()
+            if os.fork() == 0:
+                os.write(write, str(os.getpid()).encode())
+                time.sleep(600)
+            os._exit(0)
+        return int(os.read(read, 20))
+"""
+    student = Student(box, box.stage({"scheduler.py": code}), rubric.limits)
+    grandchild = student.DDPMScheduler().step()
+    assert Path(f"/proc/{grandchild}").exists()
+    run = student.process.run
+    student.close()
+    assert not Path(f"/proc/{grandchild}").exists()
+    assert not run.exists()
+
+
+def test_a_forged_reply_is_a_bad_output(box, rubric):
+    """Student code may write any bytes to the grader."""
+    code = b"""
+import os, struct
+class DDPMScheduler:
+    def step(self, data):
+        os.write(4, bytes(data.numpy()))
+        return 1
+"""
+    length = np.frombuffer(np.uint32(5).tobytes(), np.uint8)
+    for data in (np.full(64, 255, np.uint8), np.concatenate([length, np.frombuffer(b"\xc1abcd", np.uint8)])):
+        student = Student(box, box.stage({"scheduler.py": code}), rubric.limits)
+        with pytest.raises(Failed) as caught:
+            student.DDPMScheduler().step(data)
+        student.close()
+        assert caught.value.verdict == "bad_output"
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        ("object", (1,), b"12345678"),
+        ("float32", (-1,), b"1234"),
+        ("float32", (2**40,), b"1234"),
+        ("float32", "shape", b"1234"),
+        ("no_such_dtype", (1,), b"1234"),
+        (1, 2, 3),
+        ("float32", (1,), b"1234", "meta"),
+    ],
+)
+def test_a_forged_tensor_is_a_bad_output(fields):
+    from autograder.box.student import rebuild
+
+    with pytest.raises(Failed) as caught:
+        rebuild(wire.Tensor(*fields), "x")
+    assert caught.value.verdict == "bad_output"
+
+
+def test_many_forks_then_two_threads(box, rubric):
+    """The parent has used torch, also fake tensors, in one thread: its children compute, with two threads too."""
+    code = b"""
+import torch
+torch.set_num_threads(2)
+class DDPMScheduler:
+    def step(self, x): return (torch.ones(300, 300) @ torch.ones(300, 300)).sum() + x.sum()
+"""
+    folder = box.stage({"scheduler.py": code})
+    for _ in range(50):
+        student = Student(box, folder, rubric.limits)
+        assert student.DDPMScheduler().step(np.zeros(1)) == 300**3
+        student.close()
+
+
+def test_the_spawn_path_gives_the_same(rubric):
+    with Box(rubric.limits, start="spawn") as box:
+        student = Student(box, box.stage({"scheduler.py": ECHO}), rubric.limits)
+        x = np.arange(6.0).reshape(2, 3)
+        assert np.array_equal(student.DDPMScheduler().add_noise(x), x)
+        pid = student.DDPMScheduler().step(1)
+        student.close()
+        assert not Path(f"/proc/{pid}").exists()
+
+
+def test_a_parent_that_died_is_our_fault(rubric):
+    with Box(rubric.limits) as box:
+        folder = box.stage({"scheduler.py": ECHO})
+        Student(box, folder, rubric.limits).load()
+        box.parent.process.kill()
+        with pytest.raises(BoxError, match="parent"):
+            Student(box, folder, rubric.limits).load()
+
+
+def test_when_the_grader_dies_everything_ends(tmp_path):
+    """A grader killed with SIGKILL leaves no parent and no boxed process."""
+    import signal
+    import subprocess
+    import sys
+
+    script = f"""
+import json, sys, time
+from autograder.box import Box
+from autograder.box.student import Student
+from autograder.rubric import Rubric
+limits = Rubric.load().limits
+box = Box(limits)
+student = Student(box, box.stage({{"scheduler.py": {ECHO!r}}}), limits)
+print(json.dumps([box.parent.process.pid, student.DDPMScheduler().step(1)]), flush=True)
+time.sleep(600)
+"""
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    grader = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, env=environment)
+    pids = json.loads(grader.stdout.readline())
+    grader.send_signal(signal.SIGKILL)
+    grader.wait()
+    deadline = time.monotonic() + 10
+    while any(Path(f"/proc/{pid}").exists() for pid in pids) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not any(Path(f"/proc/{pid}").exists() for pid in pids)

@@ -1,0 +1,139 @@
+"""`python -m autograder`: exit codes, files, and what a person reads."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from autograder import __main__ as command
+from autograder import checks
+from autograder.paths import ROOT
+from autograder.reports import gradescope, junit
+
+SCHEMA_KEYS = {
+    "score",
+    "max_score",
+    "execution_time",
+    "output",
+    "output_format",
+    "test_output_format",
+    "tests",
+    "extra_data",
+}
+
+
+@pytest.fixture
+def no_hidden(monkeypatch, tmp_path):
+    monkeypatch.setattr(command, "HIDDEN", tmp_path / "none")
+
+
+def run(*arguments):
+    return command.main([str(argument) for argument in arguments])
+
+
+def test_reference_twice_gives_the_same_results_but_for_times(tmp_path, no_hidden):
+    found = []
+    for out in (tmp_path / "one", tmp_path / "two"):
+        assert run("grade", ROOT / "solution", "--out", out) == 0
+        results = json.loads((out / "results.json").read_text())
+        assert results.keys() == SCHEMA_KEYS
+        del results["execution_time"]
+        for test in results["tests"]:
+            del test["extra_data"]["seconds"]
+        found.append(results)
+    assert found[0] == found[1]
+    assert found[0]["score"] == found[0]["max_score"] == 80
+    assert found[0]["extra_data"]["provisional"] is True
+    assert found[0]["extra_data"]["complete"] is False
+
+
+def test_starter_gets_zero_and_hears_what_is_missing(tmp_path, no_hidden, capsys):
+    assert run("grade", ROOT / "assignment", "--out", tmp_path) == 0
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert results["score"] == 0
+    assert {test["extra_data"]["verdict"] for test in results["tests"]} == {"not_implemented"}
+    shown = capsys.readouterr().out
+    assert "TODO 1.1 is not implemented yet" in shown
+    assert "Traceback" not in shown + str(results)
+
+
+def test_only_some_parts(tmp_path, no_hidden):
+    assert run("grade", ROOT / "solution", "--out", tmp_path, "--only", "schedule", "--only", "ddim") == 0
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert {test["extra_data"]["part"] for test in results["tests"]} == {"schedule", "ddim"}
+    assert results["max_score"] == sum(test["max_score"] for test in results["tests"]) == 30
+    assert results["extra_data"]["complete"] is False
+
+
+def test_a_refused_submission_is_graded_zero(tmp_path, no_hidden, capsys):
+    (tmp_path / "work").mkdir()
+    assert run("grade", tmp_path / "work", "--out", tmp_path / "out") == 0
+    assert json.loads((tmp_path / "out" / "results.json").read_text())["score"] == 0
+    assert "there is no scheduler.py in it" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["grade"], ["grade", "solution", "--out", "x", "--only", "poetry"], ["paint"]]
+)
+def test_wrong_usage_exits_2(arguments):
+    with pytest.raises(SystemExit) as exit:
+        run(*arguments)
+    assert exit.value.code == 2
+
+
+def test_a_path_that_does_not_exist_exits_2(tmp_path, capsys):
+    assert run("grade", tmp_path / "nothing", "--out", tmp_path) == 2
+    assert "Give a folder, zip or tar" in " ".join(capsys.readouterr().err.split())
+
+
+def test_damaged_expectations_exit_3_with_one_line(tmp_path, monkeypatch, capsys):
+    damaged = tmp_path / "public.safetensors"
+    damaged.write_bytes(b"not a safetensors file")
+    monkeypatch.setattr(command, "PUBLIC", damaged)
+    assert run("grade", ROOT / "solution", "--out", tmp_path) == 3
+    assert "make record" in capsys.readouterr().err
+
+
+def test_a_fault_of_the_grader_is_ungraded_and_carries_no_score(tmp_path, monkeypatch, no_hidden):
+    def broken(student, expect):
+        raise KeyError("a bug of ours")
+
+    monkeypatch.setitem(checks.CHECKS, "ddim.eta", broken)
+    assert run("grade", ROOT / "solution", "--out", tmp_path) == 3
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert "score" not in results
+    assert not any("score" in test for test in results["tests"])
+    assert results["extra_data"]["points"] == 75
+    verdicts = {test["extra_data"]["id"]: test["extra_data"]["verdict"] for test in results["tests"]}
+    assert verdicts.pop("ddim.eta") == "ungraded"
+    assert set(verdicts.values()) == {"passed"}
+
+
+def test_junit_and_results_hold_hostile_text(grade, tmp_path):
+    code = b'print("\\x1b[31m\\x00</system-out><b>&amp;", "]]>", chr(1), "<i>")\n1/0'
+    (tmp_path / "scheduler.py").write_bytes(code)
+    record = grade(tmp_path)
+    root = ElementTree.fromstring(junit.render(record))
+    assert root.find("testsuite").get("failures") == "1"
+    assert "<i>" in root.find("testsuite/testcase/system-out").text
+    json.loads(gradescope.render(record))
+
+
+def test_pytest_collects_the_same_checks_with_the_same_verdicts(tmp_path):
+    source = (ROOT / "solution" / "scheduler.py").read_text()
+    (tmp_path / "scheduler.py").write_text(source.replace("sigma = eta * variance.sqrt()", "sigma = eta * variance"))
+    command = [sys.executable, "-m", "pytest", "autograder/checks", "--submission", str(tmp_path), "-q"]
+    out = subprocess.run(command, cwd=ROOT, capture_output=True, text=True).stdout
+    assert "FAILED autograder/checks/ddim.py::ddim.eta - Failed: wrong: x_prev" in out
+    failed = {line.split("::")[1].split(" ")[0] for line in out.splitlines() if line.startswith("FAILED")}
+    assert failed == {"ddim.eta", "ddim.strided", "ddim.noise"}
+    assert f"3 failed, {len(checks.CHECKS) - 3} passed" in out
+
+
+def test_make_lists_every_target():
+    listed = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    phony = next(line for line in Path(ROOT / "Makefile").read_text().splitlines() if line.startswith(".PHONY"))
+    assert {line.split()[0] for line in listed.splitlines()} == set(phony.split()[1:])

@@ -1,0 +1,179 @@
+"""Recorded expectations: up to date, small, compared strictly, carried forward where the design says so."""
+
+import hashlib
+
+import numpy as np
+import pytest
+
+from autograder import checks
+from autograder.box.student import Student, Value
+from autograder.expected import Expect, Expectations, ExpectationsError, independent
+from autograder.paths import PUBLIC, ROOT
+from autograder.record import Failed
+from autograder.tools import record
+
+
+def test_public_file_is_what_the_reference_says_now(box, rubric, public):
+    fresh = record.record(box, rubric, record.PUBLIC_SEED)
+    assert fresh.metadata == public.metadata
+    assert fresh.tensors.keys() == public.tensors.keys()
+    for key, array in fresh.tensors.items():
+        np.testing.assert_allclose(public.tensors[key], array, rtol=2e-4, atol=1e-6, err_msg=key)
+
+
+def test_public_file_is_small():
+    assert PUBLIC.stat().st_size < 1_000_000
+
+
+def test_two_seeds_share_no_input(public, hidden):
+    seen = {hashlib.sha256(a.tobytes()).digest() for k, a in public.tensors.items() if "/input/" in k and a.size > 10}
+    new = {
+        hashlib.sha256(a.tobytes()).digest()
+        for k, a in hidden.tensors.items()
+        if "/input/" in k and a.size > 10 and a.dtype == np.float32
+    }
+    assert len(new) > 100
+    assert not new & seen
+
+
+def test_the_seed_itself_is_not_in_the_file(hidden):
+    assert "a test seed" not in str(hidden.metadata)
+
+
+def test_a_file_for_other_checks_is_refused():
+    with pytest.raises(ExpectationsError, match="make record"):
+        Expectations.load(PUBLIC, "another digest")
+
+
+def test_every_check_has_an_entry_and_every_entry_a_check(rubric):
+    assert list(rubric.checks) == list(checks.CHECKS)
+    assert set(rubric.parts) == set(checks.PARTS)
+
+
+# ----- strict comparison ---------------------------------------------------------------------------------
+
+
+def arrived(array):
+    value = np.asarray(array).view(Value)
+    value.torch_dtype, value.device = str(value.dtype), "cpu"
+    return value
+
+
+def expecting(array, tolerance=1e-3):
+    return Expect(Expectations({"a.b/value/x": np.asarray(array)}, {}), "a.b", tolerance)
+
+
+def verdict(got, expected, **settings):
+    expect = expecting(expected, **settings)
+    try:
+        expect.value(got, "x")
+        expect.settle()
+    except Failed as failed:
+        return failed.verdict
+    return "passed"
+
+
+def test_values():
+    expected = np.array([1.0, -2.0, 0.0], np.float32)
+    assert verdict(arrived(expected), expected) == "passed"
+    assert verdict(arrived(expected + np.float32(1.9e-3)), expected) == "passed"
+    assert verdict(arrived(expected + np.float32(2.1e-3)), expected) == "wrong"
+    assert verdict(arrived(expected * np.nan), expected) == "bad_output"
+    assert verdict(arrived(expected.astype(np.float64)), expected) == "bad_output"
+    assert verdict(arrived(expected[:1]), expected) == "bad_output"
+    assert verdict(arrived(np.float32(1)), expected) == "bad_output"
+    for other in (None, 1.0, expected, (arrived(expected),), "x"):
+        assert verdict(other, expected) == "bad_output"
+
+
+def test_an_infinite_expected_value_cannot_be_matched_by_infinity():
+    assert verdict(arrived(np.array([np.inf])), np.array([1.0])) == "bad_output"
+
+
+def test_a_check_that_compares_nothing_is_a_fault_of_ours():
+    with pytest.raises(RuntimeError, match="compared nothing"):
+        expecting(np.ones(1)).settle()
+
+
+def test_independence():
+    rng = np.random.default_rng(0)
+    a, b = rng.standard_normal((2, 36))
+    assert independent(np.stack([a, b], 1))
+    assert not independent(np.stack([a, 2 * a], 1))
+    assert not independent(np.stack([a, 0 * a], 1))
+    assert not independent(np.stack([a, b * np.nan], 1))
+
+
+# ----- errors carried forward --------------------------------------------------------------------------------
+
+REFERENCE = (ROOT / "solution" / "scheduler.py").read_text()
+PREDICT = "        if self.clip_sample:\n            x0 = x0.clamp(-1, 1)"
+
+
+def lost(grade, tmp_path, **replacements):
+    text = REFERENCE
+    for old, new in replacements.values():
+        assert text.count(old) == 1, old
+        text = text.replace(old, new)
+    (tmp_path / "scheduler.py").write_text(text)
+    return {check.id for check in grade(tmp_path).checks if check.verdict != "passed"}
+
+
+WRONG_PREDICT = ("x0 = (sample - b * epsilon) / a", "x0 = (sample - b * epsilon) / alpha_bar")
+
+
+def test_a_right_step_on_a_wrong_predict_keeps_its_points(grade, tmp_path):
+    assert lost(grade, tmp_path, a=WRONG_PREDICT) == {"reverse.predict_epsilon"}
+
+
+def test_a_wrong_step_on_a_wrong_predict_loses_both(grade, tmp_path):
+    wrong_step = ("sigma = eta * variance.sqrt()", "sigma = eta * variance")
+    both = lost(grade, tmp_path, a=WRONG_PREDICT, b=wrong_step)
+    assert {"reverse.predict_epsilon", "ddim.eta", "ddim.strided"} <= both
+    assert "reverse.step" not in both and "ddim.deterministic" not in both
+
+
+@pytest.mark.parametrize(
+    "returned", ["x0 * 0, epsilon * 0", "sample, sample", "sample * float('nan'), sample", "0, 0", "None"]
+)
+def test_a_predict_that_says_nothing_carries_nothing(grade, tmp_path, returned):
+    lose = lost(grade, tmp_path, a=("return x0, epsilon", f"return {returned}"))
+    assert {"reverse.step", "reverse.step_large", "reverse.strided", "ddim.deterministic", "ddim.eta"} <= lose
+
+
+# ----- laws: the recorded reference obeys what the papers say ---------------------------------------------------
+
+
+def test_a_whole_run_under_the_exact_denoiser_ends_at_its_closed_form(box, rubric):
+    """fixed_small at S = 50 ends at 0.87 of the true standard deviation: the closed form, not the truth."""
+    student = Student(box, box.stage({"scheduler.py": REFERENCE.encode()}), rubric.limits)
+    mean, sd = 0.3, 0.4
+    for S, expected in ((50, 0.348), (10, 0.252)):
+        scheduler = student.DDPMScheduler(clip_sample=False)
+        scheduler.set_timesteps(S)
+        table = np.float64(np.asarray(scheduler.alphas_cumprod))
+        steps = scheduler.timesteps.tolist()
+        # A step under this denoiser is linear in x and z: follow mean and variance exactly through three points.
+        m, v = 0.0, 1.0
+        closed_m, closed_v = 0.0, 1.0
+        for t, previous in zip(steps, [*steps[1:], -1], strict=True):
+            a = table[t]
+
+            def denoise(x, a=a):
+                return np.sqrt(1 - a) * (x - np.sqrt(a) * mean) / (a * sd**2 + 1 - a)
+
+            points = np.array([0.0, 1.0, 0.0]).reshape(3, 1, 1, 1)
+            z = np.array([0.0, 0.0, 1.0]).reshape(3, 1, 1, 1)
+            offset, one, noise = np.asarray(scheduler.step(denoise(points), t, points, variance_noise=z)).ravel()
+            m, v = offset + (one - offset) * m, (one - offset) ** 2 * v + (noise - offset) ** 2
+            # The same from the posterior of DDPM, equations 6 and 7, with E[x_0 | x_t] of a Gaussian put in.
+            p = table[previous] if previous >= 0 else 1.0
+            alpha = a / p
+            w0, wt = np.sqrt(p) * (1 - alpha) / (1 - a), np.sqrt(alpha) * (1 - p) / (1 - a)
+            gain = np.sqrt(a) * sd**2 / (a * sd**2 + 1 - a)
+            closed_m = w0 * (mean + gain * (closed_m - np.sqrt(a) * mean)) + wt * closed_m
+            closed_v = (w0 * gain + wt) ** 2 * closed_v + (1 - p) / (1 - a) * (1 - alpha)
+        assert abs(m - closed_m) < 1e-4
+        assert abs(v - closed_v) < 1e-4
+        assert abs(np.sqrt(v) - expected) < 0.03
+    student.close()
