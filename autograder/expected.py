@@ -7,19 +7,17 @@ reference is never in memory while student code runs, and nothing depends on the
 
 import hashlib
 import json
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from safetensors import safe_open
 
+from .answers import Answer, Step, difference
 from .box.student import Value
 from .record import BAD_OUTPUT, CRASHED, NOT_IMPLEMENTED, WRONG, Failed
 
-# A step is a linear combination of the noise and any two of (x0_hat, epsilon_hat, x_t): these three ways to write it
-# give the same x_prev wherever the student's own prediction explains x_t, and all three are right.
-FORMS = (("x0", "sample"), ("x0", "epsilon"), ("epsilon", "sample"))
 SMALL = 1e-6  # what counts as zero beside images; a variance of 0 must not demand exact zeros
-INDEPENDENT = 1e-4  # smallest singular value of the normalised terms of a form; collinear terms prove nothing
 
 
 class ExpectationsError(Exception):
@@ -29,12 +27,15 @@ class ExpectationsError(Exception):
 class Expectations:
     """One file of recorded expectations.
 
-    tensors   {"<check id>/<kind>/<name>": array}; kinds are input, value and forms
-    metadata  kit_version, digest of the checks it was made for, name and fingerprint of its seed
+    tensors   {"<check id>/<kind>/<name>": array}; kinds are input, value and forms, and for M known mistakes
+              mistakes, (M, 8) fingerprints (NaN: right there, infinite: unclear), and weights, (M, 3, 3) like forms
+    metadata  kit_version, digest of the checks it was made for, fingerprint of its seed
+    mistakes  {"suspects": {check: [id]}, "said": {check: {id: [verdict, message]}}, "loses": {id: [check]}}
     """
 
     def __init__(self, tensors, metadata):
         self.tensors, self.metadata = tensors, metadata
+        self.mistakes = json.loads(metadata.get("mistakes", '{"suspects": {}, "said": {}, "loses": {}}'))
 
     @classmethod
     def load(cls, path, digest):
@@ -68,9 +69,8 @@ class Expect:
         self.expectations, self.check, self.tolerance = expectations, check, tolerance
         self.passed, self.public = passed, public
         self.inputs = expectations.inputs(check)
-        self.compared = 0
-        self.wrong = []
-        self.steps = []
+        self.answers = []  # every Answer so far
+        self.wrong = []  # those that differ, and are not carried forward
 
     # ----- inputs --------------------------------------------------------------------------------------------
 
@@ -102,96 +102,78 @@ class Expect:
 
     # ----- answers -------------------------------------------------------------------------------------------
 
-    def recorded(self, kind, what):
-        return self.expectations.tensors[f"{self.check}/{kind}/{what}"]
+    def recorded(self, kind, name, where):
+        return self.expectations.tensors[f"{self.check}/{kind}/{name} {where}"]
 
-    def value(self, got, what, dtype=None):
-        """Compare a tensor with the recorded one. Errors are relative to the largest expected element."""
-        self.compare(got, what, dtype, lambda expected: np.abs(expected).max(initial=SMALL))
+    def value(self, got, name, where, dtype=None):
+        """Compare a tensor with the recorded one. Errors are relative to the largest expected element.
 
-    def table(self, got, what, dtype="float32"):
-        """Compare a table with the recorded one. Errors are relative element by element: small entries matter."""
-        self.compare(got, what, dtype, np.abs)
+        name   what it is, for every reader
+        where  for which case, for readers of public cases only; the two together name one value of the check
+        """
+        self.compare(got, name, where, dtype, lambda expected: np.abs(expected).max(initial=SMALL))
+
+    def table(self, got, name, where):
+        """Compare a float32 table with the recorded one. Errors are relative element by element: small ones matter."""
+        self.compare(got, name, where, "float32", lambda expected: np.maximum(np.abs(expected), SMALL**2))
 
     def pair(self, got, method):
         """Raise Failed unless a method returned two things."""
         if not (isinstance(got, tuple) and len(got) == 2):
             raise Failed(BAD_OUTPUT, f"{method} must return a pair of tensors, got {kind_of(got)}")
 
-    def exactly(self, got, what):
+    def exactly(self, got, name, where):
         """Compare integers: an int64 tensor or a Python int."""
-        expected = self.recorded("value", what)
+        expected = self.recorded("value", name, where)
         if expected.ndim:
-            self.tensor(got, expected.shape, what, "int64")
+            self.tensor(got, expected.shape, name, "int64")
         elif type(got) is not int:
-            raise Failed(BAD_OUTPUT, f"{what} must be an int, got {kind_of(got)}")
-        self.note(got, expected, what, np.array_equal(got, expected))
+            raise Failed(BAD_OUTPUT, f"{name} must be an int, got {kind_of(got)}", where)
+        self.note(Answer(name, where, got, expected, scale=1.0, tolerance=0.5))
 
-    def compare(self, got, what, dtype, scale):
-        expected = self.recorded("value", what)
-        self.tensor(got, expected.shape, what, dtype or str(expected.dtype))
-        self.note(got, expected, what, np.all(difference(got, expected) <= self.tolerance * scale(expected)))
+    def compare(self, got, name, where, dtype, scale):
+        expected = self.recorded("value", name, where)
+        self.tensor(got, expected.shape, name, dtype or str(expected.dtype), where)
+        self.note(Answer(name, where, got, expected, scale(expected), self.tolerance))
 
-    def tensor(self, got, shape, what, dtype=None):
+    def tensor(self, got, shape, name, dtype=None, where=""):
         """`got` in float64 for use in a law; raises Failed unless it is a tensor of this shape (and dtype)."""
         if not isinstance(got, Value):
             hint = "; return the tensors bare, as the handout says" if not np.isscalar(got) else ""
-            raise Failed(BAD_OUTPUT, f"{what} must be a torch.Tensor, got {kind_of(got)}{hint}")
+            raise Failed(BAD_OUTPUT, f"{name} must be a torch.Tensor, got {kind_of(got)}{hint}", where)
         if got.shape != shape:
-            raise Failed(BAD_OUTPUT, f"{what} must have shape {shape}, got {got.shape}")
+            raise Failed(BAD_OUTPUT, f"{name} must have shape {shape}, got {got.shape}", where)
         if dtype and got.torch_dtype != dtype:
-            raise Failed(BAD_OUTPUT, f"{what} must have dtype {dtype}, got {got.torch_dtype}")
+            raise Failed(BAD_OUTPUT, f"{name} must have dtype {dtype}, got {got.torch_dtype}", where)
         return np.float64(np.asarray(got))
 
-    def note(self, got, expected, what, right):
-        self.compared += 1
-        if not right:
-            self.wrong.append(Wrong(what, np.asarray(got), expected))
+    def note(self, answer):
+        self.answers.append(answer)
+        if not answer.right:
+            self.wrong.append(answer)
 
-    def step(self, scheduler, model_output, timestep, sample, noise, what, **options):
+    def step(self, scheduler, model_output, timestep, sample, noise, where, **options):
         """Call `scheduler.step` with the noise given and compare x_prev; remembered for `carried`."""
         got = scheduler.step(model_output, timestep, sample, variance_noise=noise, **options)
-        forms = self.recorded("forms", what)
-        self.value(got, what, str(sample.dtype))
-        self.steps.append((got, forms, lambda: scheduler.predict(model_output, timestep, sample), sample, noise))
+        self.value(got, "x_prev", where, str(sample.dtype))
+        predict = partial(scheduler.predict, model_output, timestep, sample)
+        self.answers[-1].step = Step(self.recorded("forms", "x_prev", where), predict, sample, noise)
 
     def settle(self):
-        """Raise Failed(WRONG) for the first wrong value, unless the step is right for the student's own predict."""
-        if not self.compared:
+        """Raise Failed for the first wrong value, unless the steps are right for the student's own predict."""
+        if not self.answers:
             raise RuntimeError(f"{self.check} compared nothing")
-        if not self.wrong or (len(self.wrong) <= len(self.steps) and self.carried()):
+        if self.wrong and self.carried():
             self.wrong.clear()
-            return
-        first = self.wrong[0]
-        raise Failed(*first.verdict(), first.detail())
-
-    # ----- errors carried forward ---------------------------------------------------------------------------
+        if self.wrong:
+            raise self.wrong[0].failed()
 
     def carried(self):
-        """Whether every step of this check is right given what the student's own `predict` returns."""
-        if self.compared != len(self.steps):
-            return False
+        """Whether every answer of this check is a step that is right given what the student's `predict` returns."""
         try:
-            return all(self.follows(*step) for step in self.steps)
-        except Failed:  # no usable predict to carry anything from
+            return all(answer.step and answer.step.explains(answer, answer.step.forms) for answer in self.answers)
+        except Failed:  # there is no predict to carry anything from
             return False
-
-    def follows(self, got, forms, predict, sample, noise):
-        own = predict()
-        if not (isinstance(own, tuple) and len(own) == 2):
-            return False
-        terms = {"x0": own[0], "epsilon": own[1], "sample": sample}
-        if not all(isinstance(term, np.ndarray) and term.shape == got.shape for term in terms.values()):
-            return False
-        for names, weights in zip(FORMS, forms, strict=True):
-            basis = np.stack([np.float64(terms[name]).ravel() for name in names] + [np.float64(noise).ravel()], axis=1)
-            used = basis[:, np.abs(weights) > 1e-9]
-            if not independent(used):
-                continue
-            expected = basis @ weights
-            if np.all(difference(got.ravel(), expected) <= self.tolerance * np.abs(expected).max()):
-                return True
-        return False
 
     # ----- laws -------------------------------------------------------------------------------------------------
 
@@ -228,42 +210,6 @@ class Expect:
             f"{method} mixes CPU and CUDA tensors when its inputs are on the GPU; move the tables to their device",
         )
         self.law(device in ("cuda", "undecided"), f"{method} returns a {device} tensor for inputs on the GPU")
-
-
-class Wrong:
-    """One answer that differs from the recorded one."""
-
-    def __init__(self, what, got, expected):
-        self.what, self.got, self.expected = what, got, expected
-
-    def verdict(self):
-        bad = ~np.isfinite(self.got)
-        if bad.any():
-            kinds = "NaN" if np.isnan(self.got).any() else "infinite values"
-            return BAD_OUTPUT, f"{self.what} contains {kinds} ({bad.sum()} of {bad.size} elements)"
-        return WRONG, f"{self.what} has wrong values"
-
-    def detail(self):
-        """Expected and got at the worst element; for public cases only."""
-        errors = np.atleast_1d(difference(self.got, self.expected))
-        worst = np.unravel_index(np.argmax(errors), errors.shape)
-        got, expected = (np.atleast_1d(array)[worst] for array in (self.got, self.expected))
-        index = f" at index {tuple(map(int, worst))}" if self.expected.ndim else ""
-        return f"expected {expected:.6g}, got {got:.6g}{index}"
-
-
-def difference(got, expected):
-    """|got - expected| in float64; infinite where got is not finite."""
-    errors = np.abs(np.float64(np.asarray(got)) - np.float64(expected))
-    return np.where(np.isfinite(errors), errors, np.inf)
-
-
-def independent(columns):
-    """Whether the columns are finite and clearly linearly independent."""
-    norms = np.linalg.norm(columns, axis=0)
-    if not (np.isfinite(norms).all() and (norms > 0).all()):
-        return False
-    return np.linalg.svd(columns / norms, compute_uv=False)[-1] > INDEPENDENT
 
 
 def kind_of(value):

@@ -6,8 +6,9 @@ import traceback
 from . import __version__, checks
 from .box import TIER
 from .box.student import Student
+from .diagnosis import Suspects, diagnose
 from .expected import Expect
-from .record import BLOCKED, CRASHED, PASSED, TIMED_OUT, UNGRADED, CheckResult, Failed, GradeRecord
+from .record import BLOCKED, PASSED, TIMED_OUT, UNGRADED, CheckResult, Failed, GradeRecord
 from .submission import Refused, read
 
 
@@ -53,7 +54,7 @@ def run(box, rubric, submission, sets, entries, progress):
     limits = rubric.limits
     folder = box.stage(submission.files)
     budget = time.monotonic() + limits["exact_seconds"]
-    results = {}
+    results, suspects = {}, {}
     stopper = None  # why nothing more is run
     student = Student(box, folder, limits)
     for entry in entries:
@@ -64,43 +65,54 @@ def run(box, rubric, submission, sets, entries, progress):
         reason = stopper
         if len(timed_out) >= limits["timeouts_per_part"]:
             reason = f"not run: {' and '.join(timed_out)} timed out"
-        results[entry.id] = result(entry, Failed(BLOCKED, reason)) if reason else check(student, entry, sets, results)
+        results[entry.id] = (
+            result(entry, Failed(BLOCKED, reason)) if reason else check(student, entry, sets, results, suspects)
+        )
         if not student.imported and results[entry.id].verdict != UNGRADED and not stopper:
             stopper = f"not run: scheduler.py could not be imported (see {entry.id})"
     student.close()
+    diagnose(results, suspects)
     return list(results.values())
 
 
-def check(student, entry, sets, results):
+def check(student, entry, sets, results, suspects):
     """Run one check on public and then on hidden cases; the first failure decides."""
     started = time.monotonic()
+    student.facts = {}
+    failed, printed = None, ""
 
     def passed(id):
         return id in results and results[id].verdict == PASSED
 
-    failed = None
     for name, expectations in sets.items():
         expect = Expect(expectations, entry.id, entry.tolerance, passed, name == "public")
         try:
             checks.CHECKS[entry.id](student, expect)
             expect.settle()
         except Failed as found:
-            failed = found if name == "public" else Failed(found.verdict, f"{found.message} (on a hidden case)")
+            failed = found
+            suspects[entry.id] = Suspects.of(expect, found)
         except Exception as error:  # a fault of ours must cost no points and must not stop the other checks
             student.facts = {"traceback": traceback.format_exc()}
-            failed = Failed(
-                UNGRADED, f"the grader failed, please tell your instructor: {type(error).__name__}: {error}"
-            )
+            told = f"the grader failed, please tell your instructor: {type(error).__name__}: {error}"
+            failed = Failed(UNGRADED, told)
+        output = student.printed()
+        if name == "public":
+            printed = output
+        elif failed:  # hidden numbers stay hidden, also those that were printed
+            failed = Failed(failed.verdict, f"{failed.message} (on a hidden case)")
         if failed:
             break
-    return result(entry, failed, student, time.monotonic() - started)
+    return result(entry, failed, printed, student.facts, time.monotonic() - started)
 
 
-def result(entry, failed, student=None, seconds=0.0):
+def result(entry, failed, printed="", facts=None, seconds=0.0):
     """The CheckResult for what a check raised, or for a pass."""
-    verdict, message = (failed.verdict, failed.message) if failed else (PASSED, "")
-    if failed and failed.detail:
-        message += f": {failed.detail}" if verdict == CRASHED else f" ({failed.detail})"
-    printed = student.process.printed() if student and student.process else ""
-    facts = student.facts if student else {}
-    return CheckResult(entry.id, entry.part, entry.title, entry.points, verdict, message, None, printed, seconds, facts)
+    told = (
+        {"verdict": failed.verdict, "message": failed.message, "detail": failed.detail}
+        if failed
+        else {"verdict": PASSED}
+    )
+    return CheckResult(
+        entry.id, entry.part, entry.title, entry.points, printed=printed, seconds=seconds, facts=facts or {}, **told
+    )

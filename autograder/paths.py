@@ -8,3 +8,4 @@ PUBLIC = PACKAGE / "expectations" / "public.safetensors"
 COURSE = ROOT / "course"  # the course seed and what is made from it: outside git, never in a bundle
 HIDDEN = COURSE / "hidden.safetensors"
 RUBRIC = PACKAGE / "rubric.toml"
+MISTAKES = PACKAGE / "mistakes.toml"

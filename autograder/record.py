@@ -28,7 +28,15 @@ class Failed(Exception):
 
 @dataclass
 class CheckResult:
-    """What one check found. `mistake` is the id of the catalogue entry that explains it, if one does."""
+    """What one check found.
+
+    message  one plain sentence, true on public and hidden cases
+    detail   the numbers behind it; of public cases only
+    hint     what the student probably did, or what else is known
+    mistake  the catalogue's id for what the student did, where it is named
+    printed  what the student's code printed on public cases
+    facts    for staff: how a process ended, a traceback of ours
+    """
 
     id: str
     part: str
@@ -36,10 +44,19 @@ class CheckResult:
     max_points: float
     verdict: str
     message: str = ""
+    detail: str = ""
+    hint: str = ""
     mistake: str | None = None
     printed: str = ""
     seconds: float = 0.0
     facts: dict = field(default_factory=dict)
+
+    @property
+    def output(self):
+        """All that the student is told, as lines of plain text."""
+        what = f"{self.message} ({self.detail})" if self.detail else self.message
+        printed = f"Printed:\n{self.printed}" if self.printed else ""
+        return "\n".join(text for text in (what, self.hint, printed) if text)
 
     @property
     def points(self):

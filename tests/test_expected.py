@@ -60,13 +60,13 @@ def arrived(array):
 
 
 def expecting(array, tolerance=1e-3):
-    return Expect(Expectations({"a.b/value/x": np.asarray(array)}, {}), "a.b", tolerance)
+    return Expect(Expectations({"a.b/value/x here": np.asarray(array)}, {}), "a.b", tolerance)
 
 
 def verdict(got, expected, **settings):
     expect = expecting(expected, **settings)
     try:
-        expect.value(got, "x")
+        expect.value(got, "x", "here")
         expect.settle()
     except Failed as failed:
         return failed.verdict

@@ -39,8 +39,12 @@ class Student:
 
     def construct(self, name, kwargs):
         self.load()
-        shown = f"{name}({', '.join(f'{key}={value!r}' for key, value in kwargs.items())})"
-        return Scheduler(self, shown, self.ask(shown, "new", name, kwargs))
+        try:
+            return Scheduler(self, self.ask(f"{name}(...)", "new", name, kwargs))
+        except Failed as failed:
+            settings = ", ".join(f"{key}={value!r}" for key, value in kwargs.items())
+            failed.detail = f"{name}({settings})" + (f": {failed.detail}" if failed.detail else "")
+            raise
 
     def generator(self, seed):
         """A torch.Generator in the box."""
@@ -97,6 +101,10 @@ class Student:
             return Failed(OVER_LIMIT, f"{shown} needed more than {self.limits['memory_mb']} MB of memory", types=types)
         return Failed(CRASHED, f"{shown} raised {types[0]} at {where}", text, types)
 
+    def printed(self):
+        """What was printed since the last call."""
+        return self.process.printed() if self.process else ""
+
     def close(self):
         if self.process:
             self.process.close()
@@ -105,8 +113,8 @@ class Student:
 class Scheduler:
     """A scheduler object in the box. Attributes arrive as arrays, every other name is a method."""
 
-    def __init__(self, student, shown, ref):
-        self._student, self._shown, self._ref = student, shown, ref
+    def __init__(self, student, ref):
+        self._student, self._ref = student, ref
 
     def __getattr__(self, name):
         if name in ATTRIBUTES:

@@ -14,9 +14,9 @@ def check_deterministic(student, expect):
         scheduler = student.DDIMScheduler(**settings)
         for t in timesteps:
             output, sample, noise = reverse_inputs(expect)
-            expect.step(scheduler, output, t, sample, noise, f"x_prev {where}, at t = {t}")
+            expect.step(scheduler, output, t, sample, noise, f"{where}, at t = {t}")
     arrays = float64(output, sample, noise)
-    expect.step(scheduler, arrays[0], 300, arrays[1], arrays[2], "x_prev in float64 at t = 300")
+    expect.step(scheduler, arrays[0], 300, arrays[1], arrays[2], "in float64 at t = 300")
     expect.settle()
 
     first = scheduler.step(output, 300, sample)
@@ -33,7 +33,7 @@ def check_eta(student, expect):
         scheduler = student.DDIMScheduler(variance_type="fixed_large", **settings)
         for t, eta in zip(timesteps, (0.3, 1.0, 0.5, expect.uniform(0.1, 0.9), 0.3), strict=False):
             output, sample, noise = reverse_inputs(expect)
-            expect.step(scheduler, output, t, sample, noise, f"x_prev {where}, at t = {t} with eta = {eta}", eta=eta)
+            expect.step(scheduler, output, t, sample, noise, f"{where}, at t = {t} with eta = {eta}", eta=eta)
     expect.settle()
 
     if expect.passed("reverse.step") and expect.passed("reverse.clip"):
@@ -54,8 +54,7 @@ def check_strided(student, expect):
         listed = expect.listed(scheduler)
         for t in dict.fromkeys((listed[0], listed[S // 2], listed[-1])):
             output, sample, noise = reverse_inputs(expect)
-            what = f"x_prev with eta = {eta}, S = {S}, at t = {t}"
-            expect.step(scheduler, output, t, sample, noise, what, eta=eta)
+            expect.step(scheduler, output, t, sample, noise, f"with eta = {eta}, S = {S}, at t = {t}", eta=eta)
     expect.settle()
 
     follows_the_exact_denoiser(student.DDIMScheduler(clip_sample=False), expect, eta=0.5)

@@ -33,20 +33,20 @@ def forward(student, expect, method):
     call = getattr(scheduler, method)
     x0, noise, t = inputs = batch(expect, 1000)
     first = call(*inputs)
-    expect.value(first, f"{method} for a batch of 5 images with 5 timesteps")
-    expect.value(call(*batch(expect, 1000, (1, 1, 6, 6))), f"{method} for a batch of one image")
-    expect.value(call(*float64(x0, noise), t), f"{method} in float64")
+    expect.value(first, method, "for a batch of 5 images with 5 timesteps")
+    expect.value(call(*batch(expect, 1000, (1, 1, 6, 6))), method, "for a batch of one image")
+    expect.value(call(*float64(x0, noise), t), method, "in float64")
 
     T, beta_end = expect.integer(30, 90), expect.uniform(0.03, 0.2)
     other = student.DDIMScheduler(num_train_timesteps=T, beta_end=beta_end, prediction_type="v_prediction")
-    expect.value(getattr(other, method)(*batch(expect, T)), f"{method} with T = {T} and beta_end = {beta_end}")
+    expect.value(getattr(other, method)(*batch(expect, T)), method, f"with T = {T} and beta_end = {beta_end}")
     expect.settle()
 
     for beta_schedule in ("scaled_linear", "cosine"):
         inputs_here = batch(expect, T)
         if expect.passed(f"schedule.{beta_schedule}"):
             here = student.DDPMScheduler(num_train_timesteps=T, beta_schedule=beta_schedule)
-            expect.value(getattr(here, method)(*inputs_here), f"{method} with the {beta_schedule} schedule")
+            expect.value(getattr(here, method)(*inputs_here), method, f"with the {beta_schedule} schedule")
     expect.settle()
 
     names = ("original_samples" if method == "add_noise" else "sample", "noise", "timesteps")

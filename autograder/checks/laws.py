@@ -29,7 +29,7 @@ def follows_the_exact_denoiser(scheduler, expect, **options):
         output = np.float32((1 - alpha_bar) ** 0.5 * (x - alpha_bar**0.5 * MEAN) / spread)
         x_prev = scheduler.step(output, t, x, variance_noise=noise, **options)
         x = np.float32(expect.tensor(x_prev, noise.shape, "x_prev"))
-    expect.value(x_prev, f"the end of a run of 10 steps under the exact denoiser of N({MEAN}, {SD}^2)")
+    expect.value(x_prev, "x_prev", f"at the end of a run of 10 steps under the exact denoiser of N({MEAN}, {SD}^2)")
 
 
 def standard_normal_draws(student, scheduler, expect, **options):
@@ -37,7 +37,7 @@ def standard_normal_draws(student, scheduler, expect, **options):
     t, seed = expect.integer(300, 700), expect.integer(1, 1 << 30)
     zeros, small = np.zeros(DRAWS, np.float32), np.zeros((1, 1, 2, 2), np.float32)
     scale = scheduler.step(small, t, small, variance_noise=small + 1, **options)
-    expect.value(scale, f"x_prev on zeros with noise 1, at t = {t}")
+    expect.value(scale, "x_prev", f"on zeros with noise 1, at t = {t}")
     expect.settle()
 
     sigma = float(scale[0, 0, 0, 0])

@@ -14,15 +14,17 @@ def check_timesteps(student, expect):
     T = expect.choice(40, 100, 256)
     for settings in ({}, {"num_train_timesteps": T}):
         scheduler = student.DDPMScheduler(**settings)
-        expect.exactly(scheduler.timesteps, f"timesteps before set_timesteps, T = {settings.get('T', 1000)} {settings}")
+        expect.exactly(
+            scheduler.timesteps, "timesteps", f"before set_timesteps is called, for {settings or 'defaults'}"
+        )
     scheduler = student.DDPMScheduler()
     for S in (10, 50, 1, 1000, expect.choice(*STRIDES)):
         scheduler.set_timesteps(S)
-        expect.exactly(scheduler.timesteps, f"timesteps after set_timesteps({S}), T = 1000")
+        expect.exactly(scheduler.timesteps, "timesteps", f"after set_timesteps({S}), T = 1000")
     other = student.DDIMScheduler(num_train_timesteps=T)
     S = expect.choice(3, 7, 9, 11)
     other.set_timesteps(num_inference_steps=S)
-    expect.exactly(other.timesteps, f"timesteps after set_timesteps({S}), T = {T}")
+    expect.exactly(other.timesteps, "timesteps", f"after set_timesteps({S}), T = {T}")
     expect.settle()
 
     for S in (0, -3, T + 1):
@@ -32,16 +34,16 @@ def check_timesteps(student, expect):
 def check_previous_timestep(student, expect):
     scheduler = student.DDPMScheduler()
     for t in (999, expect.integer(2, 998), 1, 0):
-        expect.exactly(scheduler.previous_timestep(t), f"previous_timestep({t}) among 999 ... 0")
+        expect.exactly(scheduler.previous_timestep(t), "previous_timestep", f"of {t} among 999 ... 0")
     S = expect.choice(*STRIDES)
     scheduler.set_timesteps(S)
     steps = expect.listed(scheduler)
     for t in (steps[0], steps[expect.integer(1, S - 1)], steps[-1]):
-        expect.exactly(scheduler.previous_timestep(t), f"previous_timestep({t}) after set_timesteps({S})")
+        expect.exactly(scheduler.previous_timestep(t), "previous_timestep", f"of {t} after set_timesteps({S})")
     expect.settle()
 
     last = np.array(steps[-1])
-    expect.law(scheduler.previous_timestep(last) == -1, f"previous_timestep differs for a 0-d tensor holding {last}")
+    expect.law(scheduler.previous_timestep(last) == -1, "previous_timestep differs for a 0-d tensor")
     expect.raises(lambda: scheduler.previous_timestep(998), f"previous_timestep(998) after set_timesteps({S})")
 
 
@@ -88,7 +90,7 @@ def both(expect, pair, where):
     """(x0_hat, epsilon_hat) against the recorded pair."""
     expect.pair(pair, "predict")
     for got, name in zip(pair, ("x0_hat", "epsilon_hat"), strict=True):
-        expect.value(got, f"{name} {where}")
+        expect.value(got, name, where)
 
 
 def check_clip(student, expect):
@@ -133,8 +135,8 @@ def check_posterior(student, expect):
 
 def posterior(expect, pair, where):
     expect.pair(pair, "posterior")
-    expect.value(pair[0], f"the posterior mean {where}")
-    expect.value(pair[1], f"the posterior variance {where}")
+    expect.value(pair[0], "the posterior mean", where)
+    expect.value(pair[1], "the posterior variance", where)
 
 
 def check_step(student, expect):
@@ -152,9 +154,9 @@ def steps(student, expect, variance_type):
         scheduler = student.DDPMScheduler(variance_type=variance_type, **settings)
         for t in timesteps:
             output, sample, noise = reverse_inputs(expect)
-            expect.step(scheduler, output, t, sample, noise, f"x_prev {where}, at t = {t}")
+            expect.step(scheduler, output, t, sample, noise, f"{where}, at t = {t}")
     arrays = float64(output, sample, noise)
-    expect.step(scheduler, arrays[0], 300, arrays[1], arrays[2], "x_prev in float64 at t = 300")
+    expect.step(scheduler, arrays[0], 300, arrays[1], arrays[2], "in float64 at t = 300")
     expect.settle()
 
     first = scheduler.step(output, 300, sample, variance_noise=noise)
@@ -172,7 +174,7 @@ def check_strided(student, expect):
         listed = expect.listed(scheduler)
         for t in dict.fromkeys((listed[0], listed[S // 2], listed[-1])):
             output, sample, noise = reverse_inputs(expect)
-            expect.step(scheduler, output, t, sample, noise, f"x_prev with {variance_type}, S = {S}, at t = {t}")
+            expect.step(scheduler, output, t, sample, noise, f"with {variance_type}, S = {S}, at t = {t}")
     expect.settle()
 
     follows_the_exact_denoiser(student.DDPMScheduler(clip_sample=False), expect)

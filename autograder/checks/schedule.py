@@ -23,9 +23,9 @@ def tables(student, expect, beta_schedule):
         scheduler = student.DDPMScheduler(beta_schedule=beta_schedule, **settings)
         T = settings.get("num_train_timesteps", 1000)
         for name in ("betas", "alphas", "alphas_cumprod"):
-            expect.table(getattr(scheduler, name), f"{name} of the {beta_schedule} schedule with T = {T}")
+            expect.table(getattr(scheduler, name), name, f"of the {beta_schedule} schedule with T = {T}")
     ddim = student.DDIMScheduler(beta_schedule=beta_schedule)
-    expect.table(ddim.alphas_cumprod, f"alphas_cumprod of DDIMScheduler's {beta_schedule} schedule")
+    expect.table(ddim.alphas_cumprod, "alphas_cumprod", f"of DDIMScheduler's {beta_schedule} schedule")
     expect.settle()
 
     for name in ("beta_schedule", "prediction_type", "variance_type"):

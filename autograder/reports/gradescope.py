@@ -36,7 +36,7 @@ def test(number, check, scored):
         "score": check.points,
         "max_score": check.max_points,
         "status": "passed" if check.verdict == PASSED else "failed",
-        "output": "\n".join(text for text in (check.message, printed(check)) if text),
+        "output": check.output,
         "extra_data": {
             "id": check.id,
             "part": check.part,
@@ -50,7 +50,3 @@ def test(number, check, scored):
     if not scored:
         del entry["score"]
     return entry
-
-
-def printed(check):
-    return f"Printed:\n{check.printed}" if check.printed else ""

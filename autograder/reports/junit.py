@@ -31,9 +31,7 @@ def render(record):
             ElementTree.SubElement(properties, "property", name=name, value=str(value))
         if case.verdict != PASSED:
             kind = {BLOCKED: "skipped", UNGRADED: "error"}.get(case.verdict, "failure")
-            ElementTree.SubElement(element, kind, message=clean(case.message)).text = clean(case.message)
-        if case.printed:
-            ElementTree.SubElement(element, "system-out").text = clean(case.printed)
+            ElementTree.SubElement(element, kind, message=clean(case.message)).text = clean(case.output)
     ElementTree.indent(root)
     return ElementTree.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
 

@@ -22,12 +22,10 @@ def render(record, rubric):
             part = check.part
             table.add_row("", Text(rubric.parts[part], "bold"))
         name = Text(check.id)
-        if check.message:
-            # The same message twenty times over helps nobody.
-            name.append("\n" + ("as above" if check.message == message else check.message), "dim")
-        if check.printed:
-            name.append(f"\nprinted: {check.printed.strip()}", "dim italic")
-        message = check.message
+        if check.output:
+            # The same text twenty times over helps nobody.
+            name.append("\n" + ("as above" if check.output == message else check.output), "dim")
+        message = check.output
         table.add_row(
             f"{check.points:g}/{check.max_points:g}",
             name,

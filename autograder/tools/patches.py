@@ -12,6 +12,7 @@ A patch is a TOML file in solution/mistakes/, named after its entry in autograde
 import tomllib
 from dataclasses import dataclass
 
+from ..diagnosis import catalogue
 from ..paths import ROOT
 
 MISTAKES = ROOT / "solution" / "mistakes"
@@ -32,7 +33,9 @@ def load(path):
 
 
 def load_all():
-    return [load(path) for path in sorted(MISTAKES.glob("*.toml"))]
+    """Every patch, in the order of the catalogue."""
+    order = list(catalogue())
+    return sorted((load(path) for path in MISTAKES.glob("*.toml")), key=lambda patch: order.index(patch.id))
 
 
 def apply(text, replacements, name):

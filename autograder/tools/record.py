@@ -5,19 +5,25 @@ outside git, with the file made from it: a new course draws a new seed by deleti
 """
 
 import hashlib
+import json
 import secrets
 import sys
 
 import numpy as np
+from rich.progress import track
 from safetensors.numpy import save
 
 from .. import __version__, checks
+from ..answers import FORMS
 from ..box import Box
 from ..box.student import Student
-from ..expected import FORMS, Expect, Expectations
+from ..diagnosis import CLEAR, PROJECTIONS, fingerprint
+from ..expected import Expect, Expectations
 from ..paths import COURSE, HIDDEN, PUBLIC, ROOT
+from ..record import Failed
 from ..rubric import Rubric
 from ..submission import read
+from .patches import load_all
 
 PUBLIC_SEED = "public"
 
@@ -44,39 +50,27 @@ class Recorder(Expect):
     def listed(self, scheduler):
         return self.draw(lambda rng: np.asarray(scheduler.timesteps)).tolist()
 
-    def compare(self, got, what, dtype, scale):
-        self.keep("value", what, np.asarray(got))
-        self.compared += 1
+    def compare(self, got, name, where, dtype, scale):
+        self.keep("value", f"{name} {where}", np.asarray(got))
 
-    def exactly(self, got, what):
-        self.compare(got, what, None, None)
+    def exactly(self, got, name, where):
+        self.compare(got, name, where, None, None)
 
-    def step(self, scheduler, model_output, timestep, sample, noise, what, **options):
-        self.value(scheduler.step(model_output, timestep, sample, variance_noise=noise, **options), what)
+    def step(self, scheduler, model_output, timestep, sample, noise, where, **options):
+        self.value(scheduler.step(model_output, timestep, sample, variance_noise=noise, **options), "x_prev", where)
         # Weights in float64, where they come out to many digits: the tables are the same, only the samples are finer.
         output, sample, noise = (array.astype(np.float64) for array in (model_output, sample, noise))
         x_prev = scheduler.step(output, timestep, sample, variance_noise=noise, **options)
         x0, epsilon = scheduler.predict(output, timestep, sample)
-        self.keep("forms", what, forms({"x0": x0, "epsilon": epsilon, "sample": sample}, noise, x_prev))
+        terms = {"x0": x0, "epsilon": epsilon, "sample": sample}
+        self.keep("forms", f"x_prev {where}", forms(terms, noise, x_prev))
 
     def settle(self):
         pass
 
 
-def forms(terms, noise, x_prev):
-    """The weights of each way to write a step, (3, 3): two terms and the noise."""
-    weights = []
-    for names in FORMS:
-        basis = np.stack([np.asarray(terms[name]).ravel() for name in names] + [noise.ravel()], axis=1)
-        solution = np.linalg.lstsq(basis, np.asarray(x_prev).ravel(), rcond=1e-14)[0]
-        if np.abs(basis @ solution - np.asarray(x_prev).ravel()).max() > 1e-6 * np.abs(x_prev).max():
-            raise ValueError(f"a step is no combination of {names} and noise")
-        weights.append(np.where(np.abs(solution) < 1e-9, 0, solution))
-    return np.array(weights)
-
-
-def record(box, rubric, seed):
-    """Expectations of the reference for one seed."""
+def record(box, rubric, seed, patches=()):
+    """Expectations of the reference for one seed, and what each known mistake makes of the same inputs."""
     student = Student(box, box.stage(read(ROOT / "solution").files), rubric.limits)
     tensors = {}
     for name, check in checks.CHECKS.items():
@@ -85,7 +79,80 @@ def record(box, rubric, seed):
         check(student, Recorder(name, rng, tensors))
     student.close()
     fingerprint = hashlib.sha256(seed.encode()).hexdigest()[:12]
-    return Expectations(tensors, {"kit_version": __version__, "digest": checks.version(), "seed": fingerprint})
+    expectations = Expectations(tensors, {"kit_version": __version__, "digest": checks.version(), "seed": fingerprint})
+    mistakes = record_mistakes(box, rubric, expectations, patches)
+    return Expectations(expectations.tensors, {**expectations.metadata, "mistakes": json.dumps(mistakes)})
+
+
+# ----- known mistakes ----------------------------------------------------------------------------------------
+
+
+def record_mistakes(box, rubric, expectations, patches):
+    """Run each patch on the checks that it fails. Adds to the tensors; returns `Expectations.mistakes`."""
+    rows = {}  # {check: {mistake: {key: row}}}
+    said, loses = {}, {}
+    for patch in patches:
+        loses[patch.id] = patch.loses
+        student = Student(box, box.stage({"scheduler.py": patch.source.encode()}), rubric.limits)
+        for check in patch.loses:
+            tolerance = rubric.checks[check].tolerance
+            expect = Expect(expectations, check, tolerance, lambda id, patch=patch: id not in patch.loses)
+            try:
+                checks.CHECKS[check](student, expect)
+                expect.settle()
+            except Failed as failed:
+                if not expect.wrong:
+                    said.setdefault(check, {})[patch.id] = [failed.verdict, failed.message]
+            rows.setdefault(check, {})[patch.id] = {
+                f"{check}/{kind}/{answer.name} {answer.where}": row
+                for answer in expect.answers
+                for kind, row in (("mistakes", fingerprint_of(answer)), ("weights", weights_of(answer)))
+                if row is not None
+            }
+        student.close()
+    for by_mistake in rows.values():
+        expectations.tensors.update(stack(list(by_mistake.values())))
+    return {"suspects": {check: list(ids) for check, ids in rows.items()}, "said": said, "loses": loses}
+
+
+def stack(rows):
+    """One array per key for all mistakes of a check, (M, ...) float32; NaN where a mistake has no row."""
+    stacked = {}
+    for n, by_key in enumerate(rows):
+        for key, row in by_key.items():
+            stacked.setdefault(key, np.full((len(rows), *row.shape), np.nan, np.float32))[n] = row
+    return stacked
+
+
+def fingerprint_of(answer):
+    """None for a right answer; infinite where other right or wrong programs may fall on the other side."""
+    worst = np.abs(np.nan_to_num(answer.off, nan=np.inf)).max(initial=0) / answer.tolerance
+    if worst < 1 / CLEAR:
+        return None
+    return fingerprint(answer.off) if worst > CLEAR else np.full(PROJECTIONS, np.inf, np.float32)
+
+
+def weights_of(answer):
+    """The weights of a wrong step, if it is a combination of the terms at all."""
+    if answer.step is None or answer.right or answer.step.terms is None or not np.isfinite(answer.got).all():
+        return None
+    try:
+        return forms(answer.step.terms, answer.step.noise, answer.got)
+    except ValueError:
+        return None
+
+
+def forms(terms, noise, x_prev):
+    """The weights of each way to write a step, (3, 3): two terms and the noise. Raises ValueError if it is none."""
+    weights = []
+    x_prev = np.float64(np.asarray(x_prev)).ravel()
+    for names in FORMS:
+        basis = np.stack([np.float64(np.asarray(terms[name])).ravel() for name in names] + [noise.ravel()], axis=1)
+        solution = np.linalg.lstsq(basis, x_prev, rcond=1e-14)[0]
+        if np.abs(basis @ solution - x_prev).max() > 1e-5 * np.abs(x_prev).max():
+            raise ValueError(f"a step is no combination of {names} and noise")
+        weights.append(np.where(np.abs(solution) < 1e-9, 0, solution))
+    return np.array(weights)
 
 
 def course_seed():
@@ -100,10 +167,12 @@ def course_seed():
 
 def main(which):
     rubric = Rubric.load()
+    patches = load_all()
     with Box(rubric.limits) as box:
         for path, seed in ((PUBLIC, PUBLIC_SEED), (HIDDEN, None)):
             if which in ("all", path.stem):
-                expectations = record(box, rubric, seed or course_seed())
+                shown = track(patches, f"Running the known mistakes, {path.stem} cases", transient=True)
+                expectations = record(box, rubric, seed or course_seed(), shown)
                 path.parent.mkdir(exist_ok=True)
                 path.write_bytes(save(expectations.tensors, expectations.metadata))
                 print(f"Recorded {path.relative_to(ROOT)}: {len(checks.CHECKS)} checks, {path.stat().st_size >> 10} kB")

@@ -1,0 +1,97 @@
+"""Answers of a student beside the recorded ones: how far off they are, and whether an error is only carried forward."""
+
+from dataclasses import dataclass
+from functools import cached_property, partial
+
+import numpy as np
+
+from .record import BAD_OUTPUT, WRONG, Failed
+
+# A step is a linear combination of the noise and any two of (x0_hat, epsilon_hat, x_t): these three ways to write it
+# give the same x_prev wherever the student's own prediction explains x_t, and all three are right.
+FORMS = (("x0", "sample"), ("x0", "epsilon"), ("epsilon", "sample"))
+INDEPENDENT = 1e-4  # smallest singular value of the normalised terms of a form; collinear terms prove nothing
+
+
+class Answer:
+    """One answer beside the recorded one.
+
+    name, where  what it is, and in which case: `where` holds numbers that only public cases may show
+    scale        what an error is measured by: one number, or one for each element
+    off          (got - expected) / scale in float64; NaN and infinities stay
+    step         the Step it is the result of, if it is one
+    """
+
+    def __init__(self, name, where, got, expected, scale, tolerance):
+        self.name, self.where, self.tolerance = name, where, tolerance
+        self.got, self.expected = np.float64(np.asarray(got)), np.float64(expected)
+        self.off = (self.got - self.expected) / scale
+        self.right = bool(np.all(np.abs(self.off) <= tolerance))
+        self.step = None
+
+    def failed(self):
+        """What is wrong with it, and where, for public cases: expected and got at the worst element."""
+        bad = ~np.isfinite(self.got)
+        if bad.any():
+            kinds = "NaN" if np.isnan(self.got).any() else "infinite values"
+            return Failed(
+                BAD_OUTPUT, f"{self.name} contains {kinds}", f"{self.where}, in {bad.sum()} of {bad.size} elements"
+            )
+        errors = np.atleast_1d(np.abs(self.off))
+        worst = np.unravel_index(np.argmax(errors), errors.shape)
+        got, expected = (np.atleast_1d(array)[worst] for array in (self.got, self.expected))
+        index = f" at index {tuple(map(int, worst))}" if self.expected.ndim else ""
+        detail = f"{self.where}: expected {expected:.6g}, got {got:.6g}{index}"
+        return Failed(WRONG, f"{self.name} has wrong values", detail)
+
+
+@dataclass
+class Step:
+    """What one step is made of: errors of `predict` are carried forward through it.
+
+    forms    (3, 3) recorded weights of the terms that FORMS names, and of the noise
+    predict  calls the student's own predict on the same inputs
+    """
+
+    forms: np.ndarray
+    predict: partial
+    sample: np.ndarray
+    noise: np.ndarray
+
+    @cached_property
+    def terms(self):
+        """{name: column} of x_t, the noise and the student's own x0_hat and epsilon_hat; None if these are no pair."""
+        pair = self.predict()
+        if not (isinstance(pair, tuple) and len(pair) == 2):
+            return None
+        terms = {"x0": pair[0], "epsilon": pair[1], "sample": self.sample, "noise": self.noise}
+        if not all(isinstance(term, np.ndarray) and term.shape == self.sample.shape for term in terms.values()):
+            return None
+        return {name: np.float64(np.asarray(term)).ravel() for name, term in terms.items()}
+
+    def explains(self, answer, forms):
+        """Whether a step with these weights, on the student's own predict, gives the answer."""
+        if self.terms is None:
+            return False
+        for names, weights in zip(FORMS, forms, strict=True):
+            basis = np.stack([self.terms[name] for name in (*names, "noise")], axis=1)
+            if not independent(basis[:, np.abs(weights) > 1e-9]):
+                continue
+            expected = basis @ weights
+            if np.all(difference(answer.got.ravel(), expected) <= answer.tolerance * np.abs(expected).max()):
+                return True
+        return False
+
+
+def difference(got, expected):
+    """|got - expected| in float64; infinite where got is not finite."""
+    errors = np.abs(np.float64(np.asarray(got)) - np.float64(expected))
+    return np.where(np.isfinite(errors), errors, np.inf)
+
+
+def independent(columns):
+    """Whether the columns are finite and clearly linearly independent."""
+    norms = np.linalg.norm(columns, axis=0)
+    if not (np.isfinite(norms).all() and (norms > 0).all()):
+        return False
+    return np.linalg.svd(columns / norms, compute_uv=False)[-1] > INDEPENDENT

@@ -1,0 +1,143 @@
+"""Naming the mistake: what a wrong answer has in common with the recorded answers of known mistakes.
+
+The recorder runs every known mistake (mistakes.toml) on the cases of each check that it fails. For every wrong answer
+it keeps a fingerprint: eight numbers, projections of how far the answer is off. A mistake is a suspect of a check when
+it explains every answer of it: wrong where the student's is wrong, in the same way, and right where that is right.
+Which suspect is named is decided when all checks are done: only one whose other checks failed, too.
+"""
+
+import tomllib
+from dataclasses import dataclass
+
+import numpy as np
+
+from .paths import MISTAKES
+from .record import BLOCKED, PASSED
+
+PROJECTIONS = 8
+NOT_FINITE = 1e3  # stands for NaN and infinities, so that their places are part of a fingerprint
+CLEAR = 3  # tolerances; an answer less far off may be right in another, equally right program
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """An entry of the catalogue, for a student to read. Never says what would be right."""
+
+    id: str
+    did: str
+    effect: str
+    hint: str
+    section: str
+
+    @property
+    def text(self):
+        return f"It looks like this: {self.did} {self.effect}\nHint: {self.hint} (handout {self.section})"
+
+
+def catalogue():
+    """{id: Mistake}, in the order of the handout."""
+    tables = tomllib.loads(MISTAKES.read_text(encoding="utf-8"))
+    return {id: Mistake(id, **fields) for id, fields in tables.items()}
+
+
+def fingerprint(off):
+    """(8,) float32: projections of how far an answer is off, about as large as its typical element."""
+    flat = np.nan_to_num(np.ravel(off), nan=NOT_FINITE, posinf=NOT_FINITE, neginf=-NOT_FINITE)
+    n = np.arange(1, flat.size + 1)
+    signs = np.sign(np.cos(np.outer(np.arange(1, PROJECTIONS + 1), n**1.5)))
+    return np.float32(signs @ flat / np.sqrt(flat.size))
+
+
+def alike(off, recorded, tolerance):
+    """Whether an answer that is this far off has each of the recorded fingerprints (M, 8)."""
+    size = np.maximum(1, np.abs(recorded).max(axis=1, keepdims=True))
+    return np.all(np.abs(fingerprint(off) - recorded) <= 2 * tolerance * size, axis=1)
+
+
+@dataclass
+class Suspects:
+    """The known mistakes that explain one failed check, and what is known if none does."""
+
+    mistakes: list
+    loses: dict
+    known: str
+
+    @classmethod
+    def of(cls, expect, failed):
+        """Suspects of a check that ended with `failed`, from the answers that it had collected."""
+        recorded = expect.expectations.mistakes
+        ids = recorded["suspects"].get(expect.check, [])
+        if expect.wrong:
+            found = explained(expect, ids) or carried(expect, ids)
+            known = parts(expect)
+        else:
+            said = recorded["said"].get(expect.check, {})
+            found = [id for id in ids if said.get(id) == [failed.verdict, failed.message]]
+            known = ""
+        return cls(found, recorded["loses"], known)
+
+
+def explained(expect, ids):
+    """The mistakes whose fingerprints agree with every answer of the check."""
+    possible = np.ones(len(ids), bool)
+    for answer in expect.answers:
+        recorded = expect.expectations.tensors.get(f"{expect.check}/mistakes/{answer.name} {answer.where}")
+        if recorded is None:  # no known mistake goes wrong here
+            possible &= answer.right
+            continue
+        right, unclear = np.isnan(recorded[:, 0]), np.isinf(recorded[:, 0])
+        same = right if answer.right else alike(answer.off, np.nan_to_num(recorded), answer.tolerance) & ~right
+        possible &= unclear | same
+    return [id for id, one in zip(ids, possible, strict=True) if one]
+
+
+def carried(expect, ids):
+    """The mistakes in `step` that explain every step, given what the student's own, also wrong, `predict` returns."""
+    steps = [answer for answer in expect.answers if answer.step]
+    if len(steps) < len(expect.answers):
+        return []
+    recorded = [expect.expectations.tensors.get(f"{expect.check}/weights/{a.name} {a.where}") for a in steps]
+
+    def fits(n):
+        for answer, weights in zip(steps, recorded, strict=True):
+            own = None if weights is None or np.isnan(weights[n, 0, 0]) else weights[n]
+            if not answer.step.explains(answer, answer.step.forms if own is None else own):
+                return False
+        return True
+
+    return [id for n, id in enumerate(ids) if fits(n)]
+
+
+def parts(expect):
+    """What the numbers say when no known mistake fits: which results are right, and in how many cases."""
+    names = dict.fromkeys(answer.name for answer in expect.answers)
+    wrong = {name: sum(answer.name == name for answer in expect.wrong) for name in names}
+    right = [name for name in names if not wrong[name]]
+    counts = [
+        f"{name} is wrong in {wrong[name]} of {sum(answer.name == name for answer in expect.answers)} cases"
+        for name in names
+        if wrong[name]
+    ]
+    told = f"{', '.join(counts)}" + (
+        f"; {' and '.join(right)} {'is' if len(right) == 1 else 'are'} right" if right else ""
+    )
+    return told[0].upper() + told[1:] + "." if len(expect.answers) > 1 else ""
+
+
+def diagnose(results, suspects):
+    """Give each failed check its hint, and the id of the mistake where one is named."""
+    named = catalogue()
+    order, told = list(named), {}
+    failed = {id for id, result in results.items() if result.verdict not in (PASSED, BLOCKED)}
+    tested = {id for id, result in results.items() if result.verdict != BLOCKED}
+    for id, suspect in suspects.items():
+        # A mistake that must also fail a check which passed was not made, whatever the numbers look like here.
+        likely = [m for m in suspect.mistakes if m in named and set(suspect.loses[m]) & tested <= failed]
+        if likely:
+            explains = {m: sum(m in other.mistakes for other in suspects.values()) for m in likely}
+            best = max(likely, key=lambda m: (explains[m], -len(suspect.loses[m]), -order.index(m)))
+            first = told.setdefault(best, id)
+            results[id].mistake = best
+            results[id].hint = named[best].text if first == id else f"The same mistake as in {first}."
+        else:
+            results[id].hint = suspect.known
