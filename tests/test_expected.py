@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from autograder import checks
+from autograder.answers import independent
 from autograder.box.student import Student, Value
-from autograder.expected import Expect, Expectations, ExpectationsError, independent
+from autograder.expected import Expect, Expectations, ExpectationsError
 from autograder.paths import PUBLIC, ROOT
 from autograder.record import Failed
 from autograder.tools import record
