@@ -15,6 +15,9 @@ grade: $(HIDDEN) ## grade a submission: make grade [SUBMISSION=path] [OUT=result
 check: $(HIDDEN) ## the exact parts only, in seconds
 	@$(PYTHON) -m autograder grade $(SUBMISSION) --out $(OUT) --only schedule --only forward --only reverse --only ddim
 
+debug: ## print a script with a failing public call: make debug CHECK=id [SUBMISSION=path] > debug.py
+	@$(PYTHON) -m autograder debug $(CHECK) --submission $(SUBMISSION)
+
 test: ## lint, format and tests of the kit (minutes)
 	@$(DEV) -m ruff check --quiet . && $$python -m ruff format --quiet --check . && $$python -m pytest -m "not slow"
 
@@ -34,5 +37,5 @@ clean: ## remove what can be made again (not course/, which holds the seed)
 course/hidden.safetensors: $(wildcard autograder/checks/*.py) solution/scheduler.py
 	@$(PYTHON) -m autograder.tools.record hidden
 
-.PHONY: help grade check test skeleton record bench clean
+.PHONY: help grade check debug test skeleton record bench clean
 .DEFAULT_GOAL = help

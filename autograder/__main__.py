@@ -8,13 +8,16 @@ from rich.console import Console
 
 from . import __version__, checks
 from .box import Box
+from .debug import script
+from .diagnosis import catalogue
 from .expected import Expectations, ExpectationsError
 from .files import write
 from .grading import grade
 from .paths import HIDDEN, PUBLIC
 from .record import UNGRADED
-from .reports import gradescope, junit, terminal
+from .reports import gradescope, junit, mistakes, terminal
 from .rubric import Rubric
+from .submission import Refused, read
 
 GRADED, USAGE, NOT_GRADED = 0, 2, 3
 
@@ -31,6 +34,12 @@ def main(arguments=None):
                          help=f"run this part only; may be repeated ({', '.join(checks.PARTS)})")  # fmt: skip
     command.add_argument("--public", action="store_true", help="public cases only")
     command.set_defaults(run=run_grade)
+    command = commands.add_parser("debug", help="print a script with the first failing public call of a check")
+    command.add_argument("check", choices=checks.CHECKS, metavar="CHECK", help=", ".join(checks.CHECKS))
+    command.add_argument("--submission", type=Path, default=Path("assignment"))
+    command.set_defaults(run=run_debug)
+    command = commands.add_parser("mistakes", help="list the known mistakes, for staff")
+    command.set_defaults(run=run_mistakes)
     options = parser.parse_args(arguments)
     return options.run(options)
 
@@ -56,6 +65,27 @@ def run_grade(options):
     console.print(terminal.render(record, rubric))
     console.print(f"Written to {options.out}/: results.json, junit.xml", style="dim", soft_wrap=True)
     return NOT_GRADED if any(check.verdict == UNGRADED for check in record.checks) else GRADED
+
+
+def run_debug(options):
+    rubric = Rubric.load()
+    try:
+        submission = read(options.submission)
+        public = Expectations.load(PUBLIC, checks.version())
+    except (OSError, Refused, ExpectationsError) as error:
+        print(f"{options.submission}: {error}", file=sys.stderr)
+        return USAGE
+    with Box(rubric.limits) as box:
+        folder = box.stage(submission.files)
+        print(script(options.check, box, folder, options.submission.resolve(), rubric, public), end="")
+    return GRADED
+
+
+def run_mistakes(options):
+    Console().print(
+        mistakes.render(catalogue().values(), Expectations.load(PUBLIC, checks.version()).mistakes["loses"])
+    )
+    return GRADED
 
 
 if __name__ == "__main__":

@@ -87,8 +87,7 @@ def check(student, entry, sets, results, suspects):
     for name, expectations in sets.items():
         expect = Expect(expectations, entry.id, entry.tolerance, passed, name == "public")
         try:
-            checks.CHECKS[entry.id](student, expect)
-            expect.settle()
+            checks.run(entry.id, student, expect)
         except Failed as found:
             failed = found
             suspects[entry.id] = Suspects.of(expect, found)

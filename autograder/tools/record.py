@@ -98,8 +98,7 @@ def record_mistakes(box, rubric, expectations, patches):
             tolerance = rubric.checks[check].tolerance
             expect = Expect(expectations, check, tolerance, lambda id, patch=patch: id not in patch.loses)
             try:
-                checks.CHECKS[check](student, expect)
-                expect.settle()
+                checks.run(check, student, expect)
             except Failed as failed:
                 if not expect.wrong:
                     said.setdefault(check, {})[patch.id] = [failed.verdict, failed.message]

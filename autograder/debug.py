@@ -1,0 +1,161 @@
+"""`make debug CHECK=id`: the first failing public call of a check as a standalone script, to run and step through.
+
+The script needs the student's file and torch, nothing of the grader. Hidden cases are never looked at.
+"""
+
+import numpy as np
+
+from . import checks
+from .box import wire
+from .box.student import Student
+from .expected import Expect
+from .record import Failed
+
+SCRIPT = '''\
+"""{check}: {what}
+
+Run it with the Python you grade with; put `breakpoint()` anywhere, here or in scheduler.py.
+"""
+
+import sys
+
+import torch
+
+sys.path.insert(0, {folder!r})
+from scheduler import {name}
+
+torch.set_printoptions(precision=6, sci_mode=False)
+
+{body}
+'''
+
+NAMES = {
+    "add_noise": ("original_samples", "noise", "timesteps"),
+    "get_velocity": ("sample", "noise", "timesteps"),
+    "predict": ("model_output", "timestep", "sample"),
+    "posterior": ("original_samples", "sample", "timestep"),
+    "step": ("model_output", "timestep", "sample", "eta"),
+    "set_timesteps": ("num_inference_steps",),
+    "previous_timestep": ("timestep",),
+}
+
+
+class Found(Exception):
+    """The answer to show; None when the call raised."""
+
+    def __init__(self, answer):
+        super().__init__()
+        self.answer = answer
+
+
+class Traced(Student):
+    """A Student that remembers every request."""
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self.requests, self.made = [], {}
+
+    def ask(self, shown, request, *arguments, **options):
+        self.requests.append((request, arguments))
+        value = super().ask(shown, request, *arguments, **options)
+        if isinstance(value, wire.Ref):
+            self.made[value.id] = (request, arguments)
+        return value
+
+
+class FirstWrong(Expect):
+    """Stops at the first wrong answer."""
+
+    def note(self, answer):
+        super().note(answer)
+        if not answer.right:
+            raise Found(answer)
+
+
+def script(check, box, folder, shown_folder, rubric, public):
+    """The script for the first failing public call of a check, or for its first call if none fails.
+
+    folder        the staged submission
+    shown_folder  what the script puts on sys.path
+    """
+    student = Traced(box, folder, rubric.limits)
+    answer, what = None, "passes on all public cases; this is its first call"
+    try:
+        checks.run(check, student, FirstWrong(public, check, rubric.checks[check].tolerance))
+    except Found as found:
+        answer, what = found.answer, f"{found.answer.name} {found.answer.where}"
+    except Failed as failed:
+        what = failed.message
+    finally:
+        student.close()
+    calls = [request for request in student.requests if request[0] in ("call", "attribute", "call_on_cuda")]
+    passes = what.startswith("passes")
+    if not passes and student.requests[-1][0] in ("load", "new"):  # the scheduler could not be built
+        name, settings = student.requests[-1][1] if student.requests[-1][0] == "new" else ("DDPMScheduler", {})
+        body = f"scheduler = {name}({keywords(settings)})"
+        return SCRIPT.format(check=check, what=what, folder=str(shown_folder), name=name, body=body)
+    request, arguments = calls[0] if passes else calls[-1]
+    built_name, settings = student.made[arguments[0].id][1]
+    body = [f"scheduler = {built_name}({keywords(settings)})"]
+    for earlier, (ref, *rest) in calls[: calls.index((request, arguments))]:
+        if ref == arguments[0] and earlier == "call" and rest[0] == "set_timesteps":
+            body.append(f"scheduler.set_timesteps({', '.join(map(repr, rest[1]))})")
+    body.append(call(request, arguments, student.made))
+    if answer is not None:
+        body.append(comparison(answer))
+    else:
+        body.append('print("got", got)')
+    return SCRIPT.format(check=check, what=what, folder=str(shown_folder), name=built_name, body="\n".join(body))
+
+
+def keywords(settings):
+    return ", ".join(f"{key}={value!r}" for key, value in settings.items())
+
+
+def call(request, arguments, made):
+    """The call, its tensors first, each with a name of its own."""
+    ref, name, *rest = arguments
+    if request == "attribute":
+        return f"got = scheduler.{name}"
+    lines, shown = [], []
+    for key, value in [*enumerate(rest[0]), *rest[1].items()]:
+        label = NAMES[name][key] if isinstance(key, int) else key
+        if isinstance(value, wire.Tensor):
+            lines.append(f"{label} = {tensor(value)}")
+        elif isinstance(value, wire.Ref):
+            lines.append(f"{label} = torch.Generator().manual_seed({made[value.id][1][0]})")
+        else:
+            lines.append(f"{label} = {value!r}")
+        shown.append(label if isinstance(key, int) else f"{key}={label}")
+    return "\n".join([*lines, f"got = scheduler.{name}({', '.join(shown)})"])
+
+
+def tensor(value):
+    """A wire tensor as Python."""
+    settings = f"dtype=torch.{value.dtype}"
+    if value.device == "cuda":
+        return f'torch.zeros({value.shape}, {settings}, device="cuda")  # needs a GPU; the grader imitates one'
+    flat = np.frombuffer(value.data, value.dtype)
+    if flat.size > 1 and (flat == flat[0]).all():
+        return f"torch.full({value.shape}, {flat[0].item()}, {settings})"
+    return f"torch.tensor({numbers(flat)}, {settings}).reshape({value.shape})"
+
+
+def numbers(array):
+    """A list of numbers, as few digits as give the same float32 back."""
+    return "[" + ", ".join(map(str, np.ravel(array))) + "]"
+
+
+def comparison(answer):
+    """Lines that print how far off the result is."""
+    which = {"epsilon_hat": "[1]", "x0_hat": "[0]", "the posterior mean": "[0]", "the posterior variance": "[1]"}
+    expected = np.float32(answer.expected)
+    return "\n".join(
+        [
+            f"got = torch.as_tensor(got{which.get(answer.name, '')}).double()",
+            f"expected = torch.tensor({numbers(expected)}, dtype=torch.float64).reshape({answer.expected.shape})",
+            'print("got", got)',
+            'print("expected", expected)',
+            'print("largest error", (got - expected).abs().max().item())',
+        ]
+    )

@@ -1,0 +1,70 @@
+"""`make debug`: a script that runs on its own and shows the failing public call."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+from autograder import checks
+from autograder.debug import script
+from autograder.paths import ROOT
+from autograder.submission import read
+
+REFERENCE = (ROOT / "solution" / "scheduler.py").read_text()
+
+
+def run(text, tmp_path):
+    (tmp_path / "debug.py").write_text(text)
+    return subprocess.run([sys.executable, tmp_path / "debug.py"], capture_output=True, text=True, cwd=tmp_path)
+
+
+@pytest.fixture
+def debug(box, rubric, public):
+    def debug(check, folder):
+        return script(check, box, box.stage(read(folder).files), folder, rubric, public)
+
+    return debug
+
+
+@pytest.mark.parametrize(
+    ("check", "old", "new"),
+    [
+        ("schedule.cosine", ".clamp(max=0.999)", ""),
+        ("forward.add_noise", "(1 - alpha_bar).sqrt() * noise", "(1 - alpha_bar) * noise"),
+        ("reverse.predict_v", "x0 = a * sample - b * model_output", "x0 = a * sample + b * model_output"),
+        ("reverse.strided", "return mean + variance.sqrt() * z", "return mean + variance * z"),
+    ],
+)
+def test_the_script_shows_the_error(debug, tmp_path, check, old, new):
+    assert REFERENCE.count(old) == 1
+    (tmp_path / "scheduler.py").write_text(REFERENCE.replace(old, new))
+    text = debug(check, tmp_path)
+    assert "autograder" not in text
+    done = run(text, tmp_path)
+    assert done.returncode == 0, done.stderr
+    error = re.search(r"largest error (\S+)", done.stdout)[1]
+    assert error == "nan" or float(error) > 1e-4
+    # The same script with the right scheduler: the numbers in it are the expected ones.
+    (tmp_path / "scheduler.py").write_text(REFERENCE)
+    right = run(text, tmp_path).stdout
+    assert float(re.search(r"largest error (\S+)", right)[1]) < 1e-3
+
+
+def test_an_exception_is_raised_again_where_it_was(debug, tmp_path):
+    (tmp_path / "scheduler.py").write_text(
+        REFERENCE.replace("x_prev = alpha_bar_prev.sqrt() * x0 + direc", "x_prev = y + direc")
+    )
+    done = run(debug("ddim.eta", tmp_path), tmp_path)
+    assert "NameError: name 'y' is not defined" in done.stderr
+
+
+def test_a_starter_raises_its_todo(debug, tmp_path):
+    assert "NotImplementedError: TODO 1.1" in run(debug("ddim.eta", ROOT / "assignment"), tmp_path).stderr
+
+
+@pytest.mark.parametrize("check", checks.CHECKS)
+def test_every_check_that_passes_shows_its_first_call(debug, check):
+    text = debug(check, ROOT / "solution")
+    assert "passes on all public cases" in text
+    compile(text, "debug.py", "exec")
