@@ -56,7 +56,7 @@ def run(box, rubric, submission, sets, entries, progress):
     budget = time.monotonic() + limits["exact_seconds"]
     results, suspects = {}, {}
     stopper = None  # why nothing more is run
-    student = Student(box, folder, limits)
+    student = Student(box, folder, limits, until=budget)
     for entry in entries:
         progress(entry.title)
         if time.monotonic() > budget:
@@ -71,6 +71,7 @@ def run(box, rubric, submission, sets, entries, progress):
         if not student.imported and results[entry.id].verdict != UNGRADED and not stopper:
             stopper = f"not run: scheduler.py could not be imported (see {entry.id})"
     student.close()
+    box.discard(folder)
     diagnose(results, suspects)
     return list(results.values())
 

@@ -1,5 +1,8 @@
 """What the tests share: one box with a warm parent, and expectations of two seeds."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 
 from autograder import checks
@@ -33,6 +36,19 @@ def hidden(box, rubric):
 
 
 @pytest.fixture
-def grade(box, rubric, public, hidden):
-    """grade(path) -> GradeRecord, on public and hidden cases."""
-    return lambda path: grade_submission(path, box, rubric, public, hidden)
+def grade(box, rubric, public, hidden, tmp_path):
+    """grade(submission, **limits) -> GradeRecord, on public and hidden cases.
+
+    submission  a path, or a whole scheduler.py as text
+    limits      of the rubric, changed for this grade
+    """
+
+    def grade(submission, **limits):
+        if not isinstance(submission, Path):
+            text, submission = submission, tmp_path / "submission"
+            submission.mkdir()
+            (submission / "scheduler.py").write_text(text, encoding="utf-8")
+        changed = replace(rubric, limits=rubric.limits | limits)
+        return grade_submission(submission, box, changed, public, hidden)
+
+    return grade

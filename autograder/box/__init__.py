@@ -74,6 +74,10 @@ class Box:
             (folder / name).write_bytes(data)
         return folder
 
+    def discard(self, folder):
+        """Delete a staged folder."""
+        shutil.rmtree(folder, ignore_errors=True)
+
     def start(self, folder):
         """A fresh boxed process over the files in `folder`."""
         self.count += 1
@@ -172,20 +176,28 @@ class Process:
         self.deadline = time.monotonic() + seconds
         try:
             wire.send(self.requests, (request, arguments))
-            return wire.receive(self.replies, limit)
+            reply = wire.receive(self.replies, limit)
         except (EOFError, OSError):
             self.end("died")
             raise Ended(self.why, self.facts) from None
         finally:
             self.deadline = None
+        if self.flooded():  # faster than the watchdog looks, and to be charged to this call
+            self.end("output")
+            raise Ended(self.why, self.facts)
+        return reply
 
     def watch(self):
         while not self.ended.wait(0.05):
             deadline = self.deadline
             if deadline and time.monotonic() > deadline:
                 self.end("timed_out")
-            elif os.fstat(self.output.fileno()).st_size > self.output_limit:
+            elif self.flooded():
                 self.end("output")
+
+    def flooded(self):
+        """Whether more was printed than may be."""
+        return os.fstat(self.output.fileno()).st_size > self.output_limit
 
     def printed(self, limit=2000):
         """What was printed since the last call, at most `limit` characters, control characters left out."""

@@ -4,6 +4,9 @@ Results are rebuilt as plain numpy arrays from declared dtype, shape and bytes. 
 as record.Failed, with a verdict and a sentence for the student.
 """
 
+import math
+import time
+
 import numpy as np
 
 from ..record import BAD_OUTPUT, CRASHED, NOT_IMPLEMENTED, OVER_LIMIT, TIMED_OUT, WRONG, Failed
@@ -11,7 +14,8 @@ from . import Ended, wire
 
 ATTRIBUTES = ("betas", "alphas", "alphas_cumprod", "timesteps")
 ENDINGS = {
-    "timed_out": (TIMED_OUT, "did not return within {call_seconds} s, so it was stopped"),
+    "timed_out": (TIMED_OUT, "did not return within {seconds} s, so it was stopped"),
+    "out_of_time": (TIMED_OUT, "was stopped: the {exact_seconds} s for all checks together are over"),
     "output": (OVER_LIMIT, "printed more than {output_kb} kB"),
 }
 
@@ -23,10 +27,13 @@ class Value(np.ndarray):
 
 
 class Student:
-    """One submission, alive in the box. A process that died is replaced by a fresh one at the next construction."""
+    """One submission, alive in the box. A process that died is replaced by a fresh one at the next construction.
 
-    def __init__(self, box, folder, limits):
-        self.box, self.folder, self.limits = box, folder, limits
+    until  when the submission's time is up, by time.monotonic(); no call is waited for any longer
+    """
+
+    def __init__(self, box, folder, limits, until=math.inf):
+        self.box, self.folder, self.limits, self.until = box, folder, limits, until
         self.process = None
         self.imported = False  # whether scheduler.py could ever be imported
         self.facts = {}
@@ -64,12 +71,15 @@ class Student:
         """Send one request. `shown` is how the student would have written it."""
         if self.process.ended.is_set():
             raise Failed(CRASHED, f"{shown} could not run: the process had ended", self.process.printed())
+        seconds = seconds or self.limits["call_seconds"]
+        left = self.until - time.monotonic()
         try:
-            reply = self.process.ask(request, *arguments, seconds=seconds or self.limits["call_seconds"])
+            reply = self.process.ask(request, *arguments, seconds=min(seconds, left))
             status, value = reply
         except Ended as end:
             self.facts = {"ended": end.why, **(end.facts or {})}
-            raise self.ending(shown, end) from None
+            why = "out_of_time" if end.why == "timed_out" and left < seconds else end.why
+            raise self.ending(shown, why, seconds) from None
         except (wire.WireError, ValueError, TypeError):
             status, value = "nonsense", None
         if status == "ok":
@@ -79,11 +89,11 @@ class Student:
         self.process.end("nonsense")
         raise Failed(BAD_OUTPUT, f"{shown} sent something that is not a result")
 
-    def ending(self, shown, end):
-        if end.why in ENDINGS:
-            verdict, text = ENDINGS[end.why]
-            return Failed(verdict, f"{shown} {text.format(**self.limits)}")
-        status = (end.facts or {}).get("status")
+    def ending(self, shown, why, seconds):
+        if why in ENDINGS:
+            verdict, text = ENDINGS[why]
+            return Failed(verdict, f"{shown} {text.format(seconds=seconds, **self.limits)}")
+        status = self.facts.get("status")
         how = f"by signal {-status}" if isinstance(status, int) and status < 0 else f"with exit status {status}"
         return Failed(CRASHED, f"{shown} ended the whole process {how} instead of returning")
 
@@ -97,7 +107,7 @@ class Student:
             return Failed(
                 NOT_IMPLEMENTED, f"{todo} is not implemented yet (scheduler.py line {error['line']})", types=types
             )
-        if "MemoryError" in types:
+        if "MemoryError" in types or "DefaultCPUAllocator" in text:  # torch has no type of its own for it
             return Failed(OVER_LIMIT, f"{shown} needed more than {self.limits['memory_mb']} MB of memory", types=types)
         return Failed(CRASHED, f"{shown} raised {types[0]} at {where}", text, types)
 

@@ -1,0 +1,88 @@
+"""Whole submissions and the verdicts they must get: right ones in many styles, known mistakes, broken ones."""
+
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from autograder.paths import ROOT
+from autograder.record import PASSED, UNGRADED
+from autograder.tools import patches
+
+HERE = Path(__file__).parent / "submissions"
+ACCEPTED = sorted(path for path in (HERE / "accepted").iterdir() if (path / "scheduler.py").exists())
+BROKEN = {path.stem: path for path in sorted((HERE / "broken").iterdir())}
+EXPECTATIONS = tomllib.loads((HERE / "expectations.toml").read_text(encoding="utf-8"))
+LEFT_BEHIND = "left-behind"  # what the processes of fork_bomb_small call themselves
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left(box, hidden):
+    """After each submission: no process of its, and no file."""
+    before = set(box.spool.iterdir())
+    yield
+    assert set(box.spool.iterdir()) == before
+    if sys.platform == "linux":
+        parent = box.parent.process.pid
+        assert not Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+        assert not [process for process in Path("/proc").glob("[0-9]*") if name(process) == LEFT_BEHIND]
+
+
+def name(process):
+    try:
+        return (process / "comm").read_text().strip()
+    except OSError:  # it ended while we looked
+        return ""
+
+
+def verdicts(record):
+    """{id: verdict} of what did not pass, and the messages to read when that is not what was expected."""
+    failed = [check for check in record.checks if check.verdict != PASSED]
+    print(*(f"{check.id}: {check.verdict}: {check.message}" for check in failed), sep="\n")
+    return {check.id: check.verdict for check in failed}
+
+
+@pytest.mark.parametrize("path", ACCEPTED, ids=lambda path: path.name)
+def test_accepted(path, grade):
+    record = grade(path)
+    assert verdicts(record) == {}
+    assert record.points == record.max_points
+    assert record.complete and not record.provisional
+
+
+@pytest.mark.parametrize("patch", patches.load_all(), ids=lambda patch: patch.id)
+def test_mistake_loses_its_checks_and_no_others(patch, grade):
+    assert verdicts(grade(patch.source)).keys() == set(patch.loses)
+
+
+@pytest.mark.parametrize("id", BROKEN)
+def test_broken(id, grade, rubric):
+    expected = EXPECTATIONS[id]
+    limits = expected.get("limits", {})
+    record = grade(source(BROKEN[id]), **limits)
+    got = verdicts(record)
+
+    rest = expected["verdicts"].get("*", PASSED)
+    wanted = {check: expected["verdicts"].get(check, rest) for check in rubric.checks}
+    assert {check.id: got.get(check.id, PASSED) for check in record.checks} == wanted
+    low, high = expected["score"]
+    assert low <= record.points <= high
+    messages = {check.id: f"{check.message}: {check.detail}" for check in record.checks}
+    for check, words in expected.get("messages", {}).items():
+        for word in words:
+            assert word in messages[check]
+    assert UNGRADED not in got.values()
+    assert record.seconds < (rubric.limits | limits)["exact_seconds"] + 3
+
+
+def source(path):
+    """A folder as it is; a patch as the reference with it."""
+    if path.is_dir():
+        return path
+    reference = (ROOT / "solution" / "scheduler.py").read_text(encoding="utf-8")
+    return patches.apply(reference, tomllib.loads(path.read_text(encoding="utf-8"))["replace"], path.name)
+
+
+def test_every_broken_submission_has_its_expectations():
+    assert BROKEN.keys() == EXPECTATIONS.keys()
