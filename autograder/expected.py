@@ -15,6 +15,7 @@ from safetensors import safe_open
 
 from .answers import Answer, Step, difference
 from .box.student import Value
+from .box.wire import Other
 from .record import BAD_OUTPUT, CRASHED, NOT_IMPLEMENTED, WRONG, Failed
 
 SMALL = 1e-6  # what counts as zero beside images; a variance of 0 must not demand exact zeros
@@ -139,8 +140,7 @@ class Expect:
     def tensor(self, got, shape, name, dtype=None, where=""):
         """`got` in float64 for use in a law; raises Failed unless it is a tensor of this shape (and dtype)."""
         if not isinstance(got, Value):
-            hint = "; return the tensors bare, as the handout says" if not np.isscalar(got) else ""
-            raise Failed(BAD_OUTPUT, f"{name} must be a torch.Tensor, got {kind_of(got)}{hint}", where)
+            raise Failed(BAD_OUTPUT, f"{name} must be a torch.Tensor, got {kind_of(got)}", where)
         if got.shape != shape:
             raise Failed(BAD_OUTPUT, f"{name} must have shape {shape}, got {got.shape}", where)
         if dtype and got.torch_dtype != dtype:
@@ -218,7 +218,9 @@ def kind_of(value):
         return "None (is a return missing?)"
     if isinstance(value, Value):
         return f"a tensor of shape {value.shape}"
-    return getattr(value, "type", type(value).__name__)
+    if isinstance(value, Other):
+        return f"{value.type} (return the tensors bare)"
+    return type(value).__name__
 
 
 def digest(paths):

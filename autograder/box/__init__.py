@@ -196,8 +196,8 @@ class Process:
                 self.end("output")
 
     def flooded(self):
-        """Whether more was printed than may be."""
-        return os.fstat(self.output.fileno()).st_size > self.output_limit
+        """Whether more was printed since the last look than may be."""
+        return os.fstat(self.output.fileno()).st_size - self.output.tell() > self.output_limit
 
     def printed(self, limit=2000):
         """What was printed since the last call, at most `limit` characters, control characters left out."""

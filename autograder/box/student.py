@@ -103,10 +103,9 @@ class Student:
         text, code = str(error["text"]), error.get("code", "")
         where = f"scheduler.py line {error['line']}: {code}" if error["line"] else "scheduler.py"
         if "NotImplementedError" in types:
-            todo = text if text.startswith("TODO") else shown
-            return Failed(
-                NOT_IMPLEMENTED, f"{todo} is not implemented yet (scheduler.py line {error['line']})", types=types
-            )
+            what = text if text.startswith(("TODO", "The class")) else shown
+            line = f" (scheduler.py line {error['line']})" if error["line"] else ""
+            return Failed(NOT_IMPLEMENTED, f"{what} is not implemented yet{line}", types=types)
         if "MemoryError" in types or "DefaultCPUAllocator" in text:  # torch has no type of its own for it
             return Failed(OVER_LIMIT, f"{shown} needed more than {self.limits['memory_mb']} MB of memory", types=types)
         return Failed(CRASHED, f"{shown} raised {types[0]} at {where}", text, types)

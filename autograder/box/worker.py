@@ -40,6 +40,8 @@ class StudentCode:
         self.module = __import__(name)
 
     def new(self, name, kwargs):
+        if not hasattr(self.module, name):
+            raise NotImplementedError(f"The class {name}")
         return self.keep(getattr(self.module, name)(**kwargs))
 
     def generator(self, seed):

@@ -38,7 +38,7 @@ def forward(student, expect, method):
     expect.value(call(*float64(x0, noise), t), method, "in float64")
 
     T, beta_end = expect.integer(30, 90), expect.uniform(0.03, 0.2)
-    other = student.DDIMScheduler(num_train_timesteps=T, beta_end=beta_end, prediction_type="v_prediction")
+    other = student.DDPMScheduler(num_train_timesteps=T, beta_end=beta_end, prediction_type="v_prediction")
     expect.value(getattr(other, method)(*batch(expect, T)), method, f"with T = {T} and beta_end = {beta_end}")
     expect.settle()
 

@@ -21,7 +21,7 @@ def check_timesteps(student, expect):
     for S in (10, 50, 1, 1000, expect.choice(*STRIDES)):
         scheduler.set_timesteps(S)
         expect.exactly(scheduler.timesteps, "timesteps", f"after set_timesteps({S}), T = 1000")
-    other = student.DDIMScheduler(num_train_timesteps=T)
+    other = student.DDPMScheduler(num_train_timesteps=T)
     S = expect.choice(3, 7, 9, 11)
     other.set_timesteps(num_inference_steps=S)
     expect.exactly(other.timesteps, "timesteps", f"after set_timesteps({S}), T = {T}")
@@ -66,7 +66,7 @@ def predict(student, expect, prediction_type):
     both(expect, first, f"for {prediction_type} at t = 600")
     both(expect, scheduler.predict(*float64(output), 600, *float64(sample)), f"for {prediction_type} in float64")
     T = expect.integer(30, 90)
-    other = student.DDIMScheduler(num_train_timesteps=T, prediction_type=prediction_type, clip_sample=False)
+    other = student.DDPMScheduler(num_train_timesteps=T, prediction_type=prediction_type, clip_sample=False)
     both(expect, other.predict(output, T // 2, sample), f"for {prediction_type} with T = {T}")
     expect.settle()
 
@@ -83,7 +83,6 @@ def predict(student, expect, prediction_type):
             np.abs(back - output).max() < 1e-3 * np.abs(output).max(), "x0_hat and epsilon_hat do not give v back"
         )
     expect.on_cuda(scheduler, "predict", output, 600, sample)
-    expect.raises(lambda: scheduler.predict(output, 1000, sample), "predict at t = 1000 with T = 1000")
 
 
 def both(expect, pair, where):
@@ -163,7 +162,6 @@ def steps(student, expect, variance_type):
     again = scheduler.step(strided(output), np.array(300), strided(sample), variance_noise=strided(noise))
     expect.same(again, first, "step differs for a 0-d timestep and non-contiguous inputs")
     expect.on_cuda(scheduler, "step", output, 300, sample, variance_noise=noise)
-    expect.raises(lambda: scheduler.step(output, 1000, sample), "step at t = 1000 with T = 1000")
 
 
 def check_strided(student, expect):

@@ -71,13 +71,15 @@ class Recorder(Expect):
 
 def record(box, rubric, seed, patches=()):
     """Expectations of the reference for one seed, and what each known mistake makes of the same inputs."""
-    student = Student(box, box.stage(read(ROOT / "solution").files), rubric.limits)
+    folder = box.stage(read(ROOT / "solution").files)
+    student = Student(box, folder, rubric.limits)
     tensors = {}
     for name, check in checks.CHECKS.items():
         # Every check draws from a generator of its own, so that a new check leaves the others' inputs alone.
         rng = np.random.default_rng(list(hashlib.sha256(f"{seed}/{name}".encode()).digest()))
         check(student, Recorder(name, rng, tensors))
     student.close()
+    box.discard(folder)
     fingerprint = hashlib.sha256(seed.encode()).hexdigest()[:12]
     expectations = Expectations(tensors, {"kit_version": __version__, "digest": checks.version(), "seed": fingerprint})
     mistakes = record_mistakes(box, rubric, expectations, patches)
@@ -93,7 +95,8 @@ def record_mistakes(box, rubric, expectations, patches):
     said, loses = {}, {}
     for patch in patches:
         loses[patch.id] = patch.loses
-        student = Student(box, box.stage({"scheduler.py": patch.source.encode()}), rubric.limits)
+        folder = box.stage({"scheduler.py": patch.source.encode()})
+        student = Student(box, folder, rubric.limits)
         for check in patch.loses:
             tolerance = rubric.checks[check].tolerance
             expect = Expect(expectations, check, tolerance, lambda id, patch=patch: id not in patch.loses)
@@ -109,6 +112,7 @@ def record_mistakes(box, rubric, expectations, patches):
                 if row is not None
             }
         student.close()
+        box.discard(folder)
     for by_mistake in rows.values():
         expectations.tensors.update(stack(list(by_mistake.values())))
     return {"suspects": {check: list(ids) for check, ids in rows.items()}, "said": said, "loses": loses}
