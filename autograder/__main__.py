@@ -15,7 +15,7 @@ from .files import write
 from .grading import grade
 from .paths import HIDDEN, PUBLIC
 from .record import UNGRADED
-from .reports import gradescope, junit, mistakes, terminal
+from .reports import gradescope, html, junit, mistakes, terminal
 from .rubric import Rubric
 from .submission import Refused, read
 
@@ -28,7 +28,9 @@ def main(arguments=None):
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     command = commands.add_parser("grade", help="grade one submission: a folder, zip or tar with scheduler.py")
     command.add_argument("submission", type=Path)
-    command.add_argument("--out", type=Path, required=True, metavar="DIR", help="where results.json and junit.xml go")
+    command.add_argument(
+        "--out", type=Path, required=True, metavar="DIR", help="where results.json, report.html and junit.xml go"
+    )
     command.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="for the training check")
     command.add_argument("--only", action="append", choices=checks.PARTS, default=[], metavar="PART",
                          help=f"run this part only; may be repeated ({', '.join(checks.PARTS)})")  # fmt: skip
@@ -62,8 +64,9 @@ def run_grade(options):
         record = grade(options.submission, box, rubric, public, hidden, options.only, status.update)
     write(options.out / "results.json", gradescope.render(record))
     write(options.out / "junit.xml", junit.render(record))
+    write(options.out / "report.html", html.render(record, rubric))
     console.print(terminal.render(record, rubric))
-    console.print(f"Written to {options.out}/: results.json, junit.xml", style="dim", soft_wrap=True)
+    console.print(f"Written to {options.out}/: report.html, results.json, junit.xml", style="dim", soft_wrap=True)
     return NOT_GRADED if any(check.verdict == UNGRADED for check in record.checks) else GRADED
 
 

@@ -15,7 +15,7 @@ from .paths import MISTAKES
 from .record import BLOCKED, PASSED
 
 PROJECTIONS = 8
-NOT_FINITE = 1e3  # stands for NaN and infinities, so that their places are part of a fingerprint
+LARGE = 1e4  # what is farther off, or not finite, counts as this far: its place is part of a fingerprint, its size not
 CLEAR = 3  # tolerances; an answer less far off may be right in another, equally right program
 
 
@@ -42,7 +42,7 @@ def catalogue():
 
 def fingerprint(off):
     """(8,) float32: projections of how far an answer is off, about as large as its typical element."""
-    flat = np.nan_to_num(np.ravel(off), nan=NOT_FINITE, posinf=NOT_FINITE, neginf=-NOT_FINITE)
+    flat = np.clip(np.nan_to_num(np.ravel(off), nan=LARGE), -LARGE, LARGE)
     n = np.arange(1, flat.size + 1)
     signs = np.sign(np.cos(np.outer(np.arange(1, PROJECTIONS + 1), n**1.5)))
     return np.float32(signs @ flat / np.sqrt(flat.size))

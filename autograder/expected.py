@@ -16,7 +16,7 @@ from safetensors import safe_open
 from .answers import Answer, Step, difference
 from .box.student import Value
 from .box.wire import Other
-from .record import BAD_OUTPUT, CRASHED, NOT_IMPLEMENTED, WRONG, Failed
+from .record import BAD_OUTPUT, CRASHED, NOT_IMPLEMENTED, WRONG, Evidence, Failed
 
 SMALL = 1e-6  # what counts as zero beside images; a variance of 0 must not demand exact zeros
 
@@ -130,7 +130,7 @@ class Expect:
             self.tensor(got, expected.shape, name, "int64")
         elif type(got) is not int:
             raise Failed(BAD_OUTPUT, f"{name} must be an int, got {kind_of(got)}", where)
-        self.note(Answer(name, where, got, expected, scale=1.0, tolerance=0.5))
+        self.note(Answer(name, where, got, expected, scale=1.0, tolerance=self.tolerance))
 
     def compare(self, got, name, where, dtype, scale):
         expected = self.recorded("value", name, where)
@@ -167,6 +167,14 @@ class Expect:
             self.wrong.clear()
         if self.wrong:
             raise self.wrong[0].failed()
+
+    def evidence(self):
+        """The first wrong answer, for a picture; None where something else went wrong."""
+        if not self.wrong:
+            return None
+        first = self.wrong[0]
+        cases = [(answer.where, answer.right) for answer in self.answers if answer.name == first.name]
+        return Evidence(first.name, first.where, first.got, first.expected, cases)
 
     def carried(self):
         """Whether every answer of this check is a step that is right given what the student's `predict` returns."""

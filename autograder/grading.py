@@ -80,7 +80,7 @@ def check(student, entry, sets, results, suspects):
     """Run one check on public and then on hidden cases; the first failure decides."""
     started = time.monotonic()
     student.facts = {}
-    failed, printed = None, ""
+    failed, evidence, printed = None, None, ""
 
     def passed(id):
         return id in results and results[id].verdict == PASSED
@@ -92,6 +92,7 @@ def check(student, entry, sets, results, suspects):
         except Failed as found:
             failed = found
             suspects[entry.id] = Suspects.of(expect, found)
+            evidence = expect.evidence() if name == "public" else None
         except Exception as error:  # a fault of ours must cost no points and must not stop the other checks
             student.facts = {"traceback": traceback.format_exc()}
             told = f"the grader failed, please tell your instructor: {type(error).__name__}: {error}"
@@ -103,16 +104,15 @@ def check(student, entry, sets, results, suspects):
             failed = Failed(failed.verdict, f"{failed.message} (on a hidden case)")
         if failed:
             break
-    return result(entry, failed, printed, student.facts, time.monotonic() - started)
+    return result(entry, failed, evidence, printed, student.facts, time.monotonic() - started)
 
 
-def result(entry, failed, printed="", facts=None, seconds=0.0):
+def result(entry, failed, evidence=None, printed="", facts=None, seconds=0.0):
     """The CheckResult for what a check raised, or for a pass."""
     told = (
         {"verdict": failed.verdict, "message": failed.message, "detail": failed.detail}
         if failed
         else {"verdict": PASSED}
     )
-    return CheckResult(
-        entry.id, entry.part, entry.title, entry.points, printed=printed, seconds=seconds, facts=facts or {}, **told
-    )
+    told |= {"evidence": evidence, "printed": printed, "facts": facts or {}, "seconds": seconds}
+    return CheckResult(entry.id, entry.part, entry.title, entry.points, **told)

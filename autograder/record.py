@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+import numpy as np
+
 PASSED = "passed"
 WRONG = "wrong"
 NOT_IMPLEMENTED = "not_implemented"
@@ -27,6 +29,22 @@ class Failed(Exception):
 
 
 @dataclass
+class Evidence:
+    """A wrong answer to a public case, for a picture.
+
+    name, where    what it is, in which case
+    got, expected  float64 arrays of the same shape
+    cases          (where, right) of every answer of its check
+    """
+
+    name: str
+    where: str
+    got: np.ndarray
+    expected: np.ndarray
+    cases: list
+
+
+@dataclass
 class CheckResult:
     """What one check found.
 
@@ -34,6 +52,7 @@ class CheckResult:
     detail   the numbers behind it; of public cases only
     hint     what the student probably did, or what else is known
     mistake  the catalogue's id for what the student did, where it is named
+    evidence what a picture can show of it; of public cases only
     printed  what the student's code printed on public cases
     facts    for staff: how a process ended, a traceback of ours
     """
@@ -47,6 +66,7 @@ class CheckResult:
     detail: str = ""
     hint: str = ""
     mistake: str | None = None
+    evidence: Evidence | None = None
     printed: str = ""
     seconds: float = 0.0
     facts: dict = field(default_factory=dict)

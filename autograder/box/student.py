@@ -25,6 +25,9 @@ class Value(np.ndarray):
 
     torch_dtype = device = None
 
+    def __array_finalize__(self, other):
+        self.torch_dtype, self.device = getattr(other, "torch_dtype", None), getattr(other, "device", None)
+
 
 class Student:
     """One submission, alive in the box. A process that died is replaced by a fresh one at the next construction.

@@ -35,12 +35,15 @@ def follows_the_exact_denoiser(scheduler, expect, **options):
 def standard_normal_draws(student, scheduler, expect, **options):
     """`step` with noise of its own: on zeros, x_prev is that noise times a number known from a call with ones."""
     t, seed = expect.integer(300, 700), expect.integer(1, 1 << 30)
-    zeros, small = np.zeros(DRAWS, np.float32), np.zeros((1, 1, 2, 2), np.float32)
-    scale = scheduler.step(small, t, small, variance_noise=small + 1, **options)
-    expect.value(scale, "x_prev", f"on zeros with noise 1, at t = {t}")
-    expect.settle()
-
+    zeros, small, given = np.zeros(DRAWS, np.float32), np.zeros((1, 1, 2, 2), np.float32), expect.normal(1, 1, 2, 2)
+    scale = expect.tensor(scheduler.step(small, t, small, variance_noise=small + 1, **options), small.shape, "x_prev")
     sigma = float(scale[0, 0, 0, 0])
+    expect.law(sigma > 0, "step adds no noise")
+    # In units of the student's own sigma: a wrong sigma is charged in the checks of the step.
+    noisy = scheduler.step(small, t, small, variance_noise=given, **options)
+    expect.tensor(noisy, small.shape, "x_prev")
+    expect.value(noisy / sigma, "the noise in x_prev", f"in units of its standard deviation, at t = {t}")
+    expect.settle()
 
     def draw(generator=None):
         settings = {"generator": generator} if generator else {}

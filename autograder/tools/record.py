@@ -129,10 +129,10 @@ def stack(rows):
 
 def fingerprint_of(answer):
     """None for a right answer; infinite where other right or wrong programs may fall on the other side."""
-    worst = np.abs(np.nan_to_num(answer.off, nan=np.inf)).max(initial=0) / answer.tolerance
-    if worst < 1 / CLEAR:
+    worst = np.abs(np.nan_to_num(answer.off, nan=np.inf)).max(initial=0)
+    if worst < answer.tolerance / CLEAR:
         return None
-    return fingerprint(answer.off) if worst > CLEAR else np.full(PROJECTIONS, np.inf, np.float32)
+    return fingerprint(answer.off) if worst > CLEAR * answer.tolerance else np.full(PROJECTIONS, np.inf, np.float32)
 
 
 def weights_of(answer):
