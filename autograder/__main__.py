@@ -28,9 +28,7 @@ def main(arguments=None):
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     command = commands.add_parser("grade", help="grade one submission: a folder, zip or tar with scheduler.py")
     command.add_argument("submission", type=Path)
-    command.add_argument(
-        "--out", type=Path, required=True, metavar="DIR", help="where results.json, report.html and junit.xml go"
-    )
+    command.add_argument("--out", type=Path, required=True, metavar="DIR", help="where the reports go")
     command.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="for the training check")
     command.add_argument("--only", action="append", choices=checks.PARTS, default=[], metavar="PART",
                          help=f"run this part only; may be repeated ({', '.join(checks.PARTS)})")  # fmt: skip

@@ -19,6 +19,7 @@ class Answer:
     name, where  what it is, and in which case: `where` holds numbers that only public cases may show
     scale        what an error is measured by: one number, or one for each element
     off          (got - expected) / scale in float64; NaN and infinities stay
+    error        the largest of |off|, infinite for NaN
     step         the Step it is the result of, if it is one
     """
 
@@ -26,7 +27,8 @@ class Answer:
         self.name, self.where, self.tolerance = name, where, tolerance
         self.got, self.expected = np.float64(np.asarray(got)), np.float64(expected)
         self.off = (self.got - self.expected) / scale
-        self.right = bool(np.all(np.abs(self.off) <= tolerance))
+        self.error = np.abs(np.nan_to_num(self.off, nan=np.inf)).max(initial=0)
+        self.right = bool(self.error <= tolerance)
         self.step = None
 
     def failed(self):

@@ -7,6 +7,7 @@ Which suspect is named is decided when all checks are done: only one whose other
 """
 
 import tomllib
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,9 +57,16 @@ def alike(off, recorded, tolerance):
 
 @dataclass
 class Suspects:
-    """The known mistakes that explain one failed check, and what is known if none does."""
+    """The known mistakes that explain one failed check, and what is known if none does.
+
+    mistakes  ids of those that the answers point to
+    possible  ids of those that the answers do not contradict, because theirs are random
+    loses     {id: the checks that it must fail}
+    known     a sentence about which results are right
+    """
 
     mistakes: list
+    possible: list
     loses: dict
     known: str
 
@@ -66,29 +74,34 @@ class Suspects:
     def of(cls, expect, failed):
         """Suspects of a check that ended with `failed`, from the answers that it had collected."""
         recorded = expect.expectations.mistakes
+        said = recorded["said"].get(expect.check, {})
+        words = None if expect.settled else [failed.verdict, failed.message]
         ids = recorded["suspects"].get(expect.check, [])
-        if expect.wrong:
-            found = explained(expect, ids) or carried(expect, ids)
-            known = parts(expect)
-        else:
-            said = recorded["said"].get(expect.check, {})
-            found = [id for id in ids if said.get(id) == [failed.verdict, failed.message]]
-            known = ""
-        return cls(found, recorded["loses"], known)
+        found, possible = explained(expect, ids)
+        found = [id for id in (found if expect.wrong else ids) if said.get(id) == words]
+        if expect.settled and not found:
+            found = carried(expect, ids)
+        return cls(found, possible, recorded["loses"], parts(expect) if expect.wrong else "")
 
 
 def explained(expect, ids):
-    """The mistakes whose fingerprints agree with every answer of the check."""
-    possible = np.ones(len(ids), bool)
+    """(mistakes whose fingerprints agree with every answer of the check, those that only do not disagree)."""
+    possible, clear = np.ones(len(ids), bool), np.zeros(len(ids), bool)
     for answer in expect.answers:
         recorded = expect.expectations.tensors.get(f"{expect.check}/mistakes/{answer.name} {answer.where}")
         if recorded is None:  # no known mistake goes wrong here
             possible &= answer.right
             continue
         right, unclear = np.isnan(recorded[:, 0]), np.isinf(recorded[:, 0])
-        same = right if answer.right else alike(answer.off, np.nan_to_num(recorded), answer.tolerance) & ~right
+        same = right
+        if not answer.right:
+            same = ~right & ~unclear & alike(answer.off, np.where(np.isfinite(recorded), recorded, 0), answer.tolerance)
+            clear |= same
         possible &= unclear | same
-    return [id for id, one in zip(ids, possible, strict=True) if one]
+    return (
+        [id for id, one, sure in zip(ids, possible, clear, strict=True) if one and sure],
+        [id for id, one, sure in zip(ids, possible, clear, strict=True) if one and not sure],
+    )
 
 
 def carried(expect, ids):
@@ -126,18 +139,20 @@ def parts(expect):
 
 def diagnose(results, suspects):
     """Give each failed check its hint, and the id of the mistake where one is named."""
-    named = catalogue()
-    order, told = list(named), {}
+    catalogued = catalogue()
+    order, told = list(catalogued), {}
     failed = {id for id, result in results.items() if result.verdict not in (PASSED, BLOCKED)}
     tested = {id for id, result in results.items() if result.verdict != BLOCKED}
+    explains = Counter(mistake for suspect in suspects.values() for mistake in suspect.mistakes)
     for id, suspect in suspects.items():
         # A mistake that must also fail a check which passed was not made, whatever the numbers look like here.
-        likely = [m for m in suspect.mistakes if m in named and set(suspect.loses[m]) & tested <= failed]
-        if likely:
-            explains = {m: sum(m in other.mistakes for other in suspects.values()) for m in likely}
-            best = max(likely, key=lambda m: (explains[m], -len(suspect.loses[m]), -order.index(m)))
-            first = told.setdefault(best, id)
-            results[id].mistake = best
-            results[id].hint = named[best].text if first == id else f"The same mistake as in {first}."
-        else:
+        # One that is only possible here is named if the answers to another check point to it.
+        candidates = suspect.mistakes or [mistake for mistake in suspect.possible if explains[mistake]]
+        likely = [m for m in candidates if m in catalogued and set(suspect.loses[m]) & tested <= failed]
+        if not likely:
             results[id].hint = suspect.known
+            continue
+        best = max(likely, key=lambda m: (explains[m], -len(suspect.loses[m]), -order.index(m)))
+        first = told.setdefault(best, id)
+        results[id].mistake = best
+        results[id].hint = catalogued[best].text if first == id else f"The same mistake as in {first}."

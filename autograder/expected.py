@@ -62,7 +62,7 @@ class Expectations:
 class Expect:
     """What one check may draw, and what it holds the student's answers against.
 
-    Values are collected; `settle` raises Failed for the first wrong one. What follows `settle` in a check are laws:
+    Values are collected; `settle` raises Failed for wrong ones. What follows `settle` in a check are laws:
     they have no recorded value, and can only take points from a check whose values are all right.
     """
 
@@ -72,6 +72,7 @@ class Expect:
         self.inputs = expectations.inputs(check)
         self.answers = []  # every Answer so far
         self.wrong = []  # those that differ, and are not carried forward
+        self.settled = False  # whether the check ended with wrong values, and not with something else
 
     # ----- inputs --------------------------------------------------------------------------------------------
 
@@ -160,21 +161,26 @@ class Expect:
         self.answers[-1].step = Step(self.recorded("forms", "x_prev", where), predict, sample, noise)
 
     def settle(self):
-        """Raise Failed for the first wrong value, unless the steps are right for the student's own predict."""
+        """Raise Failed for wrong values, unless the steps are right for the student's own predict."""
         if not self.answers:
             raise RuntimeError(f"{self.check} compared nothing")
         if self.wrong and self.carried():
             self.wrong.clear()
         if self.wrong:
-            raise self.wrong[0].failed()
+            self.settled = True
+            raise self.worst().failed()
 
     def evidence(self):
-        """The first wrong answer, for a picture; None where something else went wrong."""
+        """The wrong answer that `settle` told of, for a picture; None where something else went wrong."""
         if not self.wrong:
             return None
-        first = self.wrong[0]
-        cases = [(answer.where, answer.right) for answer in self.answers if answer.name == first.name]
-        return Evidence(first.name, first.where, first.got, first.expected, cases)
+        worst = self.worst()
+        cases = [(answer.where, answer.right) for answer in self.answers if answer.name == worst.name]
+        return Evidence(worst.name, worst.where, worst.got, worst.expected, cases)
+
+    def worst(self):
+        """Of the first thing that is wrong, the case that is farthest off."""
+        return max((answer for answer in self.wrong if answer.name == self.wrong[0].name), key=lambda a: a.error)
 
     def carried(self):
         """Whether every answer of this check is a step that is right given what the student's `predict` returns."""

@@ -17,7 +17,7 @@ REFERENCE = (ROOT / "solution" / "scheduler.py").read_text()
 class Page(HTMLParser):
     """Collects the tags; an unbalanced one is an error."""
 
-    VOID = {"meta", "polyline", "rect", "circle", "path", "line", "link", "img", "br"}
+    VOID = ("meta", "polyline", "rect", "circle", "path", "line", "link", "img", "br")
 
     def __init__(self, text):
         super().__init__()

@@ -53,7 +53,8 @@ def test_accepted(path, grade):
 
 @pytest.mark.parametrize("patch", patches.load_all(), ids=lambda patch: patch.id)
 def test_mistake_loses_its_checks_and_no_others(patch, grade):
-    assert verdicts(grade(patch.source)).keys() == set(patch.loses)
+    lost = verdicts(grade(patch.source)).keys()
+    assert set(patch.loses) <= lost <= {*patch.loses, *patch.may_lose}
 
 
 @pytest.mark.parametrize("id", BROKEN)

@@ -14,16 +14,20 @@ body { margin: 0 auto; max-width: 46rem; padding: 1rem; background: var(--back);
   font: 16px/1.5 system-ui, sans-serif; overflow-wrap: anywhere; }
 h1 { font-size: 1.3rem; margin: 0; } h2 { font-size: 1.1rem; margin: 2rem 0 .5rem; display: flex; gap: 1rem; }
 h2 span, .points { margin-left: auto; white-space: nowrap; }
-.total { font-size: 2rem; font-weight: 700; margin: .2rem 0; } .dim, figcaption { color: var(--dim); font-size: .85rem; }
+.total { font-size: 2rem; font-weight: 700; margin: .2rem 0; }
+.dim, figcaption { color: var(--dim); font-size: .85rem; }
 .bar { height: .4rem; border-radius: .2rem; background: var(--line); overflow: hidden; }
 .bar i { display: block; height: 100%; background: var(--good); }
 .check { border: 1px solid var(--line); border-left: .3rem solid var(--bad); border-radius: .4rem; margin: .6rem 0;
   padding: .6rem .8rem; background: var(--card); } .check.passed { border-left-color: var(--good); }
 .check.blocked, .check.ungraded { border-left-color: var(--dim); }
-.head { display: flex; gap: .6rem; flex-wrap: wrap; } .head b { font-weight: 600; }
-.verdict { color: var(--bad); } .passed .verdict { color: var(--good); } .blocked .verdict { color: var(--dim); }
-p { margin: .4rem 0; } .hint { background: var(--hint); border-radius: .3rem; padding: .5rem .7rem; white-space: pre-line; }
-pre { overflow: auto; max-height: 14rem; background: var(--back); border: 1px solid var(--line); padding: .5rem; font-size: .8rem; }
+.head { display: flex; gap: .6rem; align-items: baseline; } .head b { flex: 1; font-weight: 600; }
+.verdict { color: var(--bad); white-space: nowrap; }
+.passed .verdict { color: var(--good); } .blocked .verdict { color: var(--dim); }
+p { margin: .4rem 0; }
+.hint { background: var(--hint); border-radius: .3rem; padding: .5rem .7rem; white-space: pre-line; }
+pre { overflow: auto; max-height: 14rem; background: var(--back); border: 1px solid var(--line);
+  padding: .5rem; font-size: .8rem; }
 figure { margin: .6rem 0 0; } svg { width: 100%; height: auto; background: var(--back); border-radius: .3rem; }
 .panels { display: flex; gap: .8rem; } .panels figure { flex: 1; }
 polyline { fill: none; stroke-width: 2; } polyline.expected { stroke: var(--expected); }
@@ -51,7 +55,7 @@ def render(record, rubric):
 
 def state(record):
     if record.ungraded:
-        return f"{len(record.ungraded)} checks could not be graded here: there is no score yet. Please tell your instructor."
+        return f"{len(record.ungraded)} checks could not be graded here, so there is no score. Tell your instructor."
     if record.provisional:
         return "Provisional: public cases only. The hidden ones are run when you hand in."
     return "Public and hidden cases." if record.complete else "Some parts only."

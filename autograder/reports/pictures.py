@@ -1,5 +1,5 @@
-"""Small pictures of a wrong answer as inline SVG: a table as a curve, an image beside the expected one, and where on the
-axis of timesteps the answers are wrong. Shapes and words carry the meaning; colour only repeats it."""
+"""Small pictures of a wrong answer as inline SVG: a table as a curve, an image beside the expected one, and where on
+the axis of timesteps the answers are wrong. Shapes and words carry the meaning; colour only repeats it."""
 
 import re
 
@@ -36,7 +36,8 @@ def curves(expected, got, name):
 
     return (
         f'<figure><svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{name}: expected and yours">'
-        f'<polyline class="expected" points="{points(expected)}"/><polyline class="yours" points="{points(got)}"/></svg>'
+        f'<polyline class="expected" points="{points(expected)}"/>'
+        f'<polyline class="yours" points="{points(got)}"/></svg>'
         f"<figcaption>{name} from {low:.3g} to {high:.3g} over index 0 to {expected.size - 1}: "
         '<span class="expected">expected</span>, <span class="yours">yours, dashed</span></figcaption></figure>'
     )
@@ -51,8 +52,8 @@ def images(expected, got):
     error = second - first
     panels = (("expected", first, reach), ("yours", second, reach), ("difference", error, np.abs(error).max() or 1))
     drawn = "".join(
-        f'<figure><svg viewBox="0 0 {shown.shape[1]} {shown.shape[0]}" role="img" aria-label="{label}">{cells(shown / size)}'
-        f"</svg><figcaption>{label}, ±{size:.3g}</figcaption></figure>"
+        f'<figure><svg viewBox="0 0 {shown.shape[1]} {shown.shape[0]}" role="img" aria-label="{label}">'
+        f"{cells(shown / size)}</svg><figcaption>{label}, ±{size:.3g}</figcaption></figure>"
         for label, shown, size in panels
     )
     return f'<div class="panels">{drawn}</div>'

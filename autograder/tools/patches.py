@@ -3,6 +3,8 @@
 A patch is a TOML file in solution/mistakes/, named after its entry in autograder/mistakes.toml:
 
     loses = ["ddim.eta", "ddim.strided"]      # the checks that it must fail, and no others
+    may_lose = []                             # but for these, where it comes close to the tolerance; often left out
+    random = false                            # whether its answers differ from run to run; often left out
 
     [[replace]]
     old = "sigma = eta * variance.sqrt()"     # stands exactly once in solution/scheduler.py
@@ -23,13 +25,16 @@ class Patch:
     id: str
     source: str  # the whole scheduler.py with this mistake in it
     loses: list
+    may_lose: list
+    random: bool
 
 
 def load(path):
     """One patch, applied to the reference. Raises ValueError when the reference has moved away under it."""
     data = tomllib.loads(path.read_text(encoding="utf-8"))
     reference = (ROOT / "solution" / "scheduler.py").read_text(encoding="utf-8")
-    return Patch(path.stem, apply(reference, data["replace"], path.name), data["loses"])
+    source = apply(reference, data["replace"], path.name)
+    return Patch(path.stem, source, data["loses"], data.get("may_lose", []), data.get("random", False))
 
 
 def load_all():

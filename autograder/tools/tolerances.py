@@ -60,8 +60,7 @@ def errors(box, rubric, source, seeds, only, loses):
             except Failed:
                 if not expect.wrong:
                     continue
-            worst = [np.abs(np.nan_to_num(answer.off, nan=np.inf)).max(initial=0) for answer in expect.answers]
-            yield check, max(worst)
+            yield check, max(answer.error for answer in expect.answers)
     student.close()
     box.discard(folder)
 
