@@ -131,10 +131,9 @@ def parts(expect):
         for name in names
         if wrong[name]
     ]
-    told = f"{', '.join(counts)}" + (
-        f"; {' and '.join(right)} {'is' if len(right) == 1 else 'are'} right" if right else ""
-    )
-    return told[0].upper() + told[1:] + "." if len(expect.answers) > 1 else ""
+    if right:
+        counts.append(f"{' and '.join(right)} {'is' if len(right) == 1 else 'are'} right")
+    return f"What is known: {', '.join(counts)}." if len(expect.answers) > 1 else ""
 
 
 def diagnose(results, suspects):

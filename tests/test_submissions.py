@@ -14,6 +14,7 @@ HERE = Path(__file__).parent / "submissions"
 ACCEPTED = sorted(path for path in (HERE / "accepted").iterdir() if (path / "scheduler.py").exists())
 BROKEN = {path.stem: path for path in sorted((HERE / "broken").iterdir())}
 EXPECTATIONS = tomllib.loads((HERE / "expectations.toml").read_text(encoding="utf-8"))
+NOT_NAMED = {"add_noise_own_noise"}  # random from start to end, which leaves no fingerprint
 LEFT_BEHIND = "left-behind"  # what the processes of fork_bomb_small call themselves
 
 
@@ -49,12 +50,17 @@ def test_accepted(path, grade):
     assert verdicts(record) == {}
     assert record.points == record.max_points
     assert record.complete and not record.provisional
+    assert not any(check.hint or check.mistake for check in record.checks)
 
 
 @pytest.mark.parametrize("patch", patches.load_all(), ids=lambda patch: patch.id)
-def test_mistake_loses_its_checks_and_no_others(patch, grade):
-    lost = verdicts(grade(patch.source)).keys()
+def test_mistake_loses_its_checks_and_no_others_and_is_named(patch, grade):
+    record = grade(patch.source)
+    lost = verdicts(record).keys()
     assert set(patch.loses) <= lost <= {*patch.loses, *patch.may_lose}
+    # Public cases come first, so the shipped fingerprints name it; no other mistake is ever named.
+    named = {check.mistake for check in record.checks if check.mistake}
+    assert named == (set() if patch.id in NOT_NAMED else {patch.id})
 
 
 @pytest.mark.parametrize("id", BROKEN)

@@ -26,11 +26,11 @@ class DDPMScheduler:
         self.timesteps = torch.arange(num_train_timesteps - 1, -1, -1)
 
     def add_noise(self, original_samples, noise, timesteps):
-        a = self.alphas_cumprod[timesteps].view(-1, 1, 1, 1).to(original_samples)
+        a = self.alphas_cumprod.to(timesteps.device)[timesteps].view(-1, 1, 1, 1).to(original_samples)
         return a.sqrt() * original_samples + (1 - a).sqrt() * noise
 
     def get_velocity(self, sample, noise, timesteps):
-        a = self.alphas_cumprod[timesteps].view(-1, 1, 1, 1).to(sample)
+        a = self.alphas_cumprod.to(timesteps.device)[timesteps].view(-1, 1, 1, 1).to(sample)
         return a.sqrt() * noise - (1 - a).sqrt() * sample
 
     def set_timesteps(self, num_inference_steps, device=None):

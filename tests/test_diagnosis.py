@@ -1,0 +1,110 @@
+"""Naming the mistake: under fresh seeds, in other people's code, two at once, and never on a hunch."""
+
+import secrets
+
+import pytest
+
+from autograder.box import Box
+from autograder.diagnosis import alike, catalogue, fingerprint
+from autograder.grading import grade as grade_submission
+from autograder.paths import ROOT
+from autograder.tools import patches
+from autograder.tools.record import record
+
+REFERENCE = (ROOT / "solution" / "scheduler.py").read_text()
+
+
+def mistakes_of(record):
+    return {check.id: check.mistake for check in record.checks if check.verdict != "passed"}
+
+
+def changed(text, *replacements):
+    for old, new in replacements:
+        assert text.count(old) == 1, old
+        text = text.replace(old, new)
+    return text
+
+
+def test_every_entry_has_a_patch_and_every_patch_an_entry(rubric):
+    known = catalogue()
+    assert known.keys() == {patch.id for patch in patches.load_all()}
+    assert len(known) >= 40
+    sections = [tuple(map(int, mistake.section.split("."))) for mistake in known.values()]
+    assert sections == sorted(sections), "the catalogue is in the order of the handout"
+    handout = (ROOT / "handout.md").read_text()
+    assert all(f"### {mistake.section} " in handout for mistake in known.values())
+
+
+def test_recorded_mistakes_are_those_of_the_patches(public):
+    assert public.mistakes["loses"] == {patch.id: patch.loses for patch in patches.load_all()}
+
+
+def test_two_mistakes_in_different_places(grade):
+    source = changed(
+        REFERENCE,
+        ("x0 = a * sample - b * model_output", "x0 = a * sample + b * model_output"),
+        ("sigma = eta * variance.sqrt()", "sigma = (eta * variance).sqrt()"),
+    )
+    named = mistakes_of(grade(source))
+    assert named.pop("ddim.eta") == named.pop("ddim.strided") == "ddim_sigma_eta_under_root"
+    assert named == {"reverse.predict_v": "predict_v_plus"}
+
+
+def test_a_step_mistake_on_top_of_a_wrong_predict_is_still_named(grade):
+    """The steps of epsilon-prediction are wrong twice over; the carried-forward step tells the two apart."""
+    source = changed(
+        REFERENCE,
+        ("x0 = (sample - b * epsilon) / a", "x0 = (sample - b * epsilon) / alpha_bar"),
+        ("sigma = eta * variance.sqrt()", "sigma = (eta * variance).sqrt()"),
+    )
+    named = mistakes_of(grade(source))
+    assert named["reverse.predict_epsilon"] == "predict_divided_by_alpha_bar"
+    assert named["ddim.eta"] == "ddim_sigma_eta_under_root"
+
+
+def test_an_unknown_mistake_is_not_guessed_but_what_is_right_is_said(grade):
+    source = changed(REFERENCE, ("            epsilon = model_output\n", "            epsilon = 0.97 * model_output\n"))
+    check = next(check for check in grade(source).checks if check.id == "reverse.predict_epsilon")
+    assert check.mistake is None
+    assert check.hint == "What is known: x0_hat is wrong in 7 of 7 cases, epsilon_hat is wrong in 7 of 7 cases."
+
+
+def test_what_is_right_is_said(grade):
+    source = changed(REFERENCE, ("        mean = x0_weight * original", "        mean = 1.1 * x0_weight * original"))
+    check = next(check for check in grade(source).checks if check.id == "reverse.posterior")
+    assert check.mistake is None
+    assert "the posterior variance is right" in check.hint
+
+
+def test_fingerprints():
+    import numpy as np
+
+    off = np.random.default_rng(0).standard_normal((3, 2, 2, 3))
+    prints = fingerprint(off)[None]
+    assert alike(off, prints, 1e-3)[0]
+    assert alike(off * (1 + 5e-4), prints, 1e-3)[0]
+    assert not alike(off * 1.1, prints, 1e-3)[0]
+    assert not alike(-off, prints, 1e-3)[0]
+    assert np.isfinite(fingerprint(np.array([np.nan, np.inf, -np.inf, 1e300]))).all()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_the_first_name_is_the_true_one_under_a_fresh_seed(rubric, tmp_path):
+    known = patches.load_all()
+    seed = secrets.token_hex(8)
+    wrong, nameless = [], []
+    with Box(rubric.limits) as box:
+        fresh = record(box, rubric, seed, known)
+        for patch in known:
+            folder = tmp_path / patch.id
+            folder.mkdir()
+            (folder / "scheduler.py").write_text(patch.source)
+            named = [name for name in mistakes_of(grade_submission(folder, box, rubric, fresh)).values() if name]
+            if not named:
+                nameless.append(patch.id)
+            elif named[0] != patch.id:
+                wrong.append((patch.id, named[0]))
+    print(f"seed {seed}: {len(known)} mistakes, wrong names {wrong}, no name {nameless}")
+    assert len(wrong) < 0.01 * len(known)
+    assert len(wrong) + len(nameless) <= 0.05 * len(known)
