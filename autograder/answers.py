@@ -62,8 +62,11 @@ class Step:
 
     @cached_property
     def terms(self):
-        """{name: column} of x_t, the noise and the student's own x0_hat and epsilon_hat; None if these are no pair."""
-        pair = self.predict()
+        """{name: column} of x_t, the noise and the student's own x0_hat and epsilon_hat; None if there are none."""
+        try:
+            pair = self.predict()
+        except Failed:  # there is no predict to carry anything from
+            return None
         if not (isinstance(pair, tuple) and len(pair) == 2):
             return None
         terms = {"x0": pair[0], "epsilon": pair[1], "sample": self.sample, "noise": self.noise}

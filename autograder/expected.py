@@ -184,10 +184,7 @@ class Expect:
 
     def carried(self):
         """Whether every answer of this check is a step that is right given what the student's `predict` returns."""
-        try:
-            return all(answer.step and answer.step.explains(answer, answer.step.forms) for answer in self.answers)
-        except Failed:  # there is no predict to carry anything from
-            return False
+        return all(answer.step and answer.step.explains(answer, answer.step.forms) for answer in self.answers)
 
     # ----- laws -------------------------------------------------------------------------------------------------
 

@@ -92,7 +92,7 @@ def check(student, entry, sets, results, suspects):
         except Failed as found:
             failed = found
             suspects[entry.id] = Suspects.of(expect, found)
-            evidence = expect.evidence() if name == "public" else None
+            evidence = expect.evidence() if expect.public else None
         except Exception as error:  # a fault of ours must cost no points and must not stop the other checks
             student.facts = {"traceback": traceback.format_exc()}
             told = f"the grader failed, please tell your instructor: {type(error).__name__}: {error}"

@@ -37,18 +37,18 @@ def hidden(box, rubric):
 
 @pytest.fixture
 def grade(box, rubric, public, hidden, tmp_path):
-    """grade(submission, **limits) -> GradeRecord, on public and hidden cases.
+    """grade(submission, **limits) -> GradeRecord, on public and hidden cases, or on public ones only.
 
     submission  a path, or a whole scheduler.py as text
     limits      of the rubric, changed for this grade
     """
 
-    def grade(submission, **limits):
+    def grade(submission, public_only=False, **limits):
         if not isinstance(submission, Path):
             text, submission = submission, tmp_path / "submission"
             submission.mkdir()
             (submission / "scheduler.py").write_text(text, encoding="utf-8")
         changed = replace(rubric, limits=rubric.limits | limits)
-        return grade_submission(submission, box, changed, public, hidden)
+        return grade_submission(submission, box, changed, public, None if public_only else hidden)
 
     return grade

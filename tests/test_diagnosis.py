@@ -100,7 +100,9 @@ def test_the_first_name_is_the_true_one_under_a_fresh_seed(rubric, tmp_path):
             folder = tmp_path / patch.id
             folder.mkdir()
             (folder / "scheduler.py").write_text(patch.source)
-            named = [name for name in mistakes_of(grade_submission(folder, box, rubric, fresh)).values() if name]
+            named = mistakes_of(grade_submission(folder, box, rubric, fresh))
+            assert set(patch.loses) <= named.keys() <= {*patch.loses, *patch.may_lose}
+            named = [name for name in named.values() if name]
             if not named:
                 nameless.append(patch.id)
             elif named[0] != patch.id:

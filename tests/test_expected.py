@@ -134,6 +134,17 @@ def test_a_wrong_step_on_a_wrong_predict_loses_both(grade, tmp_path):
     assert "reverse.step" not in both and "ddim.deterministic" not in both
 
 
+def test_a_wrong_step_without_a_predict_is_wrong_and_no_more(grade, tmp_path):
+    """step does its own arithmetic, wrongly; there is no predict to carry anything from, and nothing to trip over."""
+    step = """        x0, epsilon = self.predict(model_output, timestep, sample)
+        _, variance"""
+    inline = """        x0 = epsilon = model_output
+        _, variance"""
+    predict = "        a, b = alpha_bar.sqrt(), (1 - alpha_bar).sqrt()\n"
+    lose = lost(grade, tmp_path, a=(step, inline), b=(predict, predict + "        raise KeyError(timestep)\n"))
+    assert {"ddim.deterministic", "ddim.eta", "ddim.strided"} <= lose
+
+
 @pytest.mark.parametrize(
     "returned", ["x0 * 0, epsilon * 0", "sample, sample", "sample * float('nan'), sample", "0, 0", "None"]
 )
