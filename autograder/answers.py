@@ -27,7 +27,8 @@ class Answer:
         self.name, self.where, self.tolerance = name, where, tolerance
         self.got, self.expected = np.float64(np.asarray(got)), np.float64(expected)
         self.off = (self.got - self.expected) / scale
-        self.error = np.abs(np.nan_to_num(self.off, nan=np.inf)).max(initial=0)
+        error = np.abs(self.off).max(initial=0)
+        self.error = np.inf if np.isnan(error) else float(error)
         self.right = bool(self.error <= tolerance)
         self.step = None
 

@@ -9,6 +9,7 @@ Which suspect is named is decided when all checks are done: only one whose other
 import tomllib
 from collections import Counter
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -35,6 +36,7 @@ class Mistake:
         return f"It looks like this: {self.did} {self.effect}\nHint: {self.hint} (handout {self.section})"
 
 
+@cache
 def catalogue():
     """{id: Mistake}, in the order of the handout."""
     tables = tomllib.loads(MISTAKES.read_text(encoding="utf-8"))
@@ -138,6 +140,8 @@ def parts(expect):
 
 def diagnose(results, suspects):
     """Give each failed check its hint, and the id of the mistake where one is named."""
+    if not suspects:
+        return
     catalogued = catalogue()
     order, told = list(catalogued), {}
     failed = {id for id, result in results.items() if result.verdict not in (PASSED, BLOCKED)}

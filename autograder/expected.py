@@ -230,7 +230,8 @@ def kind_of(value):
     if isinstance(value, Value):
         return f"a tensor of shape {value.shape}"
     if isinstance(value, Other):
-        return f"{value.type} (return the tensors bare)"
+        plain = {"ndarray": "a numpy array", "list": "a list", "dict": "a dict"}
+        return plain.get(value.type, f"{value.type} (return the tensors bare)")
     return type(value).__name__
 
 

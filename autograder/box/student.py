@@ -5,6 +5,7 @@ as record.Failed, with a verdict and a sentence for the student.
 """
 
 import math
+import signal
 import time
 
 import numpy as np
@@ -97,7 +98,7 @@ class Student:
             verdict, text = ENDINGS[why]
             return Failed(verdict, f"{shown} {text.format(seconds=seconds, **self.limits)}")
         status = self.facts.get("status")
-        how = f"by signal {-status}" if isinstance(status, int) and status < 0 else f"with exit status {status}"
+        how = f"by {signal.Signals(-status).name}" if (status or 0) < 0 else f"with exit status {status}"
         return Failed(CRASHED, f"{shown} ended the whole process {how} instead of returning")
 
     def exception(self, shown, error):

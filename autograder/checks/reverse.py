@@ -37,7 +37,7 @@ def check_previous_timestep(student, expect):
     scheduler = student.DDPMScheduler()
     for t in (999, expect.integer(2, 998), 1, 0):
         expect.exactly(scheduler.previous_timestep(t), "previous_timestep", f"of {t} among 999 ... 0")
-    S = expect.choice(*STRIDES)
+    S = expect.choice(*STRIDES[:2])
     scheduler.set_timesteps(S)
     steps = expect.listed(scheduler)
     for t in steps:
@@ -113,7 +113,7 @@ def check_posterior(student, expect):
     """Mean and variance; the weights of x_0 and x_t one at a time, since the mean is nearly all x_t."""
     scheduler = student.DDPMScheduler(variance_type="fixed_large", clip_sample=False)
     for t in timesteps_of(expect, 1000):
-        posterior(expect, scheduler, t, f"at t = {t}")
+        posterior(expect, scheduler, t, f"at t = {t}", apart=1 < t < 999)
     x0, sample, _ = reverse_inputs(expect)
     first = scheduler.posterior(x0, sample, 500)
     for got, name in zip(scheduler.posterior(*float64(x0, sample), 500), MOMENTS, strict=True):
@@ -124,7 +124,7 @@ def check_posterior(student, expect):
     short = student.DDPMScheduler()
     if expect.passed("reverse.timesteps"):
         short.set_timesteps(10)
-    for t in expect.listed(short)[::4]:
+    for t in expect.listed(short)[::5]:
         posterior(expect, short, t, f"after set_timesteps(10), at t = {t}", expect.passed("reverse.timesteps"))
     expect.settle()
 
@@ -134,11 +134,11 @@ def check_posterior(student, expect):
     expect.on_cuda(scheduler, "posterior", x0, sample, 500)
 
 
-def posterior(expect, scheduler, t, where, run=True):
-    """Both inputs, then x_0 alone, then x_t alone (not at t = 0: there its weight is 0, up to rounding)."""
+def posterior(expect, scheduler, t, where, run=True, apart=True):
+    """Both inputs, then x_0 alone, then x_t alone (not at t = 0, where the weight of x_t is 0 up to rounding)."""
     x0, sample, _ = reverse_inputs(expect)
     cases = [(x0, sample, ""), (x0, 0 * sample, " with x_t = 0"), (0 * x0, sample, " with x_0 = 0")]
-    for image, noisy, case in cases[: 3 if t else 1] if run else ():
+    for image, noisy, case in cases[: 3 if apart else 1] if run else ():
         pair = scheduler.posterior(image, noisy, t)
         expect.pair(pair, "posterior")
         for got, name in zip(pair, MOMENTS, strict=True):

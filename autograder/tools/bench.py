@@ -1,10 +1,12 @@
 """`make bench`: what grading costs, as medians of one run: all exact checks, public and hidden, in the box with a warm
-parent, beside a plain pytest process per submission and beside the same calls in one warm process with no box."""
+parent, beside a plain pytest process per submission and beside the same calls in one warm process with no box; and what
+naming the mistake adds to a wrong submission."""
 
 import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from itertools import cycle, islice
 from pathlib import Path
@@ -15,17 +17,19 @@ from rich.table import Table
 
 from .. import checks
 from ..box import Box
+from ..expected import Expectations
 from ..grading import grade
 from ..paths import ROOT
 from ..rubric import Rubric
 from . import unboxed
+from .patches import load_all
 
 SUBMISSIONS = 20
 
 
 def main():
-    folders = sorted((ROOT / "tests" / "submissions" / "accepted").iterdir())
-    folders = list(islice(cycle(folders), SUBMISSIONS))
+    accepted = sorted(path.parent for path in (ROOT / "tests" / "submissions" / "accepted").glob("*/scheduler.py"))
+    folders = list(islice(cycle(accepted), SUBMISSIONS))
     rubric, recorded = Rubric.load(), unboxed.expectations()
     boxed, cpu, plain, floor = [], [], [], []
     with Box(rubric.limits) as box:
@@ -40,7 +44,26 @@ def main():
             assert record.points == record.max_points, [check for check in record.checks if check.message]
             plain.append(plain_of(folder))
             floor.append(floor_of(folder, rubric, recorded))
+        named, unnamed = naming(box, rubric, recorded[0])
     report(boxed, cpu, plain, floor)
+    added = statistics.median(a - b for a, b in zip(named, unnamed, strict=True))
+    Console().print(f"Naming the mistake adds {1000 * added:.0f} ms to a wrong submission (median of {len(named)}).")
+
+
+def naming(box, rubric, public):
+    """Seconds to grade known mistakes, every few of the catalogue, with and without the recorded mistakes, in turn."""
+    tensors = {key: array for key, array in public.tensors.items() if key.split("/")[1] in ("input", "value", "forms")}
+    nameless = Expectations(tensors, {"seed": public.metadata["seed"]})
+    named, unnamed = [], []
+    patches = load_all()
+    with tempfile.TemporaryDirectory() as folder:
+        for patch in track(patches[:: len(patches) // SUBMISSIONS], "Naming mistakes", transient=True):
+            Path(folder, "scheduler.py").write_text(patch.source, encoding="utf-8")
+            for expectations, seconds in ((public, named), (nameless, unnamed)):
+                started = time.perf_counter()
+                grade(Path(folder), box, rubric, expectations)
+                seconds.append(time.perf_counter() - started)
+    return named, unnamed
 
 
 def cpu_of(box):
