@@ -17,7 +17,8 @@ def check_deterministic(student, expect):
             expect.step(scheduler, output, t, sample, noise, f"{where}, at t = {t}")
     arrays = float64(output, sample, noise)
     expect.step(scheduler, arrays[0], 300, arrays[1], arrays[2], "in float64 at t = 300")
-    expect.settle()
+    if not expect.laws():
+        return
 
     first = scheduler.step(output, 300, sample)
     again = scheduler.step(strided(output), np.array(300), strided(sample), 0.0)
@@ -34,7 +35,8 @@ def check_eta(student, expect):
         for t, eta in zip(timesteps, (0.3, 1.0, 0.5, expect.uniform(0.1, 0.9), 0.3), strict=False):
             output, sample, noise = reverse_inputs(expect)
             expect.step(scheduler, output, t, sample, noise, f"{where}, at t = {t} with eta = {eta}", eta=eta)
-    expect.settle()
+    if not expect.laws():
+        return
 
     if all(map(expect.passed, ("reverse.step", "reverse.predict_v", "reverse.clip"))):
         ddpm = student.DDPMScheduler(prediction_type="v_prediction")  # as the last one above

@@ -8,6 +8,8 @@ from .cases import batch, float64
 
 def check_add_noise(student, expect):
     forward(student, expect, "add_noise")
+    if not expect.laws():
+        return
 
     scheduler = student.DDPMScheduler()
     betas = expect.tensor(scheduler.betas, (1000,), "betas")
@@ -47,7 +49,8 @@ def forward(student, expect, method):
             here = student.DDPMScheduler(num_train_timesteps=T, beta_schedule=beta_schedule, beta_end=beta_end)
             where = f"with the {beta_schedule} schedule, T = {T} and beta_end = {beta_end}"
             expect.value(getattr(here, method)(*inputs_here), method, where)
-    expect.settle()
+    if not expect.laws():
+        return
 
     names = ("original_samples" if method == "add_noise" else "sample", "noise", "timesteps")
     expect.same(call(**dict(zip(names, inputs, strict=True))), first, f"{method} differs on a second call")

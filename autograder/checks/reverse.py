@@ -26,7 +26,8 @@ def check_timesteps(student, expect):
     S = expect.choice(3, 7, 9, 11)
     other.set_timesteps(num_inference_steps=S)
     expect.exactly(other.timesteps, "timesteps", f"after set_timesteps({S}), T = {T}")
-    expect.settle()
+    if not expect.laws():
+        return
 
     expect.on_cuda(student.DDPMScheduler(), "set_timesteps", 10, device="cuda")
     for S in (0, -3, T + 1):
@@ -42,7 +43,8 @@ def check_previous_timestep(student, expect):
     steps = expect.listed(scheduler)
     for t in steps:
         expect.exactly(scheduler.previous_timestep(t), "previous_timestep", f"of {t} after set_timesteps({S})")
-    expect.settle()
+    if not expect.laws():
+        return
 
     last = np.array(steps[-1])
     expect.law(scheduler.previous_timestep(last) == -1, "previous_timestep differs for a 0-d tensor")
@@ -73,7 +75,8 @@ def predict(student, expect, prediction_type):
     if expect.passed("schedule.linear"):
         other = student.DDPMScheduler(num_train_timesteps=T, prediction_type=prediction_type, clip_sample=False)
         both(expect, other.predict(output, T // 2, sample), f"for {prediction_type} with T = {T}")
-    expect.settle()
+    if not expect.laws():
+        return
 
     again = scheduler.predict(strided(output), np.array(600), strided(sample))
     for got, before, name in zip(again, first, ("x0_hat", "epsilon_hat"), strict=True):
@@ -126,7 +129,8 @@ def check_posterior(student, expect):
         short.set_timesteps(10)
     for t in expect.listed(short)[::5]:
         posterior(expect, short, t, f"after set_timesteps(10), at t = {t}", expect.passed("reverse.timesteps"))
-    expect.settle()
+    if not expect.laws():
+        return
 
     again = scheduler.posterior(strided(x0), strided(sample), np.array(500))
     for got, before, name in zip(again, first, MOMENTS, strict=True):
@@ -167,7 +171,8 @@ def steps(student, expect, variance_type):
     coarse = student.DDPMScheduler(num_train_timesteps=30, beta_end=0.3, variance_type=variance_type)
     if expect.passed("schedule.linear"):
         expect.step(coarse, output, 1, sample, noise, "with T = 30 and beta_end = 0.3, at t = 1")
-    expect.settle()
+    if not expect.laws():
+        return
 
     first = scheduler.step(output, 300, sample, variance_noise=noise)
     again = scheduler.step(strided(output), np.array(300), strided(sample), variance_noise=strided(noise))

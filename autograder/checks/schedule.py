@@ -24,7 +24,8 @@ def tables(student, expect, beta_schedule):
         T = settings.get("num_train_timesteps", 1000)
         for name in ("betas", "alphas", "alphas_cumprod"):
             expect.table(getattr(scheduler, name), name, f"of the {beta_schedule} schedule with T = {T}")
-    expect.settle()
+    if not expect.laws():
+        return
 
     for name in ("beta_schedule", "prediction_type", "variance_type"):
         settings = {"beta_schedule": beta_schedule, name: "unheard_of"}
