@@ -15,6 +15,12 @@ grade: $(HIDDEN) ## grade a submission: make grade [SUBMISSION=path] [OUT=result
 check: $(HIDDEN) ## the exact parts only, in seconds
 	@$(PYTHON) -m autograder grade $(SUBMISSION) --out $(OUT) --only schedule --only forward --only reverse --only ddim
 
+data: ## fetch all of MNIST into data/ (without it, training uses the 5,000 digits of the kit)
+	@$(PYTHON) assignment/data.py
+
+train: ## train the U-Net with your scheduler: make train [ARGS="--prediction-type v_prediction --out run"]
+	@$(PYTHON) assignment/train.py $(ARGS)
+
 test: ## lint, format and tests of the kit (minutes)
 	@$(DEV) -m ruff check --quiet . && $$python -m ruff format --quiet --check . && $$python -m pytest -m "not slow"
 
@@ -24,8 +30,9 @@ skeleton: ## generate assignment/ from solution/
 record: ## record the expectations anew, public and hidden
 	@$(PYTHON) -m autograder.tools.record
 
-bench: ## time grading beside plain pytest and beside no box at all
+bench: ## time grading beside plain pytest and beside no box at all, and training beside a plain loop
 	@$(DEV) -m autograder.tools.bench
+	@$(DEV) -m autograder.tools.bench_train
 
 clean: ## remove what can be made again (not course/, which holds the seed)
 	rm -rf results build dist .pytest_cache .ruff_cache
@@ -34,5 +41,5 @@ clean: ## remove what can be made again (not course/, which holds the seed)
 course/hidden.safetensors: $(wildcard autograder/checks/*.py) solution/scheduler.py
 	@$(PYTHON) -m autograder.tools.record hidden
 
-.PHONY: help grade check test skeleton record bench clean
+.PHONY: help grade check data train test skeleton record bench clean
 .DEFAULT_GOAL = help
