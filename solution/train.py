@@ -36,6 +36,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torchvision.utils import save_image
 
 import data
+from evaluate import sample
 from scheduler import BETA_SCHEDULES, PREDICTION_TYPES, DDIMScheduler, DDPMScheduler
 from unet import UNet
 
@@ -56,8 +57,9 @@ def loss_of(model, scheduler, x0, t, noise):
     x_t = scheduler.add_noise(x0, noise, t)
     target = noise if scheduler.prediction_type == "epsilon" else scheduler.get_velocity(x0, noise, t)
     if x_t.shape != x0.shape or target.shape != x0.shape:
-        raise ValueError(f"shapes: x_0 {tuple(x0.shape)}, x_t {tuple(x_t.shape)}, target {tuple(target.shape)}")
-    return F.mse_loss(model(x_t, t).float(), target)
+        got = f"{tuple(x_t.shape)} and {tuple(target.shape)}"
+        raise ValueError(f"x_t and the target must have the shape of x_0, {tuple(x0.shape)}; got {got}")
+    return F.mse_loss(model(x_t, t), target)
 
 
 class Run:
@@ -98,8 +100,7 @@ class Run:
         x0 = self.images[chosen].float() / 127.5 - 1  # 2: x_0 ~ q(x_0), in [-1, 1]
         t = torch.randint(T, (B,), generator=self.times, device=self.device)  # 3: t ~ Uniform({1, ..., T})
         noise = torch.randn(x0.shape, generator=self.noises, device=self.device)  # 4: epsilon ~ N(0, I)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings["precision"] == "bfloat16"):
-            loss = loss_of(self.forward, self.scheduler, x0, t, noise)
+        loss = loss_of(self.network, self.scheduler, x0, t, noise)
         self.optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
@@ -109,6 +110,11 @@ class Run:
         self.ema.update_parameters(self.model)
         self.losses[self.step] = loss.detach()
         self.step += 1
+
+    def network(self, x_t, t):
+        """The network's float32 output. Only it runs in the chosen precision, not the scheduler's arithmetic."""
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings["precision"] == "bfloat16"):
+            return self.forward(x_t, t).float()
 
     def save(self, path):
         """Write the state: tensors and JSON, nothing pickled."""
@@ -124,12 +130,14 @@ class Run:
         """Take over a saved state. ValueError unless it is one, and of a run with these settings."""
         try:
             with safe_open(path, framework="pt") as file:
-                notes = file.metadata()
+                notes = file.metadata() or {}
                 tensors = {name: file.get_tensor(name) for name in file.keys()}
         except FileNotFoundError:
             raise ValueError(f"nothing to resume: there is no {path}") from None
         except SafetensorError as error:
             raise ValueError(f"{path} is not a resume state: {error}") from None
+        if "settings" not in notes:
+            raise ValueError(f"{path} is not a resume state")
         for key, value in json.loads(notes["settings"]).items():
             if self.settings[key] != value:
                 raise ValueError(f"{path} is of a run with {key} = {value}, not {self.settings[key]}")
@@ -162,41 +170,35 @@ def learning_rate(step, steps):
     return LEARNING_RATE * (1 + math.cos(math.pi * (step - rise) / (steps - rise))) / 2
 
 
-@torch.inference_mode()
-def sample(model, scheduler, noise, num_steps=50):
-    """From `noise` (N, 1, 28, 28) to images of the same shape, by `scheduler` in `num_steps` steps."""
-    scheduler.set_timesteps(num_steps)
-    x = noise
-    for t in scheduler.timesteps.tolist():
-        x = scheduler.step(model(x, torch.full((len(x),), t, device=x.device)), t, x)
-    return x.clamp(-1, 1)
-
-
 def train(run, out, stop):
-    """Turn the loop until the run's last step, or until the event `stop` is set; write everything now and then."""
+    """Turn the loop until the run's last step, or until the event `stop` is set; write everything now and then.
+
+    FloatingPointError when the loss is no longer a number.
+    """
     steps = run.settings["steps"]
     console = Console(highlight=False)
     bar = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     first, started = run.step, time.perf_counter()
-    saved = started
+    saved, done = started, first == steps
     with Progress(*bar, console=console) as progress:
         task = progress.add_task("", total=steps, completed=first)
-        while run.step < steps and not stop.is_set():
+        while not done:
             run.advance()
-            if run.step % 20 and run.step < steps:
+            done = run.step == steps or stop.is_set()
+            if run.step % 20 and not done:
                 continue  # reading the loss makes a GPU wait, so it is read rarely
             loss = run.losses[max(0, run.step - 100) : run.step].mean().item()
             if not math.isfinite(loss):
-                raise ValueError(f"the loss is not finite at step {run.step}: look at add_noise and get_velocity")
-            seconds = time.perf_counter() - started
-            said = f"loss {loss:.4f}  {(run.step - first) * run.settings['batch_size'] / seconds:,.0f} images/s"
+                raise FloatingPointError(f"the loss is {loss} at step {run.step}: look at add_noise and get_velocity")
+            now = time.perf_counter()
+            speed = (run.step - first) * run.settings["batch_size"] / (now - started)
+            said = f"loss {loss:.4f}  {speed:,.0f} images/s"
             progress.update(task, completed=run.step, description=said)
-            if run.step == steps or time.perf_counter() - saved > SAVE_SECONDS:
+            if done or now - saved > SAVE_SECONDS:
                 write_all(run, out, console)
                 saved = time.perf_counter()
-                console.print(f"step {run.step} of {steps}, {seconds / 60:.1f} min: {said}")
+                console.print(f"step {run.step} of {steps}, {(saved - started) / 60:.1f} min: {said}")
     if run.step < steps:
-        write_all(run, out, console)
         console.print(f"Stopped at step {run.step} of {steps}; the same command with --resume goes on.")
 
 
@@ -218,6 +220,8 @@ def write_all(run, out, console):
         write(out / "samples.png", png.getvalue())
     except NotImplementedError as todo:
         console.print(f"samples.png is left out: {todo} of scheduler.py is not done yet")
+    except Exception as error:  # a mistake in the sampler must not end a training that needs no sampler
+        console.print(f"samples.png is left out: the sampler raised {type(error).__name__}: {error}")
 
 
 def curve(losses, title):
@@ -252,12 +256,24 @@ def main():
     parser.add_argument("--precision", choices=("auto", "float32", "bfloat16"), default="auto")
     parser.add_argument("--steps", type=positive, default=5000)
     parser.add_argument("--batch-size", type=positive, default=64)
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=whole, default=0)
     parser.add_argument("--data", default="auto", help="auto, mnist, digits5k or a path")
     parser.add_argument("--out", type=Path, default=Path("run"), help="folder for what is written")
     parser.add_argument("--resume", action="store_true", help="go on with the run in --out")
     parser.add_argument("--compile", action="store_true", help="torch.compile the network: slow start, faster steps")
     options = parser.parse_args()
+    try:
+        run, line = set_up(options)
+    except (ValueError, OSError) as error:
+        sys.exit(f"train.py: {error}")
+    stop = stop_signal()
+    print(f"Training on {line}; {run.device}, {run.settings['precision']}", flush=True)
+    train(run, options.out, stop)
+    return 0 if run.step == options.steps else 130  # 130: what a shell expects of a program stopped by Ctrl-C
+
+
+def set_up(options):
+    """The run that the options describe, and a line about its digits. ValueError or OSError for what cannot be."""
     device = options.device
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -273,10 +289,7 @@ def main():
     run = Run(settings, images, device, options.compile)
     if options.resume:
         run.load(options.out / "resume.safetensors")
-    stop = stop_signal()
-    print(f"Training on {line}; {device}, {precision}", flush=True)
-    train(run, options.out, stop)
-    return 0 if run.step == options.steps else 130  # 130: what a shell expects of a program stopped by Ctrl-C
+    return run, line
 
 
 def stop_signal():
@@ -292,12 +305,16 @@ def stop_signal():
     return stop
 
 
-def positive(text):
-    """A whole number above 0; argparse says so where it is not."""
-    number = int(text)
-    if number < 1:
+def whole(text):
+    """A whole number from 0 on, as argparse reads it."""
+    if not 0 <= int(text) < 2**32:
         raise ValueError
-    return number
+    return int(text)
+
+
+def positive(text):
+    """The same from 1 on."""
+    return whole(text) or whole("none")
 
 
 if __name__ == "__main__":
@@ -305,5 +322,5 @@ if __name__ == "__main__":
         sys.exit(main())
     except NotImplementedError as todo:
         sys.exit(f"train.py: {todo} of scheduler.py is not done yet, and training needs it")
-    except (ValueError, OSError) as error:
+    except FloatingPointError as error:
         sys.exit(f"train.py: {error}")

@@ -53,6 +53,7 @@ def test_size_of_the_network():
     assert {p.dtype for p in parameters} == {torch.float32}
     described = [int(number.replace(",", "")) for number in re.findall(r"\d+,\d+", UNet.__doc__)]
     small = UNet(channels=(16, 24), time_channels=16)
+    assert f"{described[0]:,} parameters" in (ROOT / "handout.md").read_text(encoding="utf-8")
     assert described == [sum(p.numel() for p in model.parameters()) for model in (UNet(), small)]
 
 
@@ -169,7 +170,7 @@ def check_another_shape_is_refused(module):
     for name in ("add_noise", "get_velocity"):
         run = module.Run(settings("v_prediction"), digits(), "cpu")
         setattr(run.scheduler, name, lambda x0, noise, t: noise[:, :, :, :1])
-        with pytest.raises(ValueError, match="shapes"):
+        with pytest.raises(ValueError, match="the shape of x_0"):
             run.advance()
 
 
@@ -198,10 +199,10 @@ MISTAKES = {
     ),
     "45 pixels in [0, 1]": ("/ 127.5 - 1", "/ 255"),
     "45 pixels in [0, 2]": ("/ 127.5 - 1", "/ 127.5"),
-    "45 t / T for the network": ("model(x_t, t)", "model(x_t, t / 10)"),
+    "45 t / T for the network": ("mse_loss(model(x_t, t)", "mse_loss(model(x_t, t / 10)"),
     "46 shapes that are stretched to fit": (" or target.shape != x0.shape", ""),
     "46 no zero_grad": ("self.optimizer.zero_grad()", "pass"),
-    "46 the sum, not the mean": (".float(), target)", '.float(), target, reduction="sum")'),
+    "46 the sum, not the mean": ("model(x_t, t), target)", 'model(x_t, t), target, reduction="sum")'),
 }
 
 
@@ -300,6 +301,9 @@ def test_resume_refuses_other_settings(tmp_path):
     train.Run(settings(), digits(), "cpu").save(path)
     with pytest.raises(ValueError, match="steps = 6, not 7"):
         train.Run(settings(steps=7), digits(), "cpu").load(path)
+    path.write_bytes(train.Run(settings(), digits(), "cpu").checkpoint())
+    with pytest.raises(ValueError, match="not a resume state"):
+        train.Run(settings(), digits(), "cpu").load(path)
     path.write_bytes(b"nothing of the kind")
     with pytest.raises(ValueError, match="not a resume state"):
         train.Run(settings(), digits(), "cpu").load(path)
@@ -319,7 +323,7 @@ def test_a_stopped_run_saves(tmp_path, capsys):
     stop = threading.Event()
     stop.set()
     train.train(train.Run(settings(), digits(), "cpu"), tmp_path, stop)
-    assert "Stopped at step 0 of 6" in capsys.readouterr().out
+    assert "Stopped at step 1 of 6" in capsys.readouterr().out
     train.Run(settings(), digits(), "cpu").load(tmp_path / "resume.safetensors")
 
 
@@ -341,7 +345,7 @@ def test_a_file_is_written_at_once_or_not_at_all(tmp_path, monkeypatch):
 def test_a_loss_that_is_not_finite_ends_the_run(tmp_path):
     run = train.Run(settings(), digits(), "cpu")
     run.scheduler.add_noise = lambda x0, noise, t: x0 * float("nan")
-    with pytest.raises(ValueError, match="not finite"):
+    with pytest.raises(FloatingPointError, match="the loss is nan at step 6"):
         train.train(run, tmp_path, threading.Event())
 
 
@@ -393,6 +397,12 @@ def test_training_goes_on_without_a_sampler(tmp_path, monkeypatch, capsys):
     train.train(train.Run(settings(), digits(), "cpu"), tmp_path, threading.Event())
     assert "samples.png is left out: TODO 4.1 of scheduler.py is not done yet" in capsys.readouterr().out
     assert (tmp_path / "model.safetensors").exists() and not (tmp_path / "samples.png").exists()
+
+
+def test_a_sampler_that_fails_does_not_end_training(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(train.DDIMScheduler, "set_timesteps", lambda self, steps: 1 / 0)
+    train.train(train.Run(settings(), digits(), "cpu"), tmp_path, threading.Event())
+    assert "the sampler raised ZeroDivisionError: division by zero" in capsys.readouterr().out
 
 
 def test_refusals_are_one_line(monkeypatch, tmp_path):

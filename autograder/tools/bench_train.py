@@ -24,6 +24,7 @@ import train
 from scheduler import DDPMScheduler
 from unet import UNet
 
+PLAIN = "the plain loop of tutorials"
 BATCH_SIZE, WORKERS = 64, 2
 SCHEDULER = {"prediction_type": "epsilon", "beta_schedule": "linear", **train.SCHEDULE}
 
@@ -32,11 +33,12 @@ def main():
     device = "cuda" if torch.cuda.is_available() else "cpu"
     rounds, steps = (20, 200) if device == "cuda" else (12, 5)
     loops = {
-        "the plain loop of tutorials": plain(device),
-        "train.py": ours(device),
+        PLAIN: plain(device),
+        "train.py --precision float32": ours(device, "float32"),
+        "train.py --precision bfloat16": ours(device, "bfloat16"),
     }
     if device == "cuda":
-        loops["train.py --compile"] = ours(device, compile=True)
+        loops["train.py --precision bfloat16 --compile"] = ours(device, "bfloat16", compile=True)
     speeds = {name: [] for name in loops}
     for turn in track(range(rounds + 1), "Training in turn", transient=True):
         for name, loop in loops.items():
@@ -50,9 +52,8 @@ def main():
     report(device, {name: statistics.median(values) for name, values in speeds.items()}, rounds * steps)
 
 
-def ours(device, compile=False):
-    """train.py's loop with its own precision for the device; one step per `next`."""
-    precision = "bfloat16" if device == "cuda" else "float32"
+def ours(device, precision, compile=False):
+    """train.py's loop; one step per `next`."""
     settings = {"scheduler": SCHEDULER, "unet": {}, "steps": 100_000, "batch_size": BATCH_SIZE, "seed": 0}
     run = train.Run(settings | {"precision": precision}, data.mnist("train")[0], device, compile)
     while True:
@@ -84,9 +85,8 @@ def plain(device):
 def report(device, medians, steps):
     name = torch.cuda.get_device_name() if device == "cuda" else f"CPU, {torch.get_num_threads()} threads"
     table = Table(f"training, batch {BATCH_SIZE}, {name}", "images/s", "beside the plain loop", box=None)
-    reference = medians["the plain loop of tutorials"]
     for loop, speed in medians.items():
-        table.add_row(loop, f"{speed:,.0f}", f"{speed / reference:.2f} x")
+        table.add_row(loop, f"{speed:,.0f}", f"{speed / medians[PLAIN]:.2f} x")
     Console().print(table, f"Medians of {steps} steps each, in turn.")
 
 
