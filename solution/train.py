@@ -12,14 +12,11 @@ and noise, whatever the scheduler between them draws. The folder --out receives
     loss.csv, loss.png  the loss of every step, and its curve (the curve needs matplotlib)
     resume.safetensors  all that --resume needs; with Ctrl-C, too, all of these are written
 
-Precision is float32 on a CPU and bfloat16 autocast on a GPU. --device mps exists and has not been measured.
+--resume takes the same other options as before, so that one command line serves for both.
 """
 
 import argparse
-import io
-import json
 import math
-import os
 import signal
 import sys
 import threading
@@ -29,14 +26,11 @@ from pathlib import Path
 import torch
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
-from torchvision.utils import save_image
 
 import data
-from evaluate import sample
+import saving
 from scheduler import BETA_SCHEDULES, PREDICTION_TYPES, DDIMScheduler, DDPMScheduler
 from unet import UNet
 
@@ -63,7 +57,7 @@ def loss_of(model, scheduler, x0, t, noise):
 
 
 class Run:
-    """A training run: all that changes from step to step, so that `save` can write it and `load` bring it back.
+    """A training run: all that changes from step to step, so that it can be saved and taken up again (saving.py).
 
     settings  {"scheduler": arguments of DDPMScheduler, "unet": arguments of UNet, "steps", "batch_size", "seed",
               "precision": "float32" or "bfloat16"}; all of it JSON
@@ -116,51 +110,6 @@ class Run:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings["precision"] == "bfloat16"):
             return self.forward(x_t, t).float()
 
-    def save(self, path):
-        """Write the state: tensors and JSON, nothing pickled."""
-        tensors = {f"model.{name}": value for name, value in self.model.state_dict().items()}
-        tensors |= {f"ema.{name}": value for name, value in self.ema.state_dict().items()}
-        for index, moments in self.optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer.{index}.{name}": value for name, value in moments.items()}
-        tensors |= {name: getattr(self, name).get_state() for name in ("batches", "times", "noises")}
-        tensors["losses"] = self.losses[: self.step]
-        write(path, save(tensors, {"settings": json.dumps(self.settings), "step": str(self.step)}))
-
-    def load(self, path):
-        """Take over a saved state. ValueError unless it is one, and of a run with these settings."""
-        try:
-            with safe_open(path, framework="pt") as file:
-                notes = file.metadata() or {}
-                tensors = {name: file.get_tensor(name) for name in file.keys()}
-        except FileNotFoundError:
-            raise ValueError(f"nothing to resume: there is no {path}") from None
-        except SafetensorError as error:
-            raise ValueError(f"{path} is not a resume state: {error}") from None
-        if "settings" not in notes:
-            raise ValueError(f"{path} is not a resume state")
-        for key, value in json.loads(notes["settings"]).items():
-            if self.settings[key] != value:
-                raise ValueError(f"{path} is of a run with {key} = {value}, not {self.settings[key]}")
-        self.model.load_state_dict(under("model.", tensors))
-        self.ema.load_state_dict(under("ema.", tensors))
-        moments = {index: under(f"optimizer.{index}.", tensors) for index, _ in enumerate(self.model.parameters())}
-        self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": moments})
-        for name in ("batches", "times", "noises"):
-            getattr(self, name).set_state(tensors[name])
-        self.step = int(notes["step"])
-        self.losses[: self.step] = tensors["losses"]
-
-    def checkpoint(self):
-        """The checkpoint, as bytes of a safetensors file: averaged weights, and JSON under the key "config"."""
-        config = {"unet": self.settings["unet"], **self.settings["scheduler"]}
-        weights = {name: value.contiguous() for name, value in self.ema.module.state_dict().items()}
-        return save(weights, {"config": json.dumps(config)})
-
-
-def under(prefix, tensors):
-    """The tensors whose names begin with `prefix`, without it."""
-    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
-
 
 def learning_rate(step, steps):
     """Up in a straight line during the first twentieth of the run, then down to 0 along half a cosine."""
@@ -195,65 +144,21 @@ def train(run, out, stop):
             said = f"loss {loss:.4f}  {speed:,.0f} images/s"
             progress.update(task, completed=run.step, description=said)
             if done or now - saved > SAVE_SECONDS:
-                write_all(run, out, console)
+                saving.write_all(run, out, console)
                 saved = time.perf_counter()
                 console.print(f"step {run.step} of {steps}, {(saved - started) / 60:.1f} min: {said}")
     if run.step < steps:
         console.print(f"Stopped at step {run.step} of {steps}; the same command with --resume goes on.")
 
 
-def write_all(run, out, console):
-    """Write the files of the folder `out`, each at once or not at all."""
-    run.save(out / "resume.safetensors")
-    write(out / "model.safetensors", run.checkpoint())
-    losses = run.losses[: run.step].tolist()
-    write(out / "loss.csv", "".join(["step,loss\n", *(f"{i},{x:.6f}\n" for i, x in enumerate(losses, 1))]).encode())
-    try:
-        write(out / "loss.png", curve(losses, f"{run.scheduler.prediction_type}, seed {run.settings['seed']}"))
-    except ImportError:
-        console.print("loss.png is left out: matplotlib is not installed")
-    try:
-        noise = torch.randn(64, 1, 28, 28, generator=torch.Generator().manual_seed(0)).to(run.device)
-        images = sample(run.ema.module, run.ddim, noise)
-        png = io.BytesIO()
-        save_image((images + 1) / 2, png, format="png", nrow=8)
-        write(out / "samples.png", png.getvalue())
-    except NotImplementedError as todo:
-        console.print(f"samples.png is left out: {todo} of scheduler.py is not done yet")
-    except Exception as error:  # a mistake in the sampler must not end a training that needs no sampler
-        console.print(f"samples.png is left out: the sampler raised {type(error).__name__}: {error}")
-
-
-def curve(losses, title):
-    """The loss of every step, and its mean over a hundredth of the run, as the bytes of a PNG."""
-    from matplotlib.figure import Figure
-
-    width = max(1, len(losses) // 100)
-    means = torch.tensor(losses)[: len(losses) // width * width].view(-1, width).mean(1)
-    figure = Figure(figsize=(6, 3.5), layout="constrained")
-    axes = figure.subplots()
-    axes.plot(losses, color="0.8", linewidth=0.5)
-    axes.plot(torch.arange(1, len(means) + 1) * width, means)
-    axes.set(xlabel="step", ylabel="mean squared error", yscale="log", title=title)
-    png = io.BytesIO()
-    figure.savefig(png, format="png", dpi=120)
-    return png.getvalue()
-
-
-def write(path, content):
-    """Write bytes so that nobody ever reads half of them."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    half = path.with_name(path.name + ".part")
-    half.write_bytes(content)
-    os.replace(half, path)
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--prediction-type", choices=PREDICTION_TYPES, default="epsilon")
     parser.add_argument("--beta-schedule", choices=BETA_SCHEDULES, default="linear")
-    parser.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), default="auto")
-    parser.add_argument("--precision", choices=("auto", "float32", "bfloat16"), default="auto")
+    devices = "auto is cuda where there is one, else cpu; mps has not been measured"
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), default="auto", help=devices)
+    precisions = "of the network; auto is bfloat16 on cuda, else float32"
+    parser.add_argument("--precision", choices=("auto", "float32", "bfloat16"), default="auto", help=precisions)
     parser.add_argument("--steps", type=positive, default=5000)
     parser.add_argument("--batch-size", type=positive, default=64)
     parser.add_argument("--seed", type=whole, default=0)
@@ -288,7 +193,7 @@ def set_up(options):
     settings |= {"scheduler": schedule, "unet": {}, "precision": precision, "digits": len(images)}
     run = Run(settings, images, device, options.compile)
     if options.resume:
-        run.load(options.out / "resume.safetensors")
+        saving.load(run, options.out / "resume.safetensors")
     return run, line
 
 

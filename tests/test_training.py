@@ -27,6 +27,7 @@ sys.path.insert(0, str(ROOT / "solution"))
 import classifier
 import data
 import evaluate
+import saving
 import train
 from unet import UNet
 
@@ -278,35 +279,36 @@ def test_prediction_types_see_the_same_draws():
 # ----- stopping and going on ------------------------------------------------------------------------------------------
 
 
-def test_resume_is_exact(tmp_path):
-    whole = train.Run(settings(), digits(), "cpu")
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last], ids=["CPU", "as on a GPU"])
+def test_resume_is_exact(layout, tmp_path):
+    whole, first, second = (train.Run(settings(), digits(), "cpu") for _ in range(3))
+    for run in (whole, first, second):
+        run.model.to(memory_format=layout)
     for _ in range(6):
         whole.advance()
-    first = train.Run(settings(), digits(), "cpu")
     for _ in range(4):
         first.advance()
-    first.save(tmp_path / "resume.safetensors")
-    second = train.Run(settings(), digits(), "cpu")
-    second.load(tmp_path / "resume.safetensors")
+    saving.save(first, tmp_path / "resume.safetensors")
+    saving.load(second, tmp_path / "resume.safetensors")
     while second.step < 6:
         second.advance()
     assert torch.equal(second.losses, whole.losses)
-    assert second.checkpoint() == whole.checkpoint()
+    assert saving.checkpoint(second) == saving.checkpoint(whole)
 
 
 def test_resume_refuses_other_settings(tmp_path):
     path = tmp_path / "resume.safetensors"
     with pytest.raises(ValueError, match="nothing to resume"):
-        train.Run(settings(), digits(), "cpu").load(path)
-    train.Run(settings(), digits(), "cpu").save(path)
+        saving.load(train.Run(settings(), digits(), "cpu"), path)
+    saving.save(train.Run(settings(), digits(), "cpu"), path)
     with pytest.raises(ValueError, match="steps = 6, not 7"):
-        train.Run(settings(steps=7), digits(), "cpu").load(path)
-    path.write_bytes(train.Run(settings(), digits(), "cpu").checkpoint())
+        saving.load(train.Run(settings(steps=7), digits(), "cpu"), path)
+    path.write_bytes(saving.checkpoint(train.Run(settings(), digits(), "cpu")))
     with pytest.raises(ValueError, match="not a resume state"):
-        train.Run(settings(), digits(), "cpu").load(path)
+        saving.load(train.Run(settings(), digits(), "cpu"), path)
     path.write_bytes(b"nothing of the kind")
     with pytest.raises(ValueError, match="not a resume state"):
-        train.Run(settings(), digits(), "cpu").load(path)
+        saving.load(train.Run(settings(), digits(), "cpu"), path)
 
 
 def test_everything_is_written(tmp_path, capsys):
@@ -324,7 +326,7 @@ def test_a_stopped_run_saves(tmp_path, capsys):
     stop.set()
     train.train(train.Run(settings(), digits(), "cpu"), tmp_path, stop)
     assert "Stopped at step 1 of 6" in capsys.readouterr().out
-    train.Run(settings(), digits(), "cpu").load(tmp_path / "resume.safetensors")
+    saving.load(train.Run(settings(), digits(), "cpu"), tmp_path / "resume.safetensors")
 
 
 def test_without_matplotlib(tmp_path, monkeypatch, capsys):
@@ -335,10 +337,10 @@ def test_without_matplotlib(tmp_path, monkeypatch, capsys):
 
 
 def test_a_file_is_written_at_once_or_not_at_all(tmp_path, monkeypatch):
-    train.write(tmp_path / "file", b"old")
+    saving.write(tmp_path / "file", b"old")
     monkeypatch.setattr(os, "replace", lambda *paths: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
-        train.write(tmp_path / "file", b"new")
+        saving.write(tmp_path / "file", b"new")
     assert (tmp_path / "file").read_bytes() == b"old"
 
 
@@ -476,7 +478,7 @@ def test_checkpoint_round_trip(tmp_path):
     run = train.Run(settings("v_prediction"), digits(), "cpu")
     for _ in range(3):
         run.advance()
-    train.write(tmp_path / "model.safetensors", run.checkpoint())
+    saving.write(tmp_path / "model.safetensors", saving.checkpoint(run))
     with safe_open(tmp_path / "model.safetensors", framework="pt") as file:
         assert file.metadata().keys() == {"config"}
         config = json.loads(file.metadata()["config"])

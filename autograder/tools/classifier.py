@@ -17,7 +17,7 @@ sys.path.insert(0, str(ROOT / "solution"))
 import classifier as given
 import data
 from evaluate import statistics, through
-from train import write
+from saving import write
 
 EPOCHS, BATCH_SIZE, PEAK_RATE = 6, 128, 3e-3
 

@@ -13,7 +13,7 @@ from ..paths import ROOT
 
 sys.path.insert(0, str(ROOT / "solution"))
 import data
-from train import write
+from saving import write
 
 PER_DIGIT = 500
 

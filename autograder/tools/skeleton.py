@@ -18,6 +18,7 @@ FILES = ("scheduler.py",)  # with regions to strip
 GIVEN = (
     "unet.py",
     "train.py",
+    "saving.py",
     "data.py",
     "evaluate.py",
     "classifier.py",
