@@ -15,6 +15,7 @@ import sys
 from pathlib import Path
 
 import torch
+from rich.progress import track
 from safetensors import SafetensorError, safe_open
 
 import classifier
@@ -50,7 +51,8 @@ def samples_of(model, config, number, steps, seed):
     """`number` images, (N, 1, 28, 28) in [-1, 1], by DDIM in `steps` steps, from noise of `seed`."""
     schedule = {key: value for key, value in config.items() if key != "unet"}
     noise = torch.randn(number, 1, 28, 28, generator=torch.Generator().manual_seed(seed))
-    return torch.cat([sample(model, DDIMScheduler(**schedule), part, steps) for part in noise.split(250)])
+    parts = track(noise.split(250), "Sampling", transient=True)
+    return torch.cat([sample(model, DDIMScheduler(**schedule), part, steps) for part in parts])
 
 
 @torch.inference_mode()

@@ -152,16 +152,18 @@ def train(run, out, stop):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser = argparse.ArgumentParser(
+        description=__doc__.split("\n\n")[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
     parser.add_argument("--prediction-type", choices=PREDICTION_TYPES, default="epsilon")
     parser.add_argument("--beta-schedule", choices=BETA_SCHEDULES, default="linear")
     devices = "auto is cuda where there is one, else cpu; mps has not been measured"
     parser.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), default="auto", help=devices)
     precisions = "of the network; auto is bfloat16 on cuda, else float32"
     parser.add_argument("--precision", choices=("auto", "float32", "bfloat16"), default="auto", help=precisions)
-    parser.add_argument("--steps", type=positive, default=5000)
-    parser.add_argument("--batch-size", type=positive, default=64)
-    parser.add_argument("--seed", type=whole, default=0)
+    parser.add_argument("--steps", type=positive, default=5000, help="gradient steps")
+    parser.add_argument("--batch-size", type=positive, default=64, help="digits in a step")
+    parser.add_argument("--seed", type=whole, default=0, help="of weights, batches, t and noise")
     parser.add_argument("--data", default="auto", help="auto, mnist, digits5k or a path")
     parser.add_argument("--out", type=Path, default=Path("run"), help="folder for what is written")
     parser.add_argument("--resume", action="store_true", help="go on with the run in --out")
