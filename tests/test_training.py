@@ -240,13 +240,13 @@ def test_learning_rate():
 
 
 def test_only_the_network_runs_in_bfloat16():
-    run = watched(train, "v_prediction", 1, precision="bfloat16")
-    run.forward = torch.nn.Conv2d(1, 1, 1)
-    seen = []
-    run.forward.register_forward_hook(lambda module, inputs, output: seen.append((inputs[0].dtype, output.dtype)))
-    x0, noise, t = run.scheduler.calls[0]
-    loss = train.loss_of(run.network, run.scheduler, x0, t, noise)
-    assert seen == [(torch.float32, torch.bfloat16)] and loss.dtype == torch.float32
+    run = train.Run(settings("v_prediction", precision="bfloat16"), digits(), "cpu")
+    outputs, inside = [], []
+    run.model.register_forward_hook(lambda module, inputs, output: outputs.append(output.dtype))
+    get_velocity = run.scheduler.get_velocity
+    run.scheduler.get_velocity = lambda *x: inside.append(torch.is_autocast_enabled("cpu")) or get_velocity(*x)
+    run.advance()
+    assert (outputs, inside) == ([torch.bfloat16], [False])
 
 
 # ----- randomness -----------------------------------------------------------------------------------------------------
