@@ -18,8 +18,17 @@ check: $(HIDDEN) ## the exact parts only, in seconds
 debug: ## print a script with a failing public call: make debug CHECK=id [SUBMISSION=path] > debug.py
 	@$(PYTHON) -m autograder debug $(CHECK) --submission $(SUBMISSION)
 
+data: ## fetch all of MNIST into data/ (without it, training uses the 5,000 digits of the kit)
+	@$(PYTHON) assignment/data.py
+
+train: ## train the U-Net with your scheduler: make train [ARGS="--prediction-type v_prediction --out run"]
+	@$(PYTHON) assignment/train.py $(ARGS)
+
 test: ## lint, format and tests of the kit (minutes)
 	@$(DEV) -m ruff check --quiet . && $$python -m ruff format --quiet --check . && $$python -m pytest -m "not slow"
+
+test-slow: ## the tests that take minutes each: every mistake under a fresh seed, real sampling
+	@$(DEV) -m pytest -m slow
 
 skeleton: ## generate assignment/ from solution/
 	@$(DEV) -m autograder.tools.skeleton
@@ -27,8 +36,9 @@ skeleton: ## generate assignment/ from solution/
 record: ## record the expectations anew, public and hidden
 	@$(PYTHON) -m autograder.tools.record
 
-bench: ## time grading beside plain pytest and beside no box at all
+bench: ## time grading beside plain pytest and beside no box at all, and training beside a plain loop
 	@$(DEV) -m autograder.tools.bench
+	@$(DEV) -m autograder.tools.bench_train
 
 clean: ## remove what can be made again (not course/, which holds the seed)
 	rm -rf results build dist .pytest_cache .ruff_cache
@@ -37,5 +47,5 @@ clean: ## remove what can be made again (not course/, which holds the seed)
 course/hidden.safetensors: $(wildcard autograder/checks/*.py) solution/scheduler.py
 	@$(PYTHON) -m autograder.tools.record hidden
 
-.PHONY: help grade check debug test skeleton record bench clean
+.PHONY: help grade check debug data train test test-slow skeleton record bench clean
 .DEFAULT_GOAL = help

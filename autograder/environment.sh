@@ -4,7 +4,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 needs="torch torchvision numpy safetensors msgpack rich"
-what="."
+what=".[train]"
 if [ "${1:-grading}" = dev ]; then
     needs="$needs pytest pytest_timeout nbgrader ruff diffusers"
     what=".[dev]"

@@ -18,13 +18,15 @@ def f():
 
 
 def test_assignment_is_up_to_date():
-    for name, text in skeleton.generate().items():
-        assert (ROOT / "assignment" / name).read_text() == text, f"assignment/{name} has drifted: run `make skeleton`"
+    for name, content in skeleton.generate().items():
+        same = (ROOT / "assignment" / name).read_bytes() == content
+        assert same, f"assignment/{name} has drifted: run `make skeleton`"
 
 
 def test_assignment_holds_nothing_else():
-    tracked = {path.name for path in (ROOT / "assignment").iterdir() if path.name != "__pycache__"}
-    assert tracked == set(skeleton.FILES)
+    folder = ROOT / "assignment"
+    there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    assert {name for name in there if "__pycache__" not in name} == {*skeleton.FILES, *skeleton.GIVEN}
 
 
 def test_every_region_becomes_a_todo_that_raises():
@@ -76,3 +78,14 @@ def test_starter_imports_and_builds_nothing():
 def test_lint_fails_closed(broken):
     with pytest.raises(ValueError, match=r"file\.py"):
         skeleton.strip(broken)
+
+
+@pytest.mark.parametrize("comment", ["### BEGIN SOLUTION", "    # end solution", "#Begin", "x = 1  # the solution"])
+def test_a_given_file_with_a_marker_is_refused(comment):
+    assert skeleton.given(b"x = 1  # plain\n", "file.py") == b"x = 1  # plain\n"
+    with pytest.raises(ValueError, match=r"file\.py"):
+        skeleton.given(f"{comment}\n".encode(), "file.py")
+
+
+def test_no_file_is_both_stripped_and_given():
+    assert not set(skeleton.FILES) & set(skeleton.GIVEN)

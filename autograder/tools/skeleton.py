@@ -1,4 +1,5 @@
-"""Generate assignment/ from solution/: every SOLUTION region becomes a TODO that raises NotImplementedError.
+"""Generate assignment/ from solution/: every SOLUTION region becomes a TODO that raises NotImplementedError, and the
+given files, which have none, are copied.
 
 The stripping is nbgrader's own ClearSolutions. It fails open on markers it does not recognise (the answer stays
 in the file, without a word), so `lint` refuses everything but clean BEGIN/END pairs before it is asked.
@@ -13,7 +14,27 @@ from nbformat.v4 import new_code_cell, new_notebook
 from nbgrader.preprocessors import ClearSolutions
 
 ROOT = Path(__file__).resolve().parents[2]
-FILES = ("scheduler.py",)
+FILES = ("scheduler.py",)  # with regions to strip
+GIVEN = (
+    "unet.py",
+    "train.py",
+    "saving.py",
+    "data.py",
+    "evaluate.py",
+    "classifier.py",
+    "classifier.safetensors",
+    "digits5k.npz",
+    "digits5k.md",
+    "checkpoints/README.md",
+    "checkpoints/epsilon.safetensors",
+    "checkpoints/epsilon_loss.csv",
+    "checkpoints/epsilon_loss.png",
+    "checkpoints/epsilon_samples.png",
+    "checkpoints/v_prediction.safetensors",
+    "checkpoints/v_prediction_loss.csv",
+    "checkpoints/v_prediction_loss.png",
+    "checkpoints/v_prediction_samples.png",
+)
 
 MARKER = re.compile(r"^[ \t]*### (BEGIN|END) SOLUTION$", re.M)
 # A comment that mentions a solution, or opens with "begin" or "end" in any case, is a marker or a misspelled one.
@@ -68,15 +89,25 @@ def clear(text, stub, tag):
     return notebook.cells[0].source.rstrip("\n") + "\n"
 
 
+def given(content, name):
+    """A given file's bytes as they are. Raises ValueError where a Python file looks as if it held an answer."""
+    if name.endswith(".py") and LOOKS_LIKE_A_MARKER.search(content.decode()):
+        raise ValueError(f"{name}: a given file must not hold what looks like a SOLUTION marker")
+    return content
+
+
 def generate(root=ROOT):
-    """{name: text} of every generated file of assignment/."""
-    return {name: strip((root / "solution" / name).read_text(), name) for name in FILES}
+    """{name: bytes} of every file of assignment/."""
+    source = root / "solution"
+    stripped = {name: strip((source / name).read_text(encoding="utf-8"), name).encode() for name in FILES}
+    return stripped | {name: given((source / name).read_bytes(), name) for name in GIVEN}
 
 
 def main():
-    for name, text in generate().items():
-        (ROOT / "assignment").mkdir(exist_ok=True)
-        (ROOT / "assignment" / name).write_text(text)
+    for name, content in generate().items():
+        path = ROOT / "assignment" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
         print(f"assignment/{name}")
 
 

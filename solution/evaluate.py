@@ -1,0 +1,131 @@
+"""How good are the samples of a checkpoint? Digits seen by a classifier, and a distance to real digits.
+
+    python evaluate.py --checkpoint checkpoints/v_prediction.safetensors
+
+It samples with your DDIM and asks the classifier that ships with the kit. Its words: "confident" is the share of
+images for which the classifier's largest probability is above 0.9; "digits" is how many of each it sees; "Frechet
+distance" compares mean and covariance of the features of the images with those of all MNIST training digits (as FID
+does with another network, so only compare these numbers with each other). It depends on the number of images, so it
+always stands beside its floor: the same measure for equally many real digits.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+import torch
+from rich.progress import track
+from safetensors import SafetensorError, safe_open
+
+import classifier
+import data
+from scheduler import DDIMScheduler
+from unet import UNet
+
+
+def load_checkpoint(path):
+    """(model, config) of a checkpoint. Raises ValueError, in one line, for a file that is not one."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            config = json.loads(file.metadata()["config"])
+            weights = {name: file.get_tensor(name) for name in file.keys()}
+        model = UNet(**config["unet"]).eval()
+        model.load_state_dict(weights)
+    except (OSError, SafetensorError, TypeError, KeyError, ValueError, RuntimeError) as error:
+        raise ValueError(f"{path} is not a checkpoint of train.py: {' '.join(str(error).split())[:200]}") from None
+    return model, config
+
+
+@torch.inference_mode()
+def sample(model, scheduler, noise, num_steps=50):
+    """From `noise` (N, 1, 28, 28) to images of the same shape, by `scheduler` in `num_steps` steps."""
+    scheduler.set_timesteps(num_steps)
+    x = noise
+    for t in scheduler.timesteps.tolist():
+        x = scheduler.step(model(x, torch.full((len(x),), t, device=x.device)), t, x)
+    return x.clamp(-1, 1)
+
+
+def samples_of(model, config, number, steps, seed):
+    """`number` images, (N, 1, 28, 28) in [-1, 1], by DDIM in `steps` steps, from noise of `seed`."""
+    schedule = {key: value for key, value in config.items() if key != "unet"}
+    noise = torch.randn(number, 1, 28, 28, generator=torch.Generator().manual_seed(seed))
+    parts = track(noise.split(250), "Sampling", transient=True)
+    return torch.cat([sample(model, DDIMScheduler(**schedule), part, steps) for part in parts])
+
+
+@torch.inference_mode()
+def through(network, images):
+    """The network's outputs for all the images, computed in pieces."""
+    return torch.cat([network(part) for part in images.split(500)])
+
+
+def statistics(features):
+    """Mean (F,) and covariance (F, F) of features (N, F), in float64."""
+    features = features.double()
+    return features.mean(0), features.T.cov()
+
+
+def frechet_distance(mean, covariance, other_mean, other_covariance):
+    """The squared Frechet distance of two normal distributions: |m - m'|^2 + tr(C + C' - 2 (C C')^(1/2)).
+
+    C C' is similar to the symmetric R C' R with R = C^(1/2), so the trace of its root is a sum over eigenvalues.
+    """
+    values, vectors = torch.linalg.eigh(covariance)
+    root = vectors * values.clamp(min=0).sqrt() @ vectors.T
+    cross = torch.linalg.eigvalsh(root @ other_covariance @ root).clamp(min=0).sqrt().sum()
+    return float((mean - other_mean).square().sum() + covariance.trace() + other_covariance.trace() - 2 * cross)
+
+
+def measure(images):
+    """{"confident": share, "digits": ten counts, "frechet": distance to the training digits} of (N, 1, 28, 28)."""
+    network, mean, covariance = classifier.load()
+    features = through(network.features, images)
+    confidence, digit = through(network.logits, features).softmax(1).max(1)
+    return {
+        "confident": float((confidence > 0.9).double().mean()),
+        "digits": digit.bincount(minlength=10).tolist(),
+        "frechet": frechet_distance(*statistics(features), mean, covariance),
+    }
+
+
+def real_digits(number):
+    """`number` real digits, and a line that says which: of MNIST's test set, else of those that ship with the kit."""
+    try:
+        images, line = data.mnist("t10k")[0], "test digits of MNIST"
+    except OSError:
+        images, line = data.digits(data.DIGITS5K)[0], "training digits of MNIST, as the test digits are not in data/"
+    chosen = torch.randperm(len(images), generator=torch.Generator().manual_seed(0))[:number]
+    return images[chosen].float() / 127.5 - 1, f"{len(chosen):,} {line}"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("--checkpoint", type=Path, required=True)
+    parser.add_argument("--num-images", type=int, default=1000)
+    parser.add_argument("--steps", type=int, default=50)
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    if not 2 <= options.num_images <= 10_000:
+        parser.error("--num-images must be between 2 and 10000: the floor needs as many real digits")
+    try:
+        model, config = load_checkpoint(options.checkpoint)
+        real, line = real_digits(options.num_images)
+    except (OSError, ValueError) as error:
+        sys.exit(f"evaluate.py: {error}")
+    images = samples_of(model, config, options.num_images, options.steps, options.seed)
+    report(f"{len(images):,} samples, {options.steps} DDIM steps", measure(images), "")
+    report(line, measure(real), " (the floor)")
+
+
+def report(title, result, remark):
+    print(f"{title}:\n  confident {result['confident']:.1%}, digits 0 to 9: {result['digits']}")
+    print(f"  Frechet distance to the training digits {result['frechet']:.2f}{remark}")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except NotImplementedError as todo:
+        sys.exit(f"evaluate.py: {todo} of scheduler.py is not done yet, and sampling needs it")

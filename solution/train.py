@@ -1,0 +1,233 @@
+"""Training: Algorithm 1 of the DDPM paper (arXiv 2006.11239) in a loop, with your scheduler.
+
+    python train.py --prediction-type v_prediction --out runs/v
+    python train.py --prediction-type v_prediction --out runs/v --resume     goes on where it was stopped
+
+The algorithm itself is `Run.advance`, whose numbers are the lines of the paper's box. Everything random there comes
+from four generators, one each for weights, batches, t and noise: two runs with one seed see the same digits, timesteps
+and noise, whatever the scheduler between them draws. The folder --out receives
+
+    model.safetensors   the checkpoint: averaged weights, and how to rebuild network and scheduler
+    samples.png         64 samples by your own DDIM in 50 steps, always from the same noise
+    loss.csv, loss.png  the loss of every step, and its curve (the curve needs matplotlib)
+    resume.safetensors  all that --resume needs; with Ctrl-C, too, all of these are written
+
+--resume takes the same other options as before, so that one command line serves for both.
+"""
+
+import argparse
+import math
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from torch.nn import functional as F
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+import data
+import saving
+from scheduler import BETA_SCHEDULES, PREDICTION_TYPES, DDIMScheduler, DDPMScheduler
+from unet import UNet
+
+SCHEDULE = {"num_train_timesteps": 1000, "beta_start": 1e-4, "beta_end": 0.02}
+LEARNING_RATE = 2e-3
+SAVE_SECONDS = 60  # so often, and at the end, everything is written
+
+
+def loss_of(model, scheduler, x0, t, noise):
+    """How far the network is from what it should say about x_t: line 5 of Algorithm 1, before the gradient.
+
+    x0     (B, 1, 28, 28), digits in [-1, 1]
+    t      (B,) int64, a timestep for every digit
+    noise  (B, 1, 28, 28), standard normal
+    Returns the mean squared error over all pixels, 0-d. ValueError when the scheduler returns another shape than x0's,
+    which mean squared error would stretch to fit.
+    """
+    x_t = scheduler.add_noise(x0, noise, t)
+    target = noise if scheduler.prediction_type == "epsilon" else scheduler.get_velocity(x0, noise, t)
+    if x_t.shape != x0.shape or target.shape != x0.shape:
+        got = f"{tuple(x_t.shape)} and {tuple(target.shape)}"
+        raise ValueError(f"x_t and the target must have the shape of x_0, {tuple(x0.shape)}; got {got}")
+    return F.mse_loss(model(x_t, t), target)
+
+
+class Run:
+    """A training run: all that changes from step to step, so that it can be saved and taken up again (saving.py).
+
+    settings  {"scheduler": arguments of DDPMScheduler, "unet": arguments of UNet, "steps", "batch_size", "seed",
+              "precision": "float32" or "bfloat16"}; all of it JSON
+    images    uint8 (N, 1, 28, 28)
+    device    a torch device; all the images go there
+    compile   whether the network runs through torch.compile
+    """
+
+    def __init__(self, settings, images, device="cpu", compile=False):
+        self.settings, self.device, self.step = settings, torch.device(device), 0
+        self.scheduler = DDPMScheduler(**settings["scheduler"])
+        self.ddim = DDIMScheduler(**settings["scheduler"])
+        seed = 4 * settings["seed"]
+        with torch.random.fork_rng(devices=[]):  # layers draw their weights from the global generator: lend it a seed
+            torch.default_generator.manual_seed(seed)
+            self.model = UNet(**settings["unet"])
+        layout = torch.channels_last if self.device.type == "cuda" else torch.contiguous_format
+        self.model.to(self.device, memory_format=layout)
+        self.forward = torch.compile(self.model) if compile else self.model
+        self.optimizer = torch.optim.AdamW(self.model.parameters(), betas=(0.9, 0.99), fused=True)
+        # The average looks back over a twentieth of the run, so that it follows a short run as well as a long one.
+        decay = 1 - min(0.5, 20 / settings["steps"])
+        self.ema = AveragedModel(self.model, multi_avg_fn=get_ema_multi_avg_fn(decay))
+        self.batches, self.times, self.noises = (
+            torch.Generator(self.device).manual_seed(seed + 1 + index) for index in range(3)
+        )
+        self.images = images.to(self.device)  # all of them, as bytes: no loader, no copying between devices
+        self.losses = torch.zeros(settings["steps"], device=self.device)
+
+    def advance(self):
+        """One turn of Algorithm 1's loop; the paper's t = 1 ... T is our index 0 ... T-1."""
+        B, T = self.settings["batch_size"], self.scheduler.num_train_timesteps
+        chosen = torch.randint(len(self.images), (B,), generator=self.batches, device=self.device)
+        x0 = self.images[chosen].float() / 127.5 - 1  # 2: x_0 ~ q(x_0), in [-1, 1]
+        t = torch.randint(T, (B,), generator=self.times, device=self.device)  # 3: t ~ Uniform({1, ..., T})
+        noise = torch.randn(x0.shape, generator=self.noises, device=self.device)  # 4: epsilon ~ N(0, I)
+        loss = loss_of(self.network, self.scheduler, x0, t, noise)
+        self.optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate(self.step, self.settings["steps"])
+        self.optimizer.step()  # 5: a gradient step
+        self.ema.update_parameters(self.model)
+        self.losses[self.step] = loss.detach()
+        self.step += 1
+
+    def network(self, x_t, t):
+        """The network's float32 output. Only it runs in the chosen precision, not the scheduler's arithmetic."""
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings["precision"] == "bfloat16"):
+            return self.forward(x_t, t).float()
+
+
+def learning_rate(step, steps):
+    """Up in a straight line during the first twentieth of the run, then down to 0 along half a cosine."""
+    rise = max(1, steps // 20)
+    if step < rise:
+        return LEARNING_RATE * (step + 1) / rise
+    return LEARNING_RATE * (1 + math.cos(math.pi * (step - rise) / (steps - rise))) / 2
+
+
+def train(run, out, stop):
+    """Turn the loop until the run's last step, or until the event `stop` is set; write everything now and then.
+
+    FloatingPointError when the loss is no longer a number.
+    """
+    steps = run.settings["steps"]
+    console = Console(highlight=False)
+    bar = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    first, started = run.step, time.perf_counter()
+    saved, done = started, first == steps
+    with Progress(*bar, console=console) as progress:
+        task = progress.add_task("", total=steps, completed=first)
+        while not done:
+            run.advance()
+            done = run.step == steps or stop.is_set()
+            if run.step % 20 and not done:
+                continue  # reading the loss makes a GPU wait, so it is read rarely
+            loss = run.losses[max(0, run.step - 100) : run.step].mean().item()
+            if not math.isfinite(loss):
+                raise FloatingPointError(f"the loss is {loss} at step {run.step}: look at add_noise and get_velocity")
+            now = time.perf_counter()
+            speed = (run.step - first) * run.settings["batch_size"] / (now - started)
+            said = f"loss {loss:.4f}  {speed:,.0f} images/s"
+            progress.update(task, completed=run.step, description=said)
+            if done or now - saved > SAVE_SECONDS:
+                saving.write_all(run, out, console)
+                saved = time.perf_counter()
+                console.print(f"step {run.step} of {steps}, {(saved - started) / 60:.1f} min: {said}")
+    if run.step < steps:
+        console.print(f"Stopped at step {run.step} of {steps}; the same command with --resume goes on.")
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__.split("\n\n")[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    parser.add_argument("--prediction-type", choices=PREDICTION_TYPES, default="epsilon")
+    parser.add_argument("--beta-schedule", choices=BETA_SCHEDULES, default="linear")
+    devices = "auto is cuda where there is one, else cpu; mps has not been measured"
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), default="auto", help=devices)
+    precisions = "of the network; auto is bfloat16 on cuda, else float32"
+    parser.add_argument("--precision", choices=("auto", "float32", "bfloat16"), default="auto", help=precisions)
+    parser.add_argument("--steps", type=positive, default=5000, help="gradient steps")
+    parser.add_argument("--batch-size", type=positive, default=64, help="digits in a step")
+    parser.add_argument("--seed", type=whole, default=0, help="of weights, batches, t and noise")
+    parser.add_argument("--data", default="auto", help="auto, mnist, digits5k or a path")
+    parser.add_argument("--out", type=Path, default=Path("run"), help="folder for what is written")
+    parser.add_argument("--resume", action="store_true", help="go on with the run in --out")
+    parser.add_argument("--compile", action="store_true", help="torch.compile the network: slow start, faster steps")
+    options = parser.parse_args()
+    try:
+        run, line = set_up(options)
+    except (ValueError, OSError) as error:
+        sys.exit(f"train.py: {error}")
+    stop = stop_signal()
+    print(f"Training on {line}; {run.device}, {run.settings['precision']}", flush=True)
+    train(run, options.out, stop)
+    return 0 if run.step == options.steps else 130  # 130: what a shell expects of a program stopped by Ctrl-C
+
+
+def set_up(options):
+    """The run that the options describe, and a line about its digits. ValueError or OSError for what cannot be."""
+    device = options.device
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    elif device != "cpu" and not getattr(torch, device).is_available():
+        raise ValueError(f"this machine has no {device} device")
+    precision = options.precision
+    if precision == "auto":
+        precision = "bfloat16" if device == "cuda" else "float32"
+    images, line = data.load(options.data)
+    schedule = {"prediction_type": options.prediction_type, "beta_schedule": options.beta_schedule, **SCHEDULE}
+    settings = {key: getattr(options, key) for key in ("steps", "batch_size", "seed")}
+    settings |= {"scheduler": schedule, "unet": {}, "precision": precision, "digits": len(images)}
+    run = Run(settings, images, device, options.compile)
+    if options.resume:
+        saving.load(run, options.out / "resume.safetensors")
+    return run, line
+
+
+def stop_signal():
+    """An event that Ctrl-C (or SIGTERM, as clusters send) sets; the loop then ends with a whole step, and saves."""
+    stop = threading.Event()
+
+    def handle(number, frame):
+        stop.set()
+        signal.signal(number, signal.SIG_DFL)  # the second Ctrl-C ends the program at once
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, handle)
+    return stop
+
+
+def whole(text):
+    """A whole number from 0 on, as argparse reads it."""
+    if not 0 <= int(text) < 2**32:
+        raise ValueError
+    return int(text)
+
+
+def positive(text):
+    """The same from 1 on."""
+    return whole(text) or whole("none")
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except NotImplementedError as todo:
+        sys.exit(f"train.py: {todo} of scheduler.py is not done yet, and training needs it")
+    except FloatingPointError as error:
+        sys.exit(f"train.py: {error}")
