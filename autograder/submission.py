@@ -55,11 +55,11 @@ def take(submission, members):
     depth = 0 if top & ACCEPTED.keys() or len(nested) != 1 else 1
     if depth:
         submission.notes.append(f"The files were taken from the folder {nested.pop()}/.")
-    ignored = []
+    ignored = set()
     for parts, load in sorted(members, key=lambda member: member[0]):
         name = parts[-1]
         if len(parts) != depth + 1 or name not in ACCEPTED or load is None:
-            ignored.append("/".join(parts))
+            ignored.add("/".join(parts[: depth + 1]) + "/" * (len(parts) > depth + 1))
             continue
         if name in submission.files:
             raise Refused(f"it holds {name} more than once")
@@ -69,7 +69,8 @@ def take(submission, members):
         submission.files[name] = data
     if ignored:
         more = f" and {len(ignored) - 5} more" if len(ignored) > 5 else ""
-        submission.notes.append(f"Ignored: {', '.join(ignored[:5])}{more}.")
+        taken = ", ".join(submission.files) or "nothing"
+        submission.notes.append(f"Taken: {taken}. Not looked at: {', '.join(sorted(ignored)[:5])}{more}.")
 
 
 # Members are (path parts, load); load(limit) returns at most `limit` bytes, and is None for what is no regular file.

@@ -22,9 +22,11 @@ def zipped(tmp_path, members):
 def test_folder(tmp_path):
     (tmp_path / "scheduler.py").write_bytes(CODE)
     (tmp_path / "conftest.py").write_bytes(b"raise SystemExit\n")
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old" / "scheduler.py").write_bytes(b"an older one")
     submission = read(tmp_path)
     assert submission.files == {"scheduler.py": CODE}
-    assert submission.notes == ["Ignored: conftest.py."]
+    assert submission.notes == ["Taken: scheduler.py. Not looked at: conftest.py, old/."]
 
 
 @pytest.mark.parametrize("suffix", ["zip", "tar", "tar.gz"])

@@ -38,7 +38,6 @@ def forward(student, expect, method):
     expect.value(first, method, "for a batch of 5 images with 5 timesteps")
     expect.value(call(*batch(expect, 1000, (1, 1, 6, 6))), method, "for a batch of one image")
     expect.value(call(*float64(x0, noise), t), method, "in float64")
-
     expect.settle()
 
     # Other tables, where they are right: a wrong schedule is charged in part 1.
