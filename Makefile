@@ -36,7 +36,7 @@ skeleton: ## generate assignment/ from solution/
 record: ## record the expectations anew, public and hidden
 	@$(PYTHON) -m autograder.tools.record
 
-bench: ## time grading beside plain pytest and beside no box at all, and training beside a plain loop
+bench: $(HIDDEN) ## time grading beside plain pytest and beside no box at all, and training beside a plain loop
 	@$(DEV) -m autograder.tools.bench
 	@$(DEV) -m autograder.tools.bench_train
 

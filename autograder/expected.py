@@ -200,6 +200,8 @@ class Expect:
 
     def same(self, got, first, message):
         """The same answer as before, up to rounding."""
+        if not isinstance(first, Value):
+            raise Failed(BAD_OUTPUT, f"a result must be a torch.Tensor, got {kind_of(first)}")
         self.tensor(got, first.shape, f"{message}; the result")
         self.law(np.all(difference(got, first) <= 1e-5 * np.abs(first).max(initial=0)), message)
 

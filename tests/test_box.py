@@ -143,6 +143,15 @@ def test_a_forged_tensor_is_a_bad_output(fields):
     assert caught.value.verdict == "bad_output"
 
 
+def test_a_forged_error_is_a_crash(box, rubric):
+    """The description of an exception is written in the box, so it may be anything."""
+    from autograder.box.student import Student as Proxy
+
+    for types in (5, None, "x", (), (7, b"y")):
+        error = {"types": types, "text": None, "line": (), "code": 3}
+        assert Proxy(box, None, rubric.limits).exception("step(...)", error).verdict == "crashed"
+
+
 def test_many_forks_then_two_threads(box, rubric):
     """The parent has used torch, also fake tensors, in one thread: its children compute, with two threads too."""
     code = b"""

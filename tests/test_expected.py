@@ -153,6 +153,43 @@ def test_a_predict_that_says_nothing_carries_nothing(grade, tmp_path, returned):
     assert {"reverse.step", "reverse.step_large", "reverse.strided", "ddim.deterministic", "ddim.eta"} <= lose
 
 
+ODD_ANSWERS = {
+    "posterior, three things in float64": (
+        "        return mean, variance.to(sample)",
+        "        if sample.dtype == torch.float64: return mean, variance, 0\n        return mean, variance.to(sample)",
+    ),
+    "posterior, nothing at t = 500": (
+        "        return mean, variance.to(sample)",
+        "        if int(timestep) == 500: return None\n        return mean, variance.to(sample)",
+    ),
+    "predict, nothing for a tensor": (
+        "        return x0, epsilon\n",
+        "        if isinstance(timestep, torch.Tensor): return None\n        return x0, epsilon\n",
+    ),
+    "DDIM, nothing without noise given": (
+        "        return x_prev\n",
+        "        if variance_noise is None: return None\n        return x_prev\n",
+    ),
+    "previous_timestep, a list's worth for a tensor": (
+        "        index = self._index(timestep)\n",
+        "        if isinstance(timestep, torch.Tensor): return self.timesteps\n        index = self._index(timestep)\n",
+    ),
+    "add_noise, a signal without a name": (
+        "        return alpha_bar.sqrt() * original_samples",
+        "        import os; os.kill(os.getpid(), 40)\n        return alpha_bar.sqrt() * original_samples",
+    ),
+}
+
+
+@pytest.mark.parametrize("odd", ODD_ANSWERS)
+def test_an_odd_answer_is_charged_and_never_a_fault_of_ours(grade, tmp_path, odd):
+    old, new = ODD_ANSWERS[odd]
+    assert REFERENCE.count(old) == 1
+    verdicts = {check.verdict for check in grade(REFERENCE.replace(old, new)).checks}
+    assert "ungraded" not in verdicts
+    assert len(verdicts) > 1
+
+
 # ----- laws: the recorded reference obeys what the papers say ---------------------------------------------------
 
 

@@ -98,12 +98,16 @@ class Student:
             verdict, text = ENDINGS[why]
             return Failed(verdict, f"{shown} {text.format(seconds=seconds, **self.limits)}")
         status = self.facts.get("status")
-        how = f"by {signal.Signals(-status).name}" if (status or 0) < 0 else f"with exit status {status}"
+        names = {number.value: number.name for number in signal.Signals}
+        how = f"with exit status {status}"
+        if (status or 0) < 0:
+            how = f"by {names.get(-status, f'signal {-status}')}"
         return Failed(CRASHED, f"{shown} ended the whole process {how} instead of returning")
 
     def exception(self, shown, error):
         """An exception of the student's code, as Failed: its type, and where in their file it was raised."""
-        types = [name for name in error["types"] if isinstance(name, str)] or ["an exception"]
+        types = error["types"] if isinstance(error["types"], (tuple, list)) else ()
+        types = [name for name in types if isinstance(name, str)] or ["an exception"]
         text, code = str(error["text"]), error.get("code", "")
         where = f"scheduler.py line {error['line']}: {code}" if error["line"] else "scheduler.py"
         if "NotImplementedError" in types:

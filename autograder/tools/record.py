@@ -80,10 +80,10 @@ def record(box, rubric, seed, patches=()):
         check(student, Recorder(name, rng, tensors))
     student.close()
     box.discard(folder)
-    fingerprint = hashlib.sha256(seed.encode()).hexdigest()[:12]
-    expectations = Expectations(tensors, {"kit_version": __version__, "digest": checks.version(), "seed": fingerprint})
-    mistakes = record_mistakes(box, rubric, expectations, patches)
-    return Expectations(expectations.tensors, {**expectations.metadata, "mistakes": json.dumps(mistakes)})
+    metadata = {"kit_version": __version__, "digest": checks.version()}
+    metadata["seed"] = hashlib.sha256(seed.encode()).hexdigest()[:12]  # its fingerprint; the seed itself stays here
+    mistakes = record_mistakes(box, rubric, Expectations(tensors, metadata), patches)
+    return Expectations(tensors, {**metadata, "mistakes": json.dumps(mistakes)})
 
 
 # ----- known mistakes ----------------------------------------------------------------------------------------
