@@ -22,9 +22,10 @@ def write_all(run, out, console):
     save(run, out / "resume.safetensors")
     write(out / "model.safetensors", checkpoint(run))
     losses = run.losses[: run.step].tolist()
+    prediction_type = run.settings["scheduler"]["prediction_type"]
     write(out / "loss.csv", "".join(["step,loss\n", *(f"{i},{x:.6f}\n" for i, x in enumerate(losses, 1))]).encode())
     try:
-        write(out / "loss.png", curve(losses, f"{run.scheduler.prediction_type}, seed {run.settings['seed']}"))
+        write(out / "loss.png", curve(losses, f"{prediction_type}, seed {run.settings['seed']}"))
     except ImportError:
         console.print("loss.png is left out: matplotlib is not installed")
     try:

@@ -31,15 +31,17 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 import data
 import saving
-from scheduler import BETA_SCHEDULES, PREDICTION_TYPES, DDIMScheduler, DDPMScheduler
+from scheduler import DDIMScheduler, DDPMScheduler
 from unet import UNet
 
+PREDICTION_TYPES = ("epsilon", "v_prediction")
+BETA_SCHEDULES = ("linear", "scaled_linear", "cosine")
 SCHEDULE = {"num_train_timesteps": 1000, "beta_start": 1e-4, "beta_end": 0.02}
 LEARNING_RATE = 2e-3
 SAVE_SECONDS = 60  # so often, and at the end, everything is written
 
 
-def loss_of(model, scheduler, x0, t, noise):
+def loss_of(model, scheduler, prediction_type, x0, t, noise):
     """How far the network is from what it should say about x_t: line 5 of Algorithm 1, before the gradient.
 
     x0     (B, 1, 28, 28), digits in [-1, 1]
@@ -49,7 +51,7 @@ def loss_of(model, scheduler, x0, t, noise):
     which mean squared error would stretch to fit.
     """
     x_t = scheduler.add_noise(x0, noise, t)
-    target = noise if scheduler.prediction_type == "epsilon" else scheduler.get_velocity(x0, noise, t)
+    target = noise if prediction_type == "epsilon" else scheduler.get_velocity(x0, noise, t)
     if x_t.shape != x0.shape or target.shape != x0.shape:
         got = f"{tuple(x_t.shape)} and {tuple(target.shape)}"
         raise ValueError(f"x_t and the target must have the shape of x_0, {tuple(x0.shape)}; got {got}")
@@ -89,12 +91,13 @@ class Run:
 
     def advance(self):
         """One turn of Algorithm 1's loop; the paper's t = 1 ... T is our index 0 ... T-1."""
-        B, T = self.settings["batch_size"], self.scheduler.num_train_timesteps
+        B, schedule = self.settings["batch_size"], self.settings["scheduler"]
+        T = schedule["num_train_timesteps"]
         chosen = torch.randint(len(self.images), (B,), generator=self.batches, device=self.device)
         x0 = self.images[chosen].float() / 127.5 - 1  # 2: x_0 ~ q(x_0), in [-1, 1]
         t = torch.randint(T, (B,), generator=self.times, device=self.device)  # 3: t ~ Uniform({1, ..., T})
         noise = torch.randn(x0.shape, generator=self.noises, device=self.device)  # 4: epsilon ~ N(0, I)
-        loss = loss_of(self.network, self.scheduler, x0, t, noise)
+        loss = loss_of(self.network, self.scheduler, schedule["prediction_type"], x0, t, noise)
         self.optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
