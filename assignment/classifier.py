@@ -6,6 +6,7 @@ covariance of the features of these digits, and in its metadata the accuracy on 
 
 from pathlib import Path
 
+import torch
 from safetensors import safe_open
 from torch import nn
 
@@ -46,3 +47,38 @@ def load():
     classifier = Classifier().eval()
     classifier.load_state_dict(tensors)
     return classifier, mean, covariance
+
+
+@torch.inference_mode()
+def through(network, images):
+    """The network's outputs for all the images, computed in pieces."""
+    return torch.cat([network(part) for part in images.split(500)])
+
+
+def statistics(features):
+    """Mean (F,) and covariance (F, F) of features (N, F), in float64."""
+    features = features.double()
+    return features.mean(0), features.T.cov()
+
+
+def frechet_distance(mean, covariance, other_mean, other_covariance):
+    """The squared Frechet distance of two normal distributions: |m - m'|^2 + tr(C + C' - 2 (C C')^(1/2)).
+
+    C C' is similar to the symmetric R C' R with R = C^(1/2), so the trace of its root is a sum over eigenvalues.
+    """
+    values, vectors = torch.linalg.eigh(covariance)
+    root = vectors * values.clamp(min=0).sqrt() @ vectors.T
+    cross = torch.linalg.eigvalsh(root @ other_covariance @ root).clamp(min=0).sqrt().sum()
+    return float((mean - other_mean).square().sum() + covariance.trace() + other_covariance.trace() - 2 * cross)
+
+
+def measure(images):
+    """{"confident": share, "digits": ten counts, "frechet": distance to the training digits} of (N, 1, 28, 28)."""
+    network, mean, covariance = load()
+    features = through(network.features, images)
+    confidence, digit = through(network.logits, features).softmax(1).max(1)
+    return {
+        "confident": float((confidence > 0.9).double().mean()),
+        "digits": digit.bincount(minlength=10).tolist(),
+        "frechet": frechet_distance(*statistics(features), mean, covariance),
+    }

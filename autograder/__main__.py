@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from . import __version__, checks
+from . import __version__, checks, measure
 from .box import Box
 from .debug import script
 from .diagnosis import catalogue
@@ -29,7 +29,12 @@ def main(arguments=None):
     command = commands.add_parser("grade", help="grade one submission: a folder, zip or tar with scheduler.py")
     command.add_argument("submission", type=Path)
     command.add_argument("--out", type=Path, required=True, metavar="DIR", help="where the reports go")
-    command.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="for the training check")
+    command.add_argument(
+        "--device",
+        choices=("auto", "cpu", "cuda"),
+        default="auto",
+        help="for the training checks; auto is the GPU where there is one with a recorded run",
+    )
     command.add_argument("--only", action="append", choices=checks.PARTS, default=[], metavar="PART",
                          help=f"run this part only; may be repeated ({', '.join(checks.PARTS)})")  # fmt: skip
     command.add_argument("--public", action="store_true", help="public cases only")
@@ -51,6 +56,12 @@ def run_grade(options):
             f"There is no {options.submission}. Give a folder, zip or tar with scheduler.py in it.", style="red"
         )
         return USAGE
+    gpu = None
+    if options.device != "cpu" and (not options.only or "training" in options.only):
+        gpu = measure.gpu()
+    if options.device == "cuda" and not gpu:
+        errors.print("This machine has no CUDA device; --device cpu or auto trains on the CPU.", style="red")
+        return USAGE
     rubric = Rubric.load()
     try:
         public = Expectations.load(PUBLIC, checks.version())
@@ -59,7 +70,7 @@ def run_grade(options):
         errors.print(str(error), style="red", soft_wrap=True)
         return NOT_GRADED
     with Box(rubric.limits) as box, errors.status("Starting the box") as status:
-        record = grade(options.submission, box, rubric, public, hidden, options.only, status.update)
+        record = grade(options.submission, box, rubric, public, hidden, options.only, status.update, gpu)
     write(options.out / "results.json", gradescope.render(record))
     write(options.out / "junit.xml", junit.render(record))
     write(options.out / "report.html", html.render(record, rubric))

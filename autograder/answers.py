@@ -21,16 +21,26 @@ class Answer:
     off          (got - expected) / scale in float64; NaN and infinities stay
     error        the largest of |off|, infinite for NaN
     step         the Step it is the result of, if it is one
+    driven       for what infer.py made: makes it again with the student's own scheduler, or gives None
     """
 
     def __init__(self, name, where, got, expected, scale, tolerance):
         self.name, self.where, self.tolerance = name, where, tolerance
         self.got, self.expected = np.float64(np.asarray(got)), np.float64(expected)
-        self.off = (self.got - self.expected) / scale
+        self.scale, self.off = scale, (self.got - self.expected) / scale
         error = np.abs(self.off).max(initial=0)
         self.error = np.inf if np.isnan(error) else float(error)
         self.right = bool(self.error <= tolerance)
-        self.step = None
+        self.step = self.driven = None
+
+    def carried(self):
+        """Whether it is right given what the student's own `predict`, or for samples their own scheduler, does."""
+        if self.step:
+            return self.step.explains(self, self.step.forms)
+        if self.right or not self.driven:
+            return self.right
+        expected = self.driven()
+        return expected is not None and bool(np.all(difference(self.got, expected) <= self.tolerance * self.scale))
 
     def failed(self):
         """What is wrong with it, and where, for public cases: expected and got at the worst element."""

@@ -83,7 +83,8 @@ class Suspects:
         found = [id for id in (found if expect.wrong else ids) if said.get(id) == words]
         if expect.settled and not found:
             found = carried(expect, ids)
-        return cls(found, possible, recorded["loses"], parts(expect) if expect.wrong else "")
+        known = [*expect.remarks, parts(expect) if expect.wrong else ""]
+        return cls(found, possible, recorded["loses"], "\n".join(filter(None, known)))
 
 
 def explained(expect, ids):

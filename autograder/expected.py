@@ -66,13 +66,15 @@ class Expect:
     recorded value, and can only take points from a check whose values are all right.
     """
 
-    def __init__(self, expectations, check, tolerance, passed=lambda check: True, public=True):
-        self.expectations, self.check, self.tolerance = expectations, check, tolerance
+    def __init__(self, expectations, check, tolerance, passed=lambda check: True, public=True, gpu_tolerance=None):
+        self.expectations, self.check = expectations, check
+        self.tolerance, self.gpu_tolerance = tolerance, gpu_tolerance
         self.passed, self.public = passed, public
         self.inputs = expectations.inputs(check)
         self.answers = []  # every Answer so far
         self.wrong = []  # those that differ, and are not carried forward
         self.settled = False  # whether the check ended with wrong values, and not with something else
+        self.remarks = []  # what else is worth telling, whatever the verdict
 
     # ----- inputs --------------------------------------------------------------------------------------------
 
@@ -101,6 +103,11 @@ class Expect:
     def listed(self, scheduler):
         """The recorded timesteps of a scheduler's list, whatever the student's own list says."""
         return self.draw(None).tolist()
+
+    def devices(self, gpu, name, where):
+        """Where to measure a value: on this GPU (its name, or None) if one is recorded for it, else on the CPU."""
+        recorded = gpu and f"{self.check}/value/{name} {where(gpu)}" in self.expectations.tensors
+        return [gpu] if recorded else [None]
 
     # ----- answers -------------------------------------------------------------------------------------------
 
@@ -137,6 +144,12 @@ class Expect:
         expected = self.recorded("value", name, where)
         self.tensor(got, expected.shape, name, dtype or str(expected.dtype), where)
         self.note(Answer(name, where, got, expected, scale(expected), self.tolerance))
+
+    def measured(self, got, name, where, on_gpu=False):
+        """Compare a number that the grader measured itself. Its error is relative."""
+        expected = self.recorded("value", name, where)
+        tolerance = self.gpu_tolerance if on_gpu else self.tolerance
+        self.note(Answer(name, where, np.float64(got), expected, np.abs(expected), tolerance))
 
     def tensor(self, got, shape, name, dtype=None, where=""):
         """`got` in float64 for use in a law; raises Failed unless it is a tensor of this shape (and dtype)."""
@@ -189,8 +202,13 @@ class Expect:
         return max((answer for answer in self.wrong if answer.name == self.wrong[0].name), key=lambda a: a.error)
 
     def carried(self):
-        """Whether every answer of this check is a step that is right given what the student's `predict` returns."""
-        return all(answer.step and answer.step.explains(answer, answer.step.forms) for answer in self.answers)
+        """Whether every answer of this check is right given what other parts of the student's work, also wrong, do."""
+        return all(answer.carried() for answer in self.answers)
+
+    def remark(self, text):
+        """Something worth telling beside the verdict, once."""
+        if text not in self.remarks:
+            self.remarks.append(text)
 
     # ----- laws -------------------------------------------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 import time
 import traceback
 
-from . import __version__, checks
+from . import __version__, checks, given
 from .box import TIER
 from .box.student import Student
 from .diagnosis import Suspects, diagnose
@@ -12,12 +12,13 @@ from .record import BLOCKED, PASSED, TIMED_OUT, UNGRADED, CheckResult, Failed, G
 from .submission import Refused, read
 
 
-def grade(path, box, rubric, public, hidden=None, only=(), progress=lambda title: None):
+def grade(path, box, rubric, public, hidden=None, only=(), progress=lambda title: None, gpu=None):
     """Grade the submission at `path` in `box`.
 
     public, hidden  recorded Expectations; without hidden ones the grade is provisional
     only            parts to run; all by default
     progress        called with the title of each check before it runs
+    gpu             name of the GPU that training may use; without one, or without a recorded run on it, it uses the CPU
     Raises FileNotFoundError when there is no such path. What a student did never raises.
     """
     started = time.monotonic()
@@ -25,7 +26,7 @@ def grade(path, box, rubric, public, hidden=None, only=(), progress=lambda title
     entries = [rubric.checks[id] for id in checks.CHECKS if not only or rubric.checks[id].part in only]
     try:
         submission = read(path)
-        results = run(box, rubric, submission, sets, entries, progress)
+        results = run(box, rubric, submission, sets, entries, progress, gpu)
         name, notes = submission.name, submission.notes
     except Refused as refused:
         name, notes = path.name, [f"Refused: {refused}."]
@@ -40,7 +41,7 @@ def grade(path, box, rubric, public, hidden=None, only=(), progress=lambda title
         notes=notes,
         made_with={
             "kit_version": __version__,
-            "device": "cpu",
+            "device": gpu or "cpu",
             "box_tier": TIER,
             "start_method": box.start_method,
             "hidden_seed": hidden.metadata["seed"] if hidden else None,
@@ -49,20 +50,21 @@ def grade(path, box, rubric, public, hidden=None, only=(), progress=lambda title
     )
 
 
-def run(box, rubric, submission, sets, entries, progress):
-    """Results of the checks. One boxed process serves them all; one that ends is replaced for the next check."""
-    limits = rubric.limits
-    folder = box.stage(submission.files)
-    budget = time.monotonic() + limits["exact_seconds"]
+def run(box, rubric, submission, sets, entries, progress, gpu):
+    """Results of the checks. One boxed process answers single calls; one that ended is replaced at the next check."""
+    limits, started = rubric.limits, time.monotonic()
+    folder = box.stage(given.files() | submission.files)
     results, suspects = {}, {}
     stopper = None  # why nothing more is run
-    student = Student(box, folder, limits, until=budget)
+    student = Student(box, folder, limits, gpu=gpu)
     for entry in entries:
         progress(entry.title)
-        if time.monotonic() > budget:
-            stopper = stopper or f"not run: the checks before it took {limits['exact_seconds']} s, all there is"
+        seconds = limits["exact_seconds" if entry.part in checks.EXACT else "total_seconds"]
+        student.until = started + seconds
         timed_out = [id for id, done in results.items() if done.part == entry.part and done.verdict == TIMED_OUT]
         reason = stopper
+        if time.monotonic() > student.until:
+            reason = reason or f"not run: the checks before it took {seconds} s, all there is"
         if len(timed_out) >= limits["timeouts_per_part"]:
             reason = f"not run: {' and '.join(timed_out)} timed out"
         results[entry.id] = (
@@ -80,14 +82,17 @@ def check(student, entry, sets, results, suspects):
     """Run one check on public and then on hidden cases; the first failure decides."""
     started = time.monotonic()
     student.facts = {}
-    failed, evidence, printed = None, None, ""
+    failed, evidence, printed, remarks = None, None, "", []
 
     def passed(id):
         return id in results and results[id].verdict == PASSED
 
     for name, expectations in sets.items():
-        expect = Expect(expectations, entry.id, entry.tolerance, passed, name == "public")
+        expect = Expect(expectations, entry.id, entry.tolerance, passed, name == "public", entry.gpu_tolerance)
         try:
+            if entry.part not in checks.EXACT and expectations.metadata["given"] != given.version():
+                changed = "unet.py or train.py in assignment/ is not the kit's own; put the original back"
+                raise Failed(UNGRADED, f"cannot be graded: {changed} (instructors: `make skeleton record`)")
             checks.run(entry.id, student, expect)
         except Failed as found:
             failed = found
@@ -104,15 +109,17 @@ def check(student, entry, sets, results, suspects):
             failed = Failed(failed.verdict, f"{failed.message} (on a hidden case)")
         if failed:
             break
-    return result(entry, failed, evidence, printed, student.facts, time.monotonic() - started)
+        remarks = expect.remarks
+    hint = "" if failed else "\n".join(remarks)
+    return result(entry, failed, hint, evidence, printed, student.facts, time.monotonic() - started)
 
 
-def result(entry, failed, evidence=None, printed="", facts=None, seconds=0.0):
+def result(entry, failed, hint="", evidence=None, printed="", facts=None, seconds=0.0):
     """The CheckResult for what a check raised, or for a pass."""
     told = (
         {"verdict": failed.verdict, "message": failed.message, "detail": failed.detail}
         if failed
         else {"verdict": PASSED}
     )
-    told |= {"evidence": evidence, "printed": printed, "facts": facts or {}, "seconds": seconds}
+    told |= {"hint": hint, "evidence": evidence, "printed": printed, "facts": facts or {}, "seconds": seconds}
     return CheckResult(entry.id, entry.part, entry.title, entry.points, **told)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent
 ROOT = PACKAGE.parent
+ASSIGNMENT = ROOT / "assignment"  # what students receive; in their bundle, where they work
 PUBLIC = PACKAGE / "expectations" / "public.safetensors"
 COURSE = ROOT / "course"  # the course seed and what is made from it: outside git, never in a bundle
 HIDDEN = COURSE / "hidden.safetensors"

@@ -15,6 +15,7 @@ class Entry:
     points: float
     tolerance: float
     section: str
+    gpu_tolerance: float | None = None  # of what is measured on a GPU, where it can be
 
     @property
     def part(self):

@@ -55,41 +55,6 @@ def samples_of(model, config, number, steps, seed):
     return torch.cat([sample(model, DDIMScheduler(**schedule), part, steps) for part in parts])
 
 
-@torch.inference_mode()
-def through(network, images):
-    """The network's outputs for all the images, computed in pieces."""
-    return torch.cat([network(part) for part in images.split(500)])
-
-
-def statistics(features):
-    """Mean (F,) and covariance (F, F) of features (N, F), in float64."""
-    features = features.double()
-    return features.mean(0), features.T.cov()
-
-
-def frechet_distance(mean, covariance, other_mean, other_covariance):
-    """The squared Frechet distance of two normal distributions: |m - m'|^2 + tr(C + C' - 2 (C C')^(1/2)).
-
-    C C' is similar to the symmetric R C' R with R = C^(1/2), so the trace of its root is a sum over eigenvalues.
-    """
-    values, vectors = torch.linalg.eigh(covariance)
-    root = vectors * values.clamp(min=0).sqrt() @ vectors.T
-    cross = torch.linalg.eigvalsh(root @ other_covariance @ root).clamp(min=0).sqrt().sum()
-    return float((mean - other_mean).square().sum() + covariance.trace() + other_covariance.trace() - 2 * cross)
-
-
-def measure(images):
-    """{"confident": share, "digits": ten counts, "frechet": distance to the training digits} of (N, 1, 28, 28)."""
-    network, mean, covariance = classifier.load()
-    features = through(network.features, images)
-    confidence, digit = through(network.logits, features).softmax(1).max(1)
-    return {
-        "confident": float((confidence > 0.9).double().mean()),
-        "digits": digit.bincount(minlength=10).tolist(),
-        "frechet": frechet_distance(*statistics(features), mean, covariance),
-    }
-
-
 def real_digits(number):
     """`number` real digits, and a line that says which: of MNIST's test set, else of those that ship with the kit."""
     try:
@@ -115,8 +80,8 @@ def main():
     except (OSError, ValueError) as error:
         sys.exit(f"evaluate.py: {error}")
     images = samples_of(model, config, options.num_images, options.steps, options.seed)
-    report(f"{len(images):,} samples, {options.steps} DDIM steps", measure(images), "")
-    report(line, measure(real), " (the floor)")
+    report(f"{len(images):,} samples, {options.steps} DDIM steps", classifier.measure(images), "")
+    report(line, classifier.measure(real), " (the floor)")
 
 
 def report(title, result, remark):

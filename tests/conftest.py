@@ -1,7 +1,6 @@
 """What the tests share: one box with a warm parent, and expectations of two seeds."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -39,16 +38,20 @@ def hidden(box, rubric):
 def grade(box, rubric, public, hidden, tmp_path):
     """grade(submission, **limits) -> GradeRecord, on public and hidden cases, or on public ones only.
 
-    submission  a path, or a whole scheduler.py as text
+    submission  a path, {name: bytes} of the files, or a whole scheduler.py as text
+    only        the parts to run; those that run no program by default
     limits      of the rubric, changed for this grade
     """
 
-    def grade(submission, public_only=False, **limits):
-        if not isinstance(submission, Path):
-            text, submission = submission, tmp_path / "submission"
-            submission.mkdir()
-            (submission / "scheduler.py").write_text(text, encoding="utf-8")
+    def grade(submission, public_only=False, only=checks.EXACT, **limits):
+        if isinstance(submission, str):
+            submission = {"scheduler.py": submission.encode()}
+        if isinstance(submission, dict):
+            files, submission = submission, tmp_path / "submission"
+            submission.mkdir(exist_ok=True)
+            for name, content in files.items():
+                (submission / name).write_bytes(content)
         changed = replace(rubric, limits=rubric.limits | limits)
-        return grade_submission(submission, box, changed, public, None if public_only else hidden)
+        return grade_submission(submission, box, changed, public, None if public_only else hidden, only)
 
     return grade

@@ -545,7 +545,7 @@ def test_the_checkpoints_of_the_kit(kind):
 @pytest.mark.parametrize("kind", ["epsilon", "v_prediction"])
 def test_samples_of_the_checkpoints(kind):
     model, config = evaluate.load_checkpoint(ROOT / "solution" / "checkpoints" / f"{kind}.safetensors")
-    result = evaluate.measure(evaluate.samples_of(model, config, 1000, 50, seed=0))
+    result = classifier.measure(evaluate.samples_of(model, config, 1000, 50, seed=0))
     assert result["confident"] >= 0.8 and min(result["digits"]) > 0
 
 
@@ -555,22 +555,24 @@ def test_classifier():
         assert float(file.metadata()["test_accuracy"]) >= 0.99
     images, labels = data.mnist("t10k") if HAVE_MNIST else data.digits(data.DIGITS5K)
     network, _, _ = classifier.load()
-    predicted = evaluate.through(network, images[:2000].float() / 127.5 - 1).argmax(1)
+    predicted = classifier.through(network, images[:2000].float() / 127.5 - 1).argmax(1)
     assert (predicted == labels[:2000]).double().mean() >= 0.98
 
 
 def test_frechet_distance():
     generator = torch.Generator().manual_seed(0)
     features = torch.randn(500, 6, generator=generator) @ torch.randn(6, 6, generator=generator)
-    mean, covariance = evaluate.statistics(features)
-    assert evaluate.frechet_distance(mean, covariance, mean, covariance) == pytest.approx(0, abs=1e-9)
-    assert evaluate.frechet_distance(mean, covariance, mean + 2, covariance) == pytest.approx(24)
+    mean, covariance = classifier.statistics(features)
+    assert classifier.frechet_distance(mean, covariance, mean, covariance) == pytest.approx(0, abs=1e-9)
+    assert classifier.frechet_distance(mean, covariance, mean + 2, covariance) == pytest.approx(24)
     # Between C and 4 C the term is tr(C + 4 C - 2 (2 C)) = tr(C).
-    assert evaluate.frechet_distance(mean, covariance, mean, 4 * covariance) == pytest.approx(float(covariance.trace()))
+    assert classifier.frechet_distance(mean, covariance, mean, 4 * covariance) == pytest.approx(
+        float(covariance.trace())
+    )
 
 
 def test_real_digits_are_near_and_noise_is_far():
     real, _ = evaluate.real_digits(1000)
-    near, far = evaluate.measure(real), evaluate.measure(torch.rand(real.shape) * 2 - 1)
+    near, far = classifier.measure(real), classifier.measure(torch.rand(real.shape) * 2 - 1)
     assert near["confident"] > 0.95 and min(near["digits"]) > 60
     assert near["frechet"] < 0.05 * far["frechet"]

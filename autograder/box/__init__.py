@@ -78,13 +78,14 @@ class Box:
         """Delete a staged folder."""
         shutil.rmtree(folder, ignore_errors=True)
 
-    def start(self, folder):
-        """A fresh boxed process over the files in `folder`."""
+    def start(self, folder, gpu=False):
+        """A fresh boxed process over the files in `folder`; one that may use the GPU is never forked."""
         self.count += 1
         run = self.spool / f"{self.count:06d}-run"
         (run / "scratch").mkdir(parents=True)
         limits = {
-            "memory_bytes": self.limits["memory_mb"] << 20,
+            # CUDA reserves far more addresses than it uses.
+            "memory_bytes": 1 << 50 if gpu else self.limits["memory_mb"] << 20,
             "cpu_seconds": self.limits["cpu_seconds"],
             "file_bytes": self.limits["file_mb"] << 20,
             "open_files": self.limits["open_files"],
@@ -92,7 +93,7 @@ class Box:
         }
         arguments = {"folder": str(folder), "scratch": str(run / "scratch"), "limits": limits}
         with open(run / "output", "wb") as output:
-            launch = self.parent.launch if self.parent else spawn
+            launch = self.parent.launch if self.parent and not gpu else spawn
             requests, replies, kill = launch(arguments, output)
         return Process(requests, replies, run, kill, self.limits["output_kb"] << 10)
 

@@ -28,8 +28,9 @@ def prctl(option, value):
 
 def warm():
     """Import and call once what every boxed process needs, in one thread: a fork copies no thread but this one."""
-    import numpy  # noqa: F401  (students use it)
+    # What students' programs and the given files import.
     import torch
+    import torchvision  # noqa: F401
     from torch._subclasses.fake_tensor import FakeTensorMode
 
     torch.set_num_threads(1)

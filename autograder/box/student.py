@@ -1,4 +1,4 @@
-"""A student's scheduler.py as seen from the grader: a small proxy whose calls happen in the box.
+"""A student's work as seen from the grader: a small proxy whose calls happen in the box.
 
 Results are rebuilt as plain numpy arrays from declared dtype, shape and bytes. Whatever goes wrong in there comes out
 as record.Failed, with a verdict and a sentence for the student.
@@ -7,6 +7,7 @@ as record.Failed, with a verdict and a sentence for the student.
 import math
 import signal
 import time
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from . import Ended, wire
 ATTRIBUTES = ("betas", "alphas", "alphas_cumprod", "timesteps")
 ENDINGS = {
     "timed_out": (TIMED_OUT, "did not return within {seconds} s, so it was stopped"),
-    "out_of_time": (TIMED_OUT, "was stopped: the {exact_seconds} s for all checks together are over"),
+    "out_of_time": (TIMED_OUT, "was stopped: the time for all checks together is over"),
     "output": (OVER_LIMIT, "printed more than {output_kb} kB"),
 }
 
@@ -30,17 +31,31 @@ class Value(np.ndarray):
         self.torch_dtype, self.device = getattr(other, "torch_dtype", None), getattr(other, "device", None)
 
 
+@dataclass
+class Finished:
+    """What one run of a program left: its exit status, {name: bytes or None} of the files that were asked for, how a
+    probing network was called (the student's own process says so: good for a hint, never for points), its output."""
+
+    status: int
+    files: dict
+    calls: tuple
+    printed: str
+
+
 class Student:
     """One submission, alive in the box. A process that died is replaced by a fresh one at the next construction.
 
-    until  when the submission's time is up, by time.monotonic(); no call is waited for any longer
+    folder  its staged files, beside the kit's own
+    until   when the submission's time is up, by time.monotonic(); no call is waited for any longer
+    gpu     the name of the GPU that training may use, or None
     """
 
-    def __init__(self, box, folder, limits, until=math.inf):
-        self.box, self.folder, self.limits, self.until = box, folder, limits, until
+    def __init__(self, box, folder, limits, until=math.inf, gpu=None):
+        self.box, self.folder, self.limits, self.until, self.gpu = box, folder, limits, until, gpu
         self.process = None
         self.imported = False  # whether scheduler.py could ever be imported
         self.facts = {}
+        self.output = ""  # what programs have printed since the last call of `printed`
 
     def DDPMScheduler(self, **kwargs):
         return self.construct("DDPMScheduler", kwargs)
@@ -62,6 +77,38 @@ class Student:
         self.load()
         return self.ask("torch.Generator", "generator", seed)
 
+    def train(self, settings, digits, device="cpu"):
+        """The bytes of a checkpoint, from the given train.py with this scheduler. Nobody vouches for them."""
+        seconds = self.limits["train_seconds"]
+        content = self.apart(
+            "train.py", "train", settings, parcel(digits), device, seconds=seconds, gpu=device != "cpu"
+        )
+        if not isinstance(content, bytes):
+            raise Failed(BAD_OUTPUT, "train.py sent something that is not a checkpoint")
+        return content
+
+    def infer(self, arguments, files, wanted, seconds):
+        """Run `python infer.py ARGUMENTS` in a folder with these files. Returns Finished."""
+        said = len(self.output)
+        reply = self.apart("infer.py", "run", "infer.py", arguments, files, wanted, seconds=seconds)
+        shape_is_right = isinstance(reply, tuple) and len(reply) == 3 and isinstance(reply[1], dict)
+        if not (shape_is_right and type(reply[0]) is int and isinstance(reply[2], tuple)):
+            raise Failed(BAD_OUTPUT, "infer.py sent something that is not a result")
+        status, left, calls = reply
+        left = {name: left.get(name) if isinstance(left.get(name), bytes) else None for name in wanted}
+        return Finished(status, left, calls, self.output[said:])
+
+    def apart(self, shown, request, *arguments, seconds, gpu=False):
+        """One request in a process of its own. The live one ends before: whatever ends a process ends all of them."""
+        if not self.imported:
+            self.load()  # what cannot be imported is told as such
+        self.close()
+        self.process = self.box.start(self.folder, gpu=gpu)
+        try:
+            return self.ask(shown, request, *arguments, seconds=seconds)
+        finally:
+            self.close()
+
     def load(self):
         """Start a process and import scheduler.py in it, unless one is alive. Raises Failed."""
         if self.process and not self.process.ended.is_set():
@@ -73,8 +120,8 @@ class Student:
 
     def ask(self, shown, request, *arguments, seconds=None):
         """Send one request. `shown` is how the student would have written it."""
-        if self.process.ended.is_set():
-            raise Failed(CRASHED, f"{shown} could not run: the process had ended", self.process.printed())
+        if not self.process or self.process.ended.is_set():
+            raise Failed(CRASHED, f"{shown} could not run: the process had ended", self.printed())
         seconds = seconds or self.limits["call_seconds"]
         left = self.until - time.monotonic()
         try:
@@ -109,10 +156,11 @@ class Student:
         types = error["types"] if isinstance(error["types"], (tuple, list)) else ()
         types = [name for name in types if isinstance(name, str)] or ["an exception"]
         text, code = str(error["text"]), error.get("code", "")
-        where = f"scheduler.py line {error['line']}: {code}" if error["line"] else "scheduler.py"
+        file = error.get("file", "scheduler.py")
+        where = f"{file} line {error['line']}: {code}" if error["line"] else file
         if "NotImplementedError" in types:
             what = text if text.startswith(("TODO", "The class")) else shown
-            line = f" (scheduler.py line {error['line']})" if error["line"] else ""
+            line = f" ({file} line {error['line']})" if error["line"] else ""
             return Failed(NOT_IMPLEMENTED, f"{what} is not implemented yet{line}", types=types)
         if "MemoryError" in types or "DefaultCPUAllocator" in text:  # torch has no type of its own for it
             return Failed(OVER_LIMIT, f"{shown} needed more than {self.limits['memory_mb']} MB of memory", types=types)
@@ -120,11 +168,15 @@ class Student:
 
     def printed(self):
         """What was printed since the last call."""
-        return self.process.printed() if self.process else ""
+        output, self.output = self.output, ""
+        return output + (self.process.printed() if self.process else "")
 
     def close(self):
+        """End the live process, if there is one; what it printed is kept."""
         if self.process:
+            self.output += self.process.printed()
             self.process.close()
+            self.process = None
 
 
 class Scheduler:

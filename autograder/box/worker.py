@@ -5,9 +5,11 @@ believed: the student's code runs in this same process and may rewrite any of it
 as a program of its own where fork is unsafe.
 """
 
+import ast
 import contextlib
 import json
 import os
+import runpy
 import sys
 import traceback
 import warnings
@@ -35,8 +37,6 @@ class StudentCode:
     # ----- requests: each public method is one, and returns a sendable value --------------------------------
 
     def load(self, name):
-        sys.path.insert(0, self.folder)
-        sys.dont_write_bytecode = True
         self.module = __import__(name)
 
     def new(self, name, kwargs):
@@ -80,6 +80,35 @@ class StudentCode:
         devices = {tensor.device.type for tensor in results if isinstance(tensor, torch.Tensor)}
         return "cuda" if devices <= {"cuda"} else "cpu"
 
+    def train(self, settings, digits, device):
+        """The checkpoint that the given train.py's loop makes of these digits, as bytes of a safetensors file."""
+        import saving
+        import train
+
+        run = train.Run(settings, self.arrive(digits), device)
+        for _ in range(settings["steps"]):
+            run.advance()
+        return saving.checkpoint(run)
+
+    def run(self, program, arguments, files, wanted):
+        """What `python PROGRAM ARGUMENTS` does in a folder with these files: its exit status, the wanted files that it
+        left (None for those it did not), and the calls that a probing unet.py counted."""
+        if not written(Path(self.folder, program)):
+            raise NotImplementedError(program)
+        for name, content in files.items():
+            Path(name).write_bytes(content)
+        sys.path.insert(0, os.getcwd())  # a unet.py among the files goes before the given one
+        sys.argv = [program, *arguments]
+        try:
+            runpy.run_path(os.path.join(self.folder, program), run_name="__main__")
+            status = 0
+        except SystemExit as end:
+            status = end.code if type(end.code) is int else int(end.code is not None)
+            if type(end.code) is str:  # what Python itself does with it
+                print(end.code, file=sys.stderr)
+        left = {name: Path(name).read_bytes() if Path(name).is_file() else None for name in wanted}
+        return status, left, getattr(sys.modules.get("unet"), "calls", [])[:1000]
+
     # ----- values ------------------------------------------------------------------------------------------------
 
     def keep(self, obj):
@@ -103,6 +132,21 @@ class StudentCode:
             base[..., ::2] = tensor
             return base[..., ::2]
         return tensor
+
+
+def written(path):
+    """Whether there is a program with a statement in it: a docstring, comments and `pass` are none."""
+    try:
+        body = ast.parse(path.read_bytes()).body
+    except FileNotFoundError:
+        return False
+    except SyntaxError:  # somebody tried: running it tells them where
+        return True
+    return not all(
+        isinstance(statement, ast.Pass)
+        or (isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant))
+        for statement in body
+    )
 
 
 class CpuTableIndexed(Exception):
@@ -143,18 +187,21 @@ def raw(tensor):
 def describe(error, folder):
     """An exception as the student should read it: its type, text, and the last line of their own code."""
     names = [cls.__name__ for cls in type(error).__mro__]
-    place = line = None
-    if isinstance(error, SyntaxError) and error.filename and error.filename.startswith(folder):
-        place, line = error.lineno, (error.text or "").strip()
+    own = [os.path.join(folder, name) for name in ("scheduler.py", "infer.py")]
+    file, place, line = "scheduler.py", None, None
+    if isinstance(error, SyntaxError) and error.filename in own:
+        file, place, line = os.path.basename(error.filename), error.lineno, (error.text or "").strip()
     for frame in traceback.extract_tb(error.__traceback__):
-        if frame.filename.startswith(folder):
-            place, line = frame.lineno, frame.line
+        if frame.filename in own:
+            file, place, line = os.path.basename(frame.filename), frame.lineno, frame.line
     text = error.msg if isinstance(error, SyntaxError) else str(error)
-    return {"types": names[:8], "text": text[:500], "line": place, "code": (line or "")[:200]}
+    return {"types": names[:8], "text": text[:500], "file": file, "line": place, "code": (line or "")[:200]}
 
 
 def serve(requests, replies, folder):
     """Answer requests (name, arguments) with ("ok", value) or ("error", description)."""
+    sys.path.insert(0, folder)
+    sys.dont_write_bytecode = True
     code = StudentCode(folder)
     while True:
         try:

@@ -6,9 +6,19 @@ and holds the answers against it. The same function records the reference's answ
 """
 
 from ..expected import digest
-from . import cases, ddim, forward, laws, reverse, schedule
+from . import cases, ddim, forward, infer, laws, reverse, schedule, training
 
-PARTS = {"schedule": schedule, "forward": forward, "reverse": reverse, "ddim": ddim}
+PARTS = {
+    "schedule": schedule,
+    "forward": forward,
+    "reverse": reverse,
+    "ddim": ddim,
+    "training": training,
+    "infer": infer,
+}
+EXACT = ("schedule", "forward", "reverse", "ddim")  # single calls of the scheduler, in seconds; the others run programs
+# These end in one number, which says that something is wrong and never what: they take no part in naming mistakes.
+MEASURED = ("training.epsilon", "training.v_prediction", "infer.digits")
 
 CHECKS = {
     f"{part}.{name.removeprefix('check_')}": check

@@ -67,17 +67,17 @@ def standard_normal_draws(student, scheduler, expect, **options):
     law(not np.array_equal(draw(), draw()), "two steps without a generator get the same noise")
 
 
-def law_of_the_normal(expect, z):
+def law_of_the_normal(expect, z, what="the noise of step"):
     n = z.size
     expect.law(
-        len(np.unique(z)) > 0.99 * n, "pixels or images share their noise; every element needs a draw of its own"
+        len(np.unique(z)) > 0.99 * n, f"in {what}, pixels or images share a number; each needs a draw of its own"
     )
-    expect.law(abs(z.mean()) < SIGMAS / math.sqrt(n), "the noise of step has not mean 0")
-    expect.law(abs(z.var() - 1) < SIGMAS * math.sqrt(2 / n), "the noise of step has not variance 1")
+    expect.law(abs(z.mean()) < SIGMAS / math.sqrt(n), f"{what} has not mean 0")
+    expect.law(abs(z.var() - 1) < SIGMAS * math.sqrt(2 / n), f"{what} has not variance 1")
     # Kolmogorov-Smirnov, looked at on a grid only: P(D > d) < 2 exp(-2 n d^2), 1e-7 at this d.
     below = np.searchsorted(np.sort(z.ravel()), GRID) / n
     gap = np.abs(below - NORMAL_CDF).max()
-    expect.law(gap < math.sqrt(math.log(2e7) / (2 * n)), "the noise of step is not normally distributed")
+    expect.law(gap < math.sqrt(math.log(2e7) / (2 * n)), f"{what} is not normally distributed")
     for axis in (0, 2, 3):
         neighbours = (z * np.roll(z, 1, axis)).mean()
-        expect.law(abs(neighbours) < SIGMAS / math.sqrt(n), "the noise of step is correlated between pixels or images")
+        expect.law(abs(neighbours) < SIGMAS / math.sqrt(n), f"{what} is correlated between pixels or images")

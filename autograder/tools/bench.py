@@ -58,7 +58,7 @@ def naming(box, rubric, public):
     patches = load_all()
     with tempfile.TemporaryDirectory() as folder:
         for patch in track(patches[:: len(patches) // SUBMISSIONS], "Naming mistakes", transient=True):
-            Path(folder, "scheduler.py").write_text(patch.source, encoding="utf-8")
+            Path(folder, "scheduler.py").write_bytes(patch.files["scheduler.py"])
             for expectations, seconds in ((public, named), (nameless, unnamed)):
                 started = time.perf_counter()
                 grade(Path(folder), box, rubric, expectations)

@@ -2,12 +2,13 @@
 
 A patch is a TOML file in solution/mistakes/, named after its entry in autograder/mistakes.toml:
 
+    file = "scheduler.py"                     # or "infer.py"; often left out
     loses = ["ddim.eta", "ddim.strided"]      # the checks that it must fail, and no others
     may_lose = []                             # but for these, where it comes close to the tolerance; often left out
     random = false                            # whether its answers differ from run to run; often left out
 
     [[replace]]
-    old = "sigma = eta * variance.sqrt()"     # stands exactly once in solution/scheduler.py
+    old = "sigma = eta * variance.sqrt()"     # stands exactly once in that file of solution/
     new = "sigma = (eta * variance).sqrt()"
 """
 
@@ -23,7 +24,8 @@ MISTAKES = ROOT / "solution" / "mistakes"
 @dataclass
 class Patch:
     id: str
-    source: str  # the whole scheduler.py with this mistake in it
+    file: str  # the file of the submission that the mistake is in
+    files: dict  # {name: bytes} of the whole submission
     loses: list
     may_lose: list
     random: bool
@@ -32,9 +34,15 @@ class Patch:
 def load(path):
     """One patch, applied to the reference. Raises ValueError when the reference has moved away under it."""
     data = tomllib.loads(path.read_text(encoding="utf-8"))
-    reference = (ROOT / "solution" / "scheduler.py").read_text(encoding="utf-8")
-    source = apply(reference, data["replace"], path.name)
-    return Patch(path.stem, source, data["loses"], data.get("may_lose", []), data.get("random", False))
+    file = data.get("file", "scheduler.py")
+    files = reference()
+    files[file] = apply(files[file].decode(), data["replace"], path.name).encode()
+    return Patch(path.stem, file, files, data["loses"], data.get("may_lose", []), data.get("random", False))
+
+
+def reference():
+    """{name: bytes} of what the reference hands in."""
+    return {name: (ROOT / "solution" / name).read_bytes() for name in ("scheduler.py", "infer.py")}
 
 
 def load_all():

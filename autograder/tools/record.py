@@ -13,7 +13,7 @@ import numpy as np
 from rich.progress import track
 from safetensors.numpy import save
 
-from .. import __version__, checks
+from .. import __version__, checks, given, measure
 from ..answers import FORMS
 from ..box import Box
 from ..box.student import Student
@@ -50,8 +50,14 @@ class Recorder(Expect):
     def listed(self, scheduler):
         return self.draw(lambda rng: np.asarray(scheduler.timesteps)).tolist()
 
+    def devices(self, gpu, name, where):
+        return [None, gpu] if gpu else [None]
+
     def compare(self, got, name, where, dtype, scale):
         self.keep("value", f"{name} {where}", np.asarray(got))
+
+    def measured(self, got, name, where, on_gpu=False):
+        self.compare(got, name, where, None, None)
 
     def exactly(self, got, name, where):
         self.compare(got, name, where, None, None)
@@ -71,8 +77,8 @@ class Recorder(Expect):
 
 def record(box, rubric, seed, patches=()):
     """Expectations of the reference for one seed, and what each known mistake makes of the same inputs."""
-    folder = box.stage(read(ROOT / "solution").files)
-    student = Student(box, folder, rubric.limits)
+    folder = box.stage(given.files() | read(ROOT / "solution").files)
+    student = Student(box, folder, rubric.limits, gpu=measure.gpu())
     tensors = {}
     for name, check in checks.CHECKS.items():
         # Every check draws from a generator of its own, so that a new check leaves the others' inputs alone.
@@ -80,7 +86,7 @@ def record(box, rubric, seed, patches=()):
         check(student, Recorder(name, rng, tensors))
     student.close()
     box.discard(folder)
-    metadata = {"kit_version": __version__, "digest": checks.version()}
+    metadata = {"kit_version": __version__, "digest": checks.version(), "given": given.version()}
     metadata["seed"] = hashlib.sha256(seed.encode()).hexdigest()[:12]  # its fingerprint; the seed itself stays here
     mistakes = record_mistakes(box, rubric, Expectations(tensors, metadata), patches)
     return Expectations(tensors, {**metadata, "mistakes": json.dumps(mistakes)})
@@ -94,11 +100,11 @@ def record_mistakes(box, rubric, expectations, patches):
     rows = {}  # {check: {mistake: {key: row}}}
     said, loses = {}, {}
     for patch in patches:
-        loses[patch.id] = patch.loses
-        folder = box.stage({"scheduler.py": patch.source.encode()})
+        loses[patch.id] = [check for check in patch.loses if check not in checks.MEASURED]
+        folder = box.stage(given.files() | patch.files)
         student = Student(box, folder, rubric.limits)
         wrong = [*patch.loses, *patch.may_lose]
-        for check in wrong:
+        for check in [check for check in wrong if check not in checks.MEASURED]:
             tolerance = rubric.checks[check].tolerance
             expect = Expect(expectations, check, tolerance, lambda id, wrong=wrong: id not in wrong)
             try:

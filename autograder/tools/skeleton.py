@@ -14,7 +14,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 from nbgrader.preprocessors import ClearSolutions
 
 ROOT = Path(__file__).resolve().parents[2]
-FILES = ("scheduler.py",)  # with regions to strip
+FILES = ("scheduler.py", "infer.py")  # with regions to strip
 GIVEN = (
     "unet.py",
     "train.py",

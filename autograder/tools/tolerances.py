@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from .. import checks
+from .. import checks, given
 from ..box import Box
 from ..box.student import Student
 from ..diagnosis import catalogue
@@ -17,7 +17,7 @@ from ..expected import Expect
 from ..paths import ROOT
 from ..record import Failed
 from ..rubric import Rubric
-from .patches import load_all
+from .patches import load_all, reference
 from .record import record
 
 SEEDS = ("one", "two", "three")
@@ -32,10 +32,11 @@ def main():
     with Box(rubric.limits) as box:
         seeds = [record(box, rubric, seed) for seed in SEEDS]
         for path in track(accepted, "Right submissions", transient=True):
-            for check, error in errors(box, rubric, path.read_bytes(), seeds, checks.CHECKS, []):
+            files = reference() | {file.name: file.read_bytes() for file in path.parent.glob("*.py")}
+            for check, error in errors(box, rubric, files, seeds, checks.CHECKS, []):
                 right[check] = max(right[check], (error, path.parent.name))
         for patch in track(load_all(), "Known mistakes", transient=True):
-            for check, error in errors(box, rubric, patch.source.encode(), seeds, patch.loses, patch.loses):
+            for check, error in errors(box, rubric, patch.files, seeds, patch.loses, patch.loses):
                 if check.startswith("schedule.") or not sections[patch.id].startswith("1."):
                     wrong[check] = min(wrong[check], (error, patch.id))
     table = Table(
@@ -48,9 +49,9 @@ def main():
     Console().print(table)
 
 
-def errors(box, rubric, source, seeds, only, loses):
+def errors(box, rubric, files, seeds, only, loses):
     """(check, largest error of its answers) per seed; a mistake that shows only in a law or an exception has none."""
-    folder = box.stage({"scheduler.py": source})
+    folder = box.stage(given.files() | files)
     student = Student(box, folder, rubric.limits)
     for expectations in seeds:
         for check in only:

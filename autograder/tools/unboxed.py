@@ -26,6 +26,7 @@ class Unboxed(Student):
         sys.path.insert(0, str(PACKAGE / "box"))
         from worker import StudentCode
 
+        sys.path.insert(0, str(folder))
         self.code = StudentCode(str(folder))
         self.code.load("scheduler")
 

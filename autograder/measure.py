@@ -1,0 +1,77 @@
+"""What the grader measures itself on what came out of the box: weights and pictures. Numbers in, numbers out.
+
+Only these measurements need torch in the grader's process, so it is imported where it is used: grading the exact parts
+does without. What came out of the box is read as safetensors and as PNG, never unpickled, and may be anything.
+"""
+
+import io
+
+import numpy as np
+from safetensors import SafetensorError
+
+from . import given
+from .record import BAD_OUTPUT, Failed
+
+
+def gpu():
+    """The name of this machine's CUDA device, or None."""
+    import torch
+
+    return torch.cuda.get_device_name() if torch.cuda.is_available() else None
+
+
+def held_out_loss(checkpoint, unet, x_t, t, target):
+    """The mean squared error of trained weights on digits that they were not trained on.
+
+    checkpoint      bytes of a safetensors file
+    unet            arguments of the network
+    x_t, target     float32 (N, 1, 28, 28)
+    t               int64 (N,)
+    Raises Failed unless the checkpoint holds finite float32 weights of just this network.
+    """
+    import torch
+
+    network = given.module("unet").UNet(**unet)
+    weights = {name: torch.from_numpy(array) for name, array in tensors(checkpoint, "the checkpoint").items()}
+    shapes = {name: (value.shape, value.dtype) for name, value in network.state_dict().items()}
+    if {name: (value.shape, value.dtype) for name, value in weights.items()} != shapes:
+        raise Failed(BAD_OUTPUT, "the trained weights are not those of the network")
+    if not all(torch.isfinite(value).all() for value in weights.values()):
+        raise Failed(BAD_OUTPUT, "the trained weights contain NaN or infinite values")
+    network.load_state_dict(weights)
+    with torch.inference_mode():
+        output = network(torch.from_numpy(x_t), torch.from_numpy(t))
+    return float(np.square(np.float64(output.numpy()) - target).mean())
+
+
+def digits(samples):
+    """What the kit's classifier says of samples (N, 1, 28, 28): see `measure` in classifier.py."""
+    import torch
+
+    return given.module("classifier").measure(torch.from_numpy(np.array(samples)))
+
+
+def tensors(content, name):
+    """{name: array} of a safetensors file that came out of the box."""
+    from safetensors.numpy import load
+
+    try:
+        return load(content)
+    except (SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise Failed(BAD_OUTPUT, f"{name} is not a safetensors file", str(error)) from None
+
+
+def pixels(content, name):
+    """(H, W) uint8 of a PNG that came out of the box, whether it is grey or coloured in grey."""
+    from PIL import Image
+
+    try:
+        with Image.open(io.BytesIO(content), formats=["PNG"]) as image:
+            if max(image.size) > 4096:
+                raise Failed(BAD_OUTPUT, f"{name} is {image.size[0]} x {image.size[1]} pixels large")
+            array = np.asarray(image.convert("RGB"))
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise Failed(BAD_OUTPUT, f"{name} is not a PNG", str(error)) from None
+    if np.ptp(array, axis=2).any():
+        raise Failed(BAD_OUTPUT, f"{name} has colours; digits are grey")
+    return array[..., 0]
