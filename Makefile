@@ -24,6 +24,9 @@ data: ## fetch all of MNIST into data/ (without it, training uses the 5,000 digi
 train: ## train the U-Net with your scheduler: make train [ARGS="--prediction-type v_prediction --out run"]
 	@$(PYTHON) assignment/train.py $(ARGS)
 
+infer: ## sample digits with your infer.py: make infer [ARGS="--checkpoint run/model.safetensors --output samples.png"]
+	@$(PYTHON) assignment/infer.py $(or $(ARGS),--checkpoint assignment/checkpoints/v_prediction.safetensors --output samples.png)
+
 test: ## lint, format and tests of the kit (minutes)
 	@$(DEV) -m ruff check --quiet . && $$python -m ruff format --quiet --check . && $$python -m pytest -m "not slow"
 
@@ -44,8 +47,8 @@ clean: ## remove what can be made again (not course/, which holds the seed)
 	rm -rf results build dist .pytest_cache .ruff_cache
 	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
 
-course/hidden.safetensors: $(wildcard autograder/checks/*.py) solution/scheduler.py
+course/hidden.safetensors: $(wildcard autograder/checks/*.py) solution/scheduler.py solution/infer.py assignment/train.py
 	@$(PYTHON) -m autograder.tools.record hidden
 
-.PHONY: help grade check debug data train test test-slow skeleton record bench clean
+.PHONY: help grade check debug data train infer test test-slow skeleton record bench clean
 .DEFAULT_GOAL = help

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from . import __version__, checks, measure
+from . import __version__, checks, given, measure
 from .box import Box
 from .debug import script
 from .diagnosis import catalogue
@@ -56,12 +56,6 @@ def run_grade(options):
             f"There is no {options.submission}. Give a folder, zip or tar with scheduler.py in it.", style="red"
         )
         return USAGE
-    gpu = None
-    if options.device != "cpu" and (not options.only or "training" in options.only):
-        gpu = measure.gpu()
-    if options.device == "cuda" and not gpu:
-        errors.print("This machine has no CUDA device; --device cpu or auto trains on the CPU.", style="red")
-        return USAGE
     rubric = Rubric.load()
     try:
         public = Expectations.load(PUBLIC, checks.version())
@@ -69,7 +63,12 @@ def run_grade(options):
     except ExpectationsError as error:
         errors.print(str(error), style="red", soft_wrap=True)
         return NOT_GRADED
+    trains = not options.only or "training" in options.only
     with Box(rubric.limits) as box, errors.status("Starting the box") as status:
+        gpu = measure.gpu() if trains and options.device != "cpu" else None
+        if options.device == "cuda" and not gpu:
+            errors.print("This machine has no CUDA device; --device cpu or auto trains on the CPU.", style="red")
+            return USAGE
         record = grade(options.submission, box, rubric, public, hidden, options.only, status.update, gpu)
     write(options.out / "results.json", gradescope.render(record))
     write(options.out / "junit.xml", junit.render(record))
@@ -88,7 +87,7 @@ def run_debug(options):
         print(f"{options.submission}: {error}", file=sys.stderr)
         return USAGE
     with Box(rubric.limits) as box:
-        folder = box.stage(submission.files)
+        folder = box.stage(given.files() | submission.files)
         print(script(options.check, box, folder, options.submission.resolve(), rubric, public), end="")
     return GRADED
 

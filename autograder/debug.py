@@ -1,7 +1,10 @@
 """`make debug CHECK=id`: the first failing public call of a check as a standalone script, to run and step through.
 
-The script needs the student's file and torch, nothing of the grader. Hidden cases are never looked at.
+The script needs the student's files, those that are given and torch; nothing of the grader. Hidden cases are never
+looked at.
 """
+
+import base64
 
 import numpy as np
 
@@ -9,6 +12,7 @@ from . import checks
 from .box import wire
 from .box.student import Student
 from .expected import Expect
+from .paths import ASSIGNMENT
 from .record import Failed
 
 SCRIPT = '''\
@@ -28,6 +32,63 @@ torch.set_printoptions(precision=6, sci_mode=False)
 
 {body}
 '''
+
+TRAIN = '''\
+"""{check}: {what}
+
+The kit's train.py with your scheduler, as it is graded, with the loss of every step.
+"""
+
+import sys
+
+import numpy as np
+import torch
+
+sys.path[:0] = [{folder!r}, {given!r}]
+import train
+
+digits = np.load({given!r} + "/digits5k.npz")["images"][:, None]
+run = train.Run({settings}, torch.from_numpy(digits[np.arange(len(digits)) % 5 != 0]))
+while run.step < run.settings["steps"]:
+    run.advance()
+    print(run.step, float(run.losses[run.step - 1]))
+'''
+
+INFER = '''\
+"""{check}: {what}
+
+Your infer.py in a fresh folder, as it is graded; put `breakpoint()` anywhere in it.
+"""
+
+import base64
+import os
+import runpy
+import sys
+import tempfile
+
+import numpy as np
+
+FILES = {files}
+os.chdir(tempfile.mkdtemp())
+for name, content in FILES.items():
+    with open(name, "wb") as file:
+        file.write(base64.b64decode(content))
+sys.path[:0] = [os.getcwd(), {folder!r}, {given!r}]
+sys.argv = {arguments}
+print("python", *sys.argv, "\\nin", os.getcwd())
+try:
+    runpy.run_path({folder!r} + "/infer.py", run_name="__main__")
+except SystemExit as end:
+    print("exit status", end.code)
+{compare}'''
+
+COMPARE = """
+from safetensors.numpy import load_file
+
+expected = np.frombuffer(base64.b64decode({expected!r}), np.float32).reshape({shape})
+got = load_file("out.safetensors")["samples"]
+print("largest error", np.abs(got - expected).max(), "in image", np.abs(got - expected).max((1, 2, 3)).argmax())
+"""
 
 NAMES = {
     "add_noise": ("original_samples", "noise", "timesteps"),
@@ -88,6 +149,13 @@ def script(check, box, folder, shown_folder, rubric, public):
         what = failed.message
     finally:
         student.close()
+    program, arguments = student.requests[-1]
+    if program == "train":
+        return TRAIN.format(
+            check=check, what=what, folder=str(shown_folder), given=str(ASSIGNMENT), settings=arguments[0]
+        )
+    if program == "run":
+        return infer_script(check, what, shown_folder, arguments, answer)
     calls = [request for request in student.requests if request[0] in ("call", "attribute", "call_on_cuda")]
     passes = what.startswith("passes")
     if not passes and student.requests[-1][0] in ("load", "new"):  # the scheduler could not be built
@@ -106,6 +174,23 @@ def script(check, box, folder, shown_folder, rubric, public):
     else:
         body.append('print("got", got)')
     return SCRIPT.format(check=check, what=what, folder=str(shown_folder), name=built_name, body="\n".join(body))
+
+
+def infer_script(check, what, folder, arguments, answer):
+    program, options, files, _ = arguments
+    compare = ""
+    if answer is not None and answer.expected.ndim == 4:  # samples, and not what was measured on them
+        expected = base64.b64encode(np.float32(answer.expected).tobytes()).decode()
+        compare = COMPARE.format(expected=expected, shape=answer.expected.shape)
+    return INFER.format(
+        check=check,
+        what=what,
+        files={name: base64.b64encode(content).decode() for name, content in files.items()},
+        folder=str(folder),
+        given=str(ASSIGNMENT),
+        arguments=[program, *options],
+        compare=compare,
+    )
 
 
 def keywords(settings):

@@ -58,6 +58,10 @@ class Expectations:
             yield array
             n += 1
 
+    def ran_on(self, gpu):
+        """Whether training was recorded on this GPU."""
+        return any(key.endswith(f" on {gpu}") for key in self.tensors)
+
 
 class Expect:
     """What one check may draw, and what it holds the student's answers against.
@@ -104,10 +108,9 @@ class Expect:
         """The recorded timesteps of a scheduler's list, whatever the student's own list says."""
         return self.draw(None).tolist()
 
-    def devices(self, gpu, name, where):
-        """Where to measure a value: on this GPU (its name, or None) if one is recorded for it, else on the CPU."""
-        recorded = gpu and f"{self.check}/value/{name} {where(gpu)}" in self.expectations.tensors
-        return [gpu] if recorded else [None]
+    def devices(self, gpu):
+        """Where to measure a value: the name of a GPU that one is recorded for, or None for the CPU."""
+        return [gpu]
 
     # ----- answers -------------------------------------------------------------------------------------------
 

@@ -24,10 +24,13 @@ def grade(path, box, rubric, public, hidden=None, only=(), progress=lambda title
     started = time.monotonic()
     sets = {"public": public, "hidden": hidden} if hidden else {"public": public}
     entries = [rubric.checks[id] for id in checks.CHECKS if not only or rubric.checks[id].part in only]
+    unknown = gpu and not all(expectations.ran_on(gpu) for expectations in sets.values())
     try:
         submission = read(path)
-        results = run(box, rubric, submission, sets, entries, progress, gpu)
+        results = run(box, rubric, submission, sets, entries, progress, None if unknown else gpu)
         name, notes = submission.name, submission.notes
+        if unknown and any(entry.part == "training" for entry in entries):
+            notes.append(f"Training was graded on the CPU: no run of the reference is recorded for {gpu}.")
     except Refused as refused:
         name, notes = path.name, [f"Refused: {refused}."]
         results = [
@@ -41,7 +44,7 @@ def grade(path, box, rubric, public, hidden=None, only=(), progress=lambda title
         notes=notes,
         made_with={
             "kit_version": __version__,
-            "device": gpu or "cpu",
+            "device": "cpu" if unknown else gpu or "cpu",
             "box_tier": TIER,
             "start_method": box.start_method,
             "hidden_seed": hidden.metadata["seed"] if hidden else None,

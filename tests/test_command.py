@@ -46,7 +46,7 @@ def test_reference_twice_gives_the_same_results_but_for_times(tmp_path, no_hidde
             del test["extra_data"]["seconds"]
         found.append(results)
     assert found[0] == found[1]
-    assert found[0]["score"] == found[0]["max_score"] == 80
+    assert found[0]["score"] == found[0]["max_score"] == 100
     assert found[0]["extra_data"]["provisional"] is True
     assert found[0]["extra_data"]["complete"] is False
 
@@ -107,7 +107,7 @@ def test_a_fault_of_the_grader_is_ungraded_and_carries_no_score(tmp_path, monkey
     results = json.loads((tmp_path / "results.json").read_text())
     assert "score" not in results
     assert not any("score" in test for test in results["tests"])
-    assert results["extra_data"]["points"] == 75
+    assert results["extra_data"]["points"] == 95
     verdicts = {test["extra_data"]["id"]: test["extra_data"]["verdict"] for test in results["tests"]}
     assert verdicts.pop("ddim.eta") == "ungraded"
     assert set(verdicts.values()) == {"passed"}
@@ -126,6 +126,7 @@ def test_junit_and_results_hold_hostile_text(grade, tmp_path):
 def test_pytest_collects_the_same_checks_with_the_same_verdicts(tmp_path):
     source = (ROOT / "solution" / "scheduler.py").read_text()
     (tmp_path / "scheduler.py").write_text(source.replace("sigma = eta * variance.sqrt()", "sigma = eta * variance"))
+    (tmp_path / "infer.py").write_bytes((ROOT / "solution" / "infer.py").read_bytes())
     # Public cases only, also where this clone has a course.
     without_course = "import pathlib, sys, autograder.paths as paths; paths.HIDDEN = pathlib.Path('none')\n"
     without_course += "import pytest; pytest.main(sys.argv[1:])"

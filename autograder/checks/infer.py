@@ -21,7 +21,6 @@ from ..record import BAD_OUTPUT, CRASHED, WRONG, Failed
 from .laws import SIGMAS, law_of_the_normal
 
 PROBE = (PACKAGE / "box" / "probe.py").read_bytes()
-SD = 0.3  # of the pixels around the pattern
 NAMES = {"checkpoint": "model.safetensors", "output": "out.png", "samples": "out.safetensors"}
 NOISE = "noise.safetensors"
 UNPICKLED = "unpickled"
@@ -158,7 +157,8 @@ class Case:
             **settings,
         }
         pattern = 0.4 * np.tanh(expect.normal(1, 28, 28))
-        tables = expect.draw(lambda rng: denoiser(student.DDPMScheduler(**settings), settings))
+        sd = expect.uniform(0.25, 0.35)
+        tables = expect.draw(lambda rng: denoiser(student.DDPMScheduler(**settings), settings, sd))
         return cls(settings, pattern, tables)
 
     def checkpoint(self, **changed):
@@ -178,14 +178,14 @@ class Case:
         return samples_in(self.run(student, arguments), number)
 
 
-def denoiser(scheduler, settings):
-    """Slope and offset of the exact denoiser of N(pattern, SD^2), (2, T) float32: what it answers is linear in x_t."""
+def denoiser(scheduler, settings, sd):
+    """Slope and offset of the exact denoiser of N(pattern, sd^2), (2, T) float32: what it answers is linear in x_t."""
     alpha_bar = np.float64(np.asarray(scheduler.alphas_cumprod))
-    spread = alpha_bar * SD**2 + 1 - alpha_bar  # the variance of x_t
+    spread = alpha_bar * sd**2 + 1 - alpha_bar  # the variance of x_t
     epsilon = np.stack([(1 - alpha_bar) ** 0.5 / spread, -((alpha_bar * (1 - alpha_bar)) ** 0.5) / spread])
     if settings["prediction_type"] == "epsilon":
         return np.float32(epsilon)
-    x0 = np.stack([alpha_bar**0.5 * SD**2 / spread, (1 - alpha_bar) / spread])
+    x0 = np.stack([alpha_bar**0.5 * sd**2 / spread, (1 - alpha_bar) / spread])
     t = np.arange(len(alpha_bar))
     both = [
         scheduler.get_velocity(a[:, None, None, None], e[:, None, None, None], t)

@@ -38,7 +38,7 @@ def trained(student, expect, prediction_type):
 
     settings = {"scheduler": {"prediction_type": prediction_type, **SCHEDULE}, "unet": UNET, "seed": seed}
     settings |= {"steps": STEPS, "batch_size": BATCH_SIZE}
-    for gpu in expect.devices(student.gpu, LOSS, after):
+    for gpu in expect.devices(student.gpu):
         device, precision = ("cuda", "bfloat16") if gpu else ("cpu", "float32")
         checkpoint = student.train({**settings, "precision": precision}, digits[~held_out], device)
         expect.measured(measure.held_out_loss(checkpoint, UNET, x_t, t, target), LOSS, after(gpu), on_gpu=bool(gpu))

@@ -50,7 +50,7 @@ class Recorder(Expect):
     def listed(self, scheduler):
         return self.draw(lambda rng: np.asarray(scheduler.timesteps)).tolist()
 
-    def devices(self, gpu, name, where):
+    def devices(self, gpu):
         return [None, gpu] if gpu else [None]
 
     def compare(self, got, name, where, dtype, scale):
