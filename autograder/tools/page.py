@@ -28,6 +28,11 @@ LETTERS = {
     ("script", "N"): "\N{MATHEMATICAL SCRIPT CAPITAL N}",
     ("double-struck", "E"): "\N{MATHEMATICAL DOUBLE-STRUCK CAPITAL E}",
 }
+TOUCHES = {  # how latex2mathml writes some things, and what browsers draw better
+    "<mo>&#x02016;</mo>": '<mo stretchy="false">&#x02016;</mo>',  # both bars of a norm alike
+    '<mo stretchy="true">&#x000AF;</mo>': "<mo>&#x0203E;</mo>",  # a bar over alpha as wide as alpha
+    "<msqrt>": '<msqrt><mspace height="0.85em"/>',  # room between what is under a root and the root's line
+}
 
 
 def mathml(formula, display):
@@ -35,6 +40,8 @@ def mathml(formula, display):
     text = convert(formula, display="block" if display else "inline")
     text = re.sub(r'<mi mathvariant="(script|double-struck)">(.*?)</mi>', letter, text)
     text = re.sub(r'(?:<mi mathvariant="normal">\w</mi>){2,}', upright, text)
+    for plain, better in TOUCHES.items():
+        text = text.replace(plain, better)
     try:
         ElementTree.fromstring(text)
     except ElementTree.ParseError as error:
@@ -73,7 +80,7 @@ def render(text, folder):
 
     markdown = MarkdownIt("commonmark", {"html": True}).enable("table")
     markdown.use(anchors_plugin, max_level=3)
-    markdown.use(dollarmath_plugin, allow_space=False, allow_digits=False, renderer=math)
+    markdown.use(dollarmath_plugin, allow_space=False, renderer=math)
     markdown.renderer.rules["image"] = image
     body = markdown.render(text)
     body = body.replace('<div class="math block">', '<div class="formula">')
