@@ -109,57 +109,76 @@ def seconds_a_step():
 # ----- the numbers ----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("sentence", "values"),
-    [
-        ("It is one file with about {} lines", [round(sum(map(int, re.findall(r"\((\d+) lines?\)", SKELETON))), -1)]),
-        ("A network of {} thousand parameters", [round(parameters() / 1000)]),
-        ("| {:,} steps, the default |", [training_steps()]),
-        ("| {:.0f} minutes |", [training_steps() * seconds_a_step() / 60]),
-        (r"With the default arguments, $\bar\alpha$ ends at {:.1e}.", [ddpm().alphas_cumprod[-1]]),
-        ("with T = 100 leave it at {:.3f}:", [ddpm(num_train_timesteps=100).alphas_cumprod[-1]]),
-        ("the clip touches {} entry", [int((schedule("cosine").betas >= 0.999).sum())]),
-        ("with the clip it is {:.1f}", [schedule("cosine").alphas[-1] ** -0.5]),
-        (
-            "at t = {} for linear, at {} for scaled_linear, at {} for cosine",
-            [below_a_hundredth(name) for name in reference.BETA_SCHEDULES],
-        ),
-        (
-            r"Half-way, at t = 499, cosine has $\bar\alpha$ = {:.3f} where linear has {:.3f}.",
-            [schedule("cosine").alphas_cumprod[499], ddpm().alphas_cumprod[499]],
-        ),
-        ("S = 7 gives {}, {}, {}, {}, {}, {}, {};", listed(7).timesteps.tolist()),
-        ("S = 10 gives {}, {}, ..., {};", [listed(10).timesteps.tolist()[i] for i in (0, 1, -1)]),
-        ("has {} entries for S = 7", [len(range(999, -1, -(1000 // 7)))]),
-        ("gives {} for t = 999, and the list says {}", [999 - 1000 // 7, listed(7).previous_timestep(999)]),
-        ("multiplies every error of the network by {:.0f}", [ddpm().alphas_cumprod[999] ** -0.5]),
-        (r"$\tilde\beta$ is {:.3f}; with `betas[t]` it would be {:.4f}", strided_variances()),
-        ("(at {} for S = 10)", [listed(10).timesteps[-1]]),
-        (r"at $\eta = 0.25$ its standard deviation is too large by a factor of {:.0f}", [0.25**0.5 / 0.25]),
-        ("It should be {:.3f}:", [SD]),
-        (
-            "ends at {:.3f} with linear, {:.3f} with scaled_linear and {:.3f} with cosine",
-            [ten_steps(name) for name in reference.BETA_SCHEDULES],
-        ),
-        ("in 1000 steps the spread ends at {:.3f}, one grey image", [changed(ddpm(), no_noise)]),
-        (
-            "({:.3f} or {:.3f} for {:.3f})",
-            [changed(ddpm(), change) for change in (variance_as_deviation, no_noise, right)],
-        ),
-        ("gives noise ({:.3f} for {:.3f} in", [changed(listed(50), change) for change in (table_alpha, right)]),
-        ("it is {:.1e} nats for a white pixel", [prior_nats()]),
-        ("the factor is {:.2f} in the last step", [dropped_factor(0)]),
-        ("and {:.4f} half-way", [dropped_factor(499)]),
-        ("half-way, only {:.1f} % of the variance", [100 * knowable_share(499)]),
-        (
-            "ends at a spread of {:.3f} instead of {:.3f}",
-            [changed(ddpm(), noise_of_the_step), changed(ddpm(), right)],
-        ),
-    ],
-)
+SENTENCES = [
+    ("It is one file with about {} lines", [round(sum(map(int, re.findall(r"\((\d+) lines?\)", SKELETON))), -1)]),
+    ("A network of {} thousand parameters", [round(parameters() / 1000)]),
+    ("| {:,} steps, the default |", [training_steps()]),
+    ("| {:.0f} minutes |", [training_steps() * seconds_a_step() / 60]),
+    (r"With the default arguments, $\bar\alpha$ ends at {:.1e}.", [ddpm().alphas_cumprod[-1]]),
+    ("with T = 100 leave it at {:.3f}:", [ddpm(num_train_timesteps=100).alphas_cumprod[-1]]),
+    ("the clip touches {} entry", [int((schedule("cosine").betas >= 0.999).sum())]),
+    ("with the clip it is {:.1f}", [schedule("cosine").alphas[-1] ** -0.5]),
+    (
+        "at t = {} for linear, at {} for scaled_linear, at {} for cosine",
+        [below_a_hundredth(name) for name in reference.BETA_SCHEDULES],
+    ),
+    (
+        r"Half-way, at t = 499, cosine has $\bar\alpha$ = {:.3f} where linear has {:.3f}.",
+        [schedule("cosine").alphas_cumprod[499], ddpm().alphas_cumprod[499]],
+    ),
+    ("S = 7 gives {}, {}, {}, {}, {}, {}, {};", listed(7).timesteps.tolist()),
+    ("S = 10 gives {}, {}, ..., {};", [listed(10).timesteps.tolist()[i] for i in (0, 1, -1)]),
+    ("has {} entries for S = 7", [len(range(999, -1, -(1000 // 7)))]),
+    ("gives {} for t = 999, and the list says {}", [999 - 1000 // 7, listed(7).previous_timestep(999)]),
+    ("multiplies every error of the network by {:.0f}", [ddpm().alphas_cumprod[999] ** -0.5]),
+    (r"$\tilde\beta$ is {:.3f}; with `betas[t]` it would be {:.4f}", strided_variances()),
+    ("(at {} for S = 10)", [listed(10).timesteps[-1]]),
+    (r"at $\eta = 0.25$ its standard deviation is too large by a factor of {:.0f}", [0.25**0.5 / 0.25]),
+    ("It should be {:.3f}:", [SD]),
+    (
+        "ends at {:.3f} with linear, {:.3f} with scaled_linear and {:.3f} with cosine",
+        [ten_steps(name) for name in reference.BETA_SCHEDULES],
+    ),
+    ("in 1000 steps the spread ends at {:.3f}, one grey image", [changed(ddpm(), no_noise)]),
+    (
+        "({:.3f} or {:.3f} for {:.3f})",
+        [changed(ddpm(), change) for change in (variance_as_deviation, no_noise, right)],
+    ),
+    ("gives noise ({:.3f} for {:.3f} in", [changed(listed(50), change) for change in (table_alpha, right)]),
+    ("it is {:.1e} nats for a white pixel", [prior_nats()]),
+    ("the factor is {:.2f} in the last step", [dropped_factor(0)]),
+    ("and {:.4f} half-way", [dropped_factor(499)]),
+    ("half-way, only {:.1f} % of the variance", [100 * knowable_share(499)]),
+    (
+        "ends at a spread of {:.3f} instead of {:.3f}",
+        [changed(ddpm(), noise_of_the_step), changed(ddpm(), right)],
+    ),
+]
+
+
+@pytest.mark.parametrize(("sentence", "values"), SENTENCES)
 def test_quoted_number(sentence, values):
+    assert spoken(sentence, values) in HANDOUT
+
+
+def spoken(sentence, values):
     values = [value.item() if isinstance(value, torch.Tensor) else value for value in values]
-    assert sentence.format(*values).replace("e-0", "e-") in HANDOUT
+    return sentence.format(*values).replace("e-0", "e-")
+
+
+def test_no_fraction_is_left_out():
+    """Whatever has a decimal point stands in a sentence above, in a table or formula with a test, or is a choice."""
+    rest = re.sub(
+        r"\$\$\n.*?\n\$\$|```.*?```|\(https.*?\)|arXiv [\d.]+|^> .*?$", "", HANDOUT, flags=re.DOTALL | re.MULTILINE
+    )
+    for table in ("| machine |", "| steps S, linear schedule |", "| often printed |"):
+        before, after = rest.split(table)
+        rest = before + after.partition("\n\n")[2]
+    for sentence in SENTENCES:
+        rest = rest.replace(spoken(*sentence), "")
+    sections = re.findall(r"^### (\d\.\d) ", HANDOUT, re.MULTILINE)
+    chosen = {"0.3", "0.4", "0.5", "0.01", "3.11"}  # one pixel's mean and deviation, an eta, a threshold, Python
+    assert {number for number in re.findall(r"\d+\.\d+", rest) if number not in sections} <= chosen
 
 
 def test_table_of_spreads():
