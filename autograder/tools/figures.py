@@ -97,10 +97,10 @@ def strip(picture, left=0.0, top=0.0, bottom=0.0):
 
 
 def samples():
-    """48 digits, as the picture that opens the handout."""
+    """36 digits, as the picture that opens the handout."""
     model, settings = network("v_prediction")
-    images = finished(model, DDIMScheduler(**settings), 50, torch.randn(48, 1, 28, 28, generator=generator()))
-    return strip(mosaic(images.split(16)))[0]
+    images = finished(model, DDIMScheduler(**settings), 50, torch.randn(36, 1, 28, 28, generator=generator()))
+    return strip(mosaic(images.split(18)))[0]
 
 
 def noising():
