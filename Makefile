@@ -39,6 +39,12 @@ skeleton: ## generate assignment/ from solution/
 record: ## record the expectations anew, public and hidden
 	@$(PYTHON) -m autograder.tools.record
 
+figures: ## draw the handout's figures anew, from the reference and the checkpoints
+	@$(DEV) -m autograder.tools.figures
+
+handout: ## the handout as one page that opens without a network: build/handout.html
+	@$(DEV) -m autograder.tools.page
+
 bench: $(HIDDEN) ## time grading beside plain pytest and beside no box at all, and training beside a plain loop
 	@$(DEV) -m autograder.tools.bench
 	@$(DEV) -m autograder.tools.bench_train
@@ -50,5 +56,5 @@ clean: ## remove what can be made again (not course/, which holds the seed)
 course/hidden.safetensors: $(wildcard autograder/checks/*.py) solution/scheduler.py solution/infer.py assignment/train.py
 	@$(PYTHON) -m autograder.tools.record hidden
 
-.PHONY: help grade check debug data train infer test test-slow skeleton record bench clean
+.PHONY: help grade check debug data train infer test test-slow skeleton record figures handout bench clean
 .DEFAULT_GOAL = help

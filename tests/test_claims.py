@@ -1,0 +1,239 @@
+"""Every number that the handout prints, computed, and what it says about its figures."""
+
+import re
+import sys
+
+import pytest
+import torch
+from handout import HANDOUT, MEAN, SD, SKELETON, coefficients, ddpm, end_of_run, listed, reference
+
+from autograder.paths import ROOT
+
+DDIM = reference.DDIMScheduler
+CHECKPOINTS = ROOT / "solution" / "checkpoints"
+
+
+def schedule(name):
+    return ddpm(beta_schedule=name)
+
+
+def signal_to_noise(name):
+    table = schedule(name).alphas_cumprod.double()
+    return table / (1 - table)
+
+
+def below_a_hundredth(name):
+    return int((signal_to_noise(name) < 0.01).nonzero()[0])
+
+
+def strided_variances():
+    """(beta-tilde, the same with the table's beta) at t = 499 with S = 50."""
+    alpha_bar, previous, _, _, variance = coefficients(scheduler := listed(50), 499)
+    return variance, (1 - previous) / (1 - alpha_bar) * scheduler.betas[499].item()
+
+
+def dropped_factor(t):
+    """What the bound has before the squared error of epsilon, with sigma^2 = beta."""
+    alpha_bar, _, alpha, _, _ = coefficients(ddpm(), t)
+    return (1 - alpha) / (2 * alpha * (1 - alpha_bar))
+
+
+def prior_nats():
+    """KL(q(x_T | x_0), N(0, 1)) of one pixel with x_0 = 1."""
+    alpha_bar = ddpm().alphas_cumprod[-1].double()
+    normal = torch.distributions.Normal
+    return torch.distributions.kl_divergence(normal(alpha_bar.sqrt(), (1 - alpha_bar).sqrt()), normal(0.0, 1.0)).item()
+
+
+def knowable_share(t):
+    alpha_bar, _, _, beta, _ = coefficients(ddpm(), t)
+    return beta / (1 - alpha_bar)
+
+
+def changed(scheduler, change):
+    """The deviation that a run ends with when `change` is made to the DDPM step in its form with epsilon.
+
+    change(alpha_bar, previous, alpha, beta, variance) -> (alpha, factor of epsilon in the bracket, factor of z)
+    """
+
+    def step(t, x, epsilon, z):
+        alpha, of_epsilon, of_z = change(t, *coefficients(scheduler, t))
+        return (x - of_epsilon * epsilon) / alpha**0.5 + of_z * z
+
+    return end_of_run(scheduler, step)[1]
+
+
+def right(t, alpha_bar, previous, alpha, beta, variance):
+    return alpha, beta / (1 - alpha_bar) ** 0.5, variance**0.5
+
+
+def variance_as_deviation(t, alpha_bar, previous, alpha, beta, variance):
+    return alpha, beta / (1 - alpha_bar) ** 0.5, variance
+
+
+def no_noise(t, alpha_bar, previous, alpha, beta, variance):
+    return alpha, beta / (1 - alpha_bar) ** 0.5, 0.0
+
+
+def noise_of_the_step(t, alpha_bar, previous, alpha, beta, variance):
+    """The rule for a network that predicts the last step's noise, used with one that predicts all of it."""
+    return alpha, beta**0.5, variance**0.5
+
+
+def table_alpha(t, alpha_bar, previous, alpha, beta, variance):
+    beta = ddpm().betas[t].item()
+    return 1 - beta, beta / (1 - alpha_bar) ** 0.5, ((1 - previous) / (1 - alpha_bar) * beta) ** 0.5
+
+
+def ten_steps(name):
+    return end_of_run(listed(10, DDIM, beta_schedule=name))[1]
+
+
+def parameters():
+    sys.path.insert(0, str(ROOT / "solution"))
+    from unet import UNet
+
+    return sum(parameter.numel() for parameter in UNet().parameters())
+
+
+def training_steps():
+    text = (ROOT / "solution" / "train.py").read_text(encoding="utf-8")
+    return int(re.search(r'"--steps", type=positive, default=(\d+)', text)[1])
+
+
+def seconds_a_step():
+    """As printed: a measurement, which no test can repeat."""
+    return float(re.search(r"^\| CPU: .* \| (\S+) s \| \d+ minutes \|$", HANDOUT, re.MULTILINE)[1])
+
+
+# ----- the numbers ----------------------------------------------------------------------------------------------------
+
+
+SENTENCES = [
+    ("It is one file with about {} lines", [round(sum(map(int, re.findall(r"\((\d+) lines?\)", SKELETON))), -1)]),
+    ("A network of {} thousand parameters", [round(parameters() / 1000)]),
+    ("| {:,} steps, the default |", [training_steps()]),
+    ("| {:.0f} minutes |", [training_steps() * seconds_a_step() / 60]),
+    (r"With the default arguments, $\bar\alpha$ ends at {:.1e}.", [ddpm().alphas_cumprod[-1]]),
+    ("with T = 100 leave it at {:.3f}:", [ddpm(num_train_timesteps=100).alphas_cumprod[-1]]),
+    ("the clip touches {} entry", [int((schedule("cosine").betas >= 0.999).sum())]),
+    ("with the clip it is {:.1f}", [schedule("cosine").alphas[-1] ** -0.5]),
+    (
+        "at t = {} for linear, at {} for scaled_linear, at {} for cosine",
+        [below_a_hundredth(name) for name in reference.BETA_SCHEDULES],
+    ),
+    (
+        r"Half-way, at t = 499, cosine has $\bar\alpha$ = {:.3f} where linear has {:.3f}.",
+        [schedule("cosine").alphas_cumprod[499], ddpm().alphas_cumprod[499]],
+    ),
+    ("S = 7 gives {}, {}, {}, {}, {}, {}, {};", listed(7).timesteps.tolist()),
+    ("S = 10 gives {}, {}, ..., {};", [listed(10).timesteps.tolist()[i] for i in (0, 1, -1)]),
+    ("has {} entries for S = 7", [len(range(999, -1, -(1000 // 7)))]),
+    ("gives {} for t = 999, and the list says {}", [999 - 1000 // 7, listed(7).previous_timestep(999)]),
+    ("multiplies every error of the network by {:.0f}", [ddpm().alphas_cumprod[999] ** -0.5]),
+    (r"$\tilde\beta$ is {:.3f}; with `betas[t]` it would be {:.4f}", strided_variances()),
+    ("(at {} for S = 10)", [listed(10).timesteps[-1]]),
+    (r"at $\eta = 0.25$ its standard deviation is too large by a factor of {:.0f}", [0.25**0.5 / 0.25]),
+    ("It should be {:.3f}:", [SD]),
+    (
+        "ends at {:.3f} with linear, {:.3f} with scaled_linear and {:.3f} with cosine",
+        [ten_steps(name) for name in reference.BETA_SCHEDULES],
+    ),
+    ("in 1000 steps the spread ends at {:.3f}, one grey image", [changed(ddpm(), no_noise)]),
+    (
+        "({:.3f} or {:.3f} for {:.3f})",
+        [changed(ddpm(), change) for change in (variance_as_deviation, no_noise, right)],
+    ),
+    ("gives noise ({:.3f} for {:.3f} in", [changed(listed(50), change) for change in (table_alpha, right)]),
+    ("it is {:.1e} nats for a white pixel", [prior_nats()]),
+    ("the factor is {:.2f} in the last step", [dropped_factor(0)]),
+    ("and {:.4f} half-way", [dropped_factor(499)]),
+    ("half-way, only {:.1f} % of the variance", [100 * knowable_share(499)]),
+    (
+        "ends at a spread of {:.3f} instead of {:.3f}",
+        [changed(ddpm(), noise_of_the_step), changed(ddpm(), right)],
+    ),
+]
+
+
+@pytest.mark.parametrize(("sentence", "values"), SENTENCES)
+def test_quoted_number(sentence, values):
+    assert spoken(sentence, values) in HANDOUT
+
+
+def spoken(sentence, values):
+    values = [value.item() if isinstance(value, torch.Tensor) else value for value in values]
+    return sentence.format(*values).replace("e-0", "e-")
+
+
+def test_no_fraction_is_left_out():
+    """Whatever has a decimal point stands in a sentence above, in a table or formula with a test, or is a choice."""
+    rest = re.sub(
+        r"\$\$\n.*?\n\$\$|```.*?```|\(https.*?\)|arXiv [\d.]+|^> .*?$", "", HANDOUT, flags=re.DOTALL | re.MULTILINE
+    )
+    for table in ("| machine |", "| steps S, linear schedule |", "| often printed |"):
+        before, after = rest.split(table)
+        rest = before + after.partition("\n\n")[2]
+    for sentence in SENTENCES:
+        rest = rest.replace(spoken(*sentence), "")
+    sections = re.findall(r"^### (\d\.\d) ", HANDOUT, re.MULTILINE)
+    chosen = {"0.3", "0.4", "0.5", "0.01", "3.11"}  # one pixel's mean and deviation, an eta, a threshold, Python
+    assert {number for number in re.findall(r"\d+\.\d+", rest) if number not in sections} <= chosen
+
+
+def test_table_of_spreads():
+    table = HANDOUT.split("| steps S, linear schedule | ")[1].split("\n\n")[0].splitlines()
+    steps = [int(S) for S in re.findall(r"\d+", table[0])]
+    rows = {name: numbers for name, *numbers in (line.strip("| ").split(" | ") for line in table[2:])}
+    runs = {
+        "DDPM, fixed_large": [[(listed(S, variance_type="fixed_large"), {})] for S in steps],
+        r"DDIM, $\eta$ = 0": [[(listed(S, DDIM), {"eta": 0.0})] for S in steps],
+        r"DDIM, $\eta$ = 1, and DDPM, fixed_small": [[(listed(S, DDIM), {"eta": 1.0}), (listed(S), {})] for S in steps],
+    }
+    assert rows.keys() == runs.keys()
+    for name, columns in runs.items():
+        for printed, both in zip(rows[name], columns, strict=True):
+            for scheduler, options in both:
+                mean, deviation = end_of_run(scheduler, **options)
+                assert f"{deviation:.3f}" == printed and abs(mean - MEAN) < 0.005
+
+
+def test_time_of_a_step_is_of_the_order_that_was_measured_in_training():
+    readme = (CHECKPOINTS / "README.md").read_text(encoding="utf-8")
+    measured = float(re.search(r"\((\d\.\d+) CPU seconds a step", readme)[1])
+    assert 0.5 < seconds_a_step() / measured < 2
+
+
+# ----- the figures ----------------------------------------------------------------------------------------------------
+
+
+@torch.inference_mode()
+def test_losses_of_the_checkpoints():
+    sys.path.insert(0, str(ROOT / "solution"))
+    import data
+    from evaluate import load_checkpoint
+
+    x0 = data.digits(data.DIGITS5K)[0][::20].float() / 127.5 - 1
+    noise = torch.randn(x0.shape, generator=torch.Generator().manual_seed(0))
+    loss, image = {}, {}
+    for kind in reference.PREDICTION_TYPES:
+        model, config = load_checkpoint(CHECKPOINTS / f"{kind}.safetensors")
+        scheduler = ddpm(prediction_type=config["prediction_type"], beta_schedule=config["beta_schedule"])
+        for t in (19, 199, 599, 999):
+            times = torch.full((len(x0),), t)
+            x_t = scheduler.add_noise(x0, noise, times)
+            target = noise if kind == "epsilon" else scheduler.get_velocity(x0, noise, times)
+            output = model(x_t, times)
+            loss[kind, t] = (output - target).square().mean().item()
+            image[kind, t] = (scheduler.predict(output, t, x_t)[0] - x0).square().mean().item()
+    assert loss["epsilon", 999] < loss["epsilon", 19] / 300
+    assert max(loss["v_prediction", t] for t in (19, 199, 599, 999)) < 6 * loss["v_prediction", 199]
+    assert all(0.8 < image["epsilon", t] / image["v_prediction", t] < 1.25 for t in (199, 599))
+    assert image["v_prediction", 999] < 1.3 * image["v_prediction", 599]
+    assert image["epsilon", 999] > 4 * image["v_prediction", 999]
+
+
+def test_the_first_figure_shows_what_its_words_say():
+    """Where the digit is said to be lost, the three schedules have about the same signal left."""
+    left = [signal_to_noise(name)[t] for name, t in (("linear", 500), ("scaled_linear", 700), ("cosine", 800))]
+    assert max(left) < 0.11 and max(left) / min(left) < 1.6

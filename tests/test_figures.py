@@ -1,0 +1,27 @@
+"""The figures are those that `make figures` draws, and it can draw."""
+
+import io
+
+import pytest
+
+from autograder.paths import ROOT
+from autograder.tools import figures
+
+
+def test_all_are_committed():
+    assert {path.name for path in (ROOT / "figures").iterdir()} == {f"{draw.__name__}.png" for draw in figures.FIGURES}
+
+
+@pytest.mark.parametrize("draw", [figures.noising, figures.schedules])  # the others run a network for a while
+def test_drawing(draw):
+    file = io.BytesIO()
+    draw().savefig(file)
+    assert 20_000 < file.tell() < 250_000
+
+
+def test_samples_start_in_noise_and_end_in_range():
+    model, settings = figures.network("v_prediction")
+    noise = figures.torch.randn(2, 1, 28, 28, generator=figures.generator())
+    visited = list(figures.sample(model, figures.DDIMScheduler(**settings), 3, noise))
+    assert [t for t, _, _ in visited] == [999, 666, 332, -1]
+    assert visited[0][1] is noise and visited[-1][1].abs().max() <= 1

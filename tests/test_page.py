@@ -1,0 +1,54 @@
+"""handout.html: every formula is turned, nothing comes from a network, and what cannot be turned is an error."""
+
+import re
+from html import unescape
+
+import pytest
+from handout import CODE, HANDOUT
+
+from autograder.paths import ROOT
+from autograder.tools.page import mathml, render
+
+
+@pytest.fixture(scope="module")
+def page():
+    return render(HANDOUT, ROOT)
+
+
+def test_every_formula_is_turned(page):
+    text = CODE.sub("", HANDOUT)
+    displays = len(re.findall(r"^\$\$$", text, re.MULTILINE)) // 2
+    inlines = (text.count("$") - 4 * displays) // 2
+    assert page.count('MathML" display="block">') == displays
+    assert page.count('MathML" display="inline">') == inlines
+    assert "$" not in re.sub(r"<code>.*?</code>", "", page, flags=re.DOTALL)
+    assert "\\" not in re.sub(r"<code>.*?</code>", "", page, flags=re.DOTALL)
+
+
+def test_nothing_is_loaded(page):
+    assert not re.search(r"<(script|link|iframe|object)\b|url\(|@import|srcset", page)
+    sources = re.findall(r'src="(.{20})', page)
+    assert len(sources) == HANDOUT.count("![") and set(sources) == {"data:image/png;base6"}
+    assert len(page) < 2_000_000
+
+
+def test_links_lead_somewhere(page):
+    links = set(re.findall(r'href="(.*?)"', page))
+    anchors = {link[1:] for link in links if link.startswith("#")}
+    assert anchors and anchors <= set(re.findall(r'id="(.*?)"', page))
+    assert all(link.startswith(("#", "https://")) for link in links)
+
+
+def test_pictures_keep_their_words(page):
+    assert list(map(unescape, re.findall(r'alt="(.*?)"', page))) == re.findall(r"^!\[(.*)\]", HANDOUT, re.MULTILINE)
+
+
+@pytest.mark.parametrize("formula", [r"\nosuchcommand x", r"\mathcal Q", r"\begin{aligned} a &= b \end{aligned}"])
+def test_what_cannot_be_turned_is_an_error(formula):
+    with pytest.raises(ValueError, match=r"no MathML|no letter"):
+        mathml(formula, display=True)
+
+
+def test_a_missing_picture_is_an_error():
+    with pytest.raises(FileNotFoundError):
+        render("# Title\n\n![words](figures/nosuch.png)\n", ROOT)
