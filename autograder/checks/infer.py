@@ -68,6 +68,7 @@ def check_random(student, expect):
 def check_picture(student, expect):
     """The PNG is torchvision's grid of the samples, also for one image and for a number that fills no square."""
     case, run, driven = exact(student, expect, {}, 3, images=4)
+    expect.settle()
     pixels = as_value(measure.pixels(left(run, "output"), NAMES["output"]).astype(np.float32))
     expect.value(pixels, "the picture", "of 4 images")
     if expect.answers:
