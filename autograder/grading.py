@@ -4,12 +4,17 @@ import time
 import traceback
 
 from . import __version__, checks
-from .box import TIER
+from .box.layers import TIERS
 from .box.student import Student
 from .diagnosis import Suspects, diagnose
 from .expected import Expect
+from .paths import ROOT
 from .record import BLOCKED, PASSED, TIMED_OUT, UNGRADED, CheckResult, Failed, GradeRecord
 from .submission import Refused, read
+
+
+class TooWeak(Exception):
+    """This host cannot confine other people's code as the rubric demands; the text says what helps."""
 
 
 def grade(path, box, rubric, public, hidden=None, only=(), progress=lambda title: None):
@@ -18,17 +23,18 @@ def grade(path, box, rubric, public, hidden=None, only=(), progress=lambda title
     public, hidden  recorded Expectations; without hidden ones the grade is provisional
     only            parts to run; all by default
     progress        called with the title of each check before it runs
-    Raises FileNotFoundError when there is no such path. What a student did never raises.
+    Raises FileNotFoundError when there is no such path, and TooWeak. What a student did never raises.
     """
     started = time.monotonic()
+    weakness = strong_enough(path, box, rubric, hidden)
     sets = {"public": public, "hidden": hidden} if hidden else {"public": public}
     entries = [rubric.checks[id] for id in checks.CHECKS if not only or rubric.checks[id].part in only]
     try:
         submission = read(path)
-        results = run(box, rubric, submission, sets, entries, progress)
+        results, runs = run(box, rubric, submission, sets, entries, progress)
         name, notes = submission.name, submission.notes
     except Refused as refused:
-        name, notes = path.name, [f"Refused: {refused}."]
+        name, notes, runs = path.name, [f"Refused: {refused}."], []
         results = [
             result(entry, Failed(BLOCKED, f"not run: the submission was refused, {refused}")) for entry in entries
         ]
@@ -37,11 +43,13 @@ def grade(path, box, rubric, public, hidden=None, only=(), progress=lambda title
         checks=results,
         complete=len(entries) == len(rubric.checks) and hidden is not None,
         provisional=hidden is None,
-        notes=notes,
+        notes=notes + weakness,
+        runs=runs,
         made_with={
             "kit_version": __version__,
             "device": "cpu",
-            "box_tier": TIER,
+            "box_tier": box.tier,
+            "box_not_blocked": box.not_blocked,
             "start_method": box.start_method,
             "hidden_seed": hidden.metadata["seed"] if hidden else None,
         },
@@ -49,8 +57,23 @@ def grade(path, box, rubric, public, hidden=None, only=(), progress=lambda title
     )
 
 
+def strong_enough(path, box, rubric, hidden):
+    """Raise TooWeak where other people's code would run in too weak a box. Returns notes for one's own code there."""
+    minimum = rubric.box["minimum_tier"]
+    if TIERS.index(box.tier) <= TIERS.index(minimum):
+        return []
+    missing = "; ".join(f"{layer}: {why}" for layer, why in box.layers.missing.items() if layer != "spare user")
+    missing = missing or f"not blocked: {', '.join(box.not_blocked)}"
+    if hidden and path.resolve() not in (ROOT / "solution", ROOT / "assignment"):
+        raise TooWeak(
+            f"Not graded: the box reaches tier {box.tier} on this host, and grading others needs {minimum}. {missing}. "
+            "`python -m autograder doctor` explains it; minimum_tier in autograder/rubric.toml lowers the demand."
+        )
+    return [f"The box reaches tier {box.tier} here: enough for your own code only (`python -m autograder doctor`)."]
+
+
 def run(box, rubric, submission, sets, entries, progress):
-    """Results of the checks. One boxed process serves them all; one that ends is replaced for the next check."""
+    """Results of the checks, and facts about each boxed process. One serves all checks; one that ends is replaced."""
     limits = rubric.limits
     folder = box.stage(submission.files)
     budget = time.monotonic() + limits["exact_seconds"]
@@ -73,7 +96,7 @@ def run(box, rubric, submission, sets, entries, progress):
     student.close()
     box.discard(folder)
     diagnose(results, suspects)
-    return list(results.values())
+    return list(results.values()), student.runs
 
 
 def check(student, entry, sets, results, suspects):

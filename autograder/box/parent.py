@@ -1,7 +1,7 @@
 """The warm parent: imports torch once, then forks a boxed process for each request. It holds no secret.
 
 Run as a program, with the number of its control socket. Requests are JSON:
-  {"start": {folder, scratch, limits}}, with three descriptors (requests, replies, output)  ->  {"pid": n}
+  {"start": arguments of worker.enter}, with four descriptors (requests, replies, output, noted)  ->  {"pid": n}
   {"stop": n}  ->  {"status", "maxrss_kb", "cpu_s"}
 `stop` kills the process with all it started, also what left its session or was orphaned: this process is the
 subreaper of everything below it. When the control socket closes, everything ends.
@@ -28,8 +28,10 @@ def prctl(option, value):
 
 def warm():
     """Import and call once what every boxed process needs, in one thread: a fork copies no thread but this one."""
+    import landlock_rules
     import numpy  # noqa: F401  (students use it)
     import torch
+    import worker  # noqa: F401
     from torch._subclasses.fake_tensor import FakeTensorMode
 
     torch.set_num_threads(1)
@@ -37,6 +39,7 @@ def warm():
         torch.linspace(0, 1, 4, device="cuda").sqrt() * torch.ones(4, device="cuda")
     torch.linspace(0, 1, 4, dtype=torch.float64).cumprod(0).float()[torch.tensor([0, 1])].view(-1, 1).sqrt()
     torch.randn(2, generator=torch.Generator().manual_seed(0))
+    landlock_rules.version()  # looks for the C library, with a program that no boxed process may run
     gc.collect()
     gc.freeze()  # keeps the collector of a child from touching, and so copying, every page of this process
 
@@ -49,9 +52,10 @@ def start(control, request, descriptors):
             control.close()
             prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
             os.setsid()
-            import worker
+            import worker  # warm already
 
-            worker.enter(*descriptors, **request)
+            *channel, noted = descriptors
+            worker.enter(*channel, noted=noted, **request)
             status = 0
         finally:
             os._exit(status)
@@ -87,7 +91,7 @@ def main(descriptor):
     with contextlib.suppress(ConnectionError):  # the grader is gone: so is all there was to do
         control.send(b"{}")
         while True:
-            message, descriptors, _, _ = socket.recv_fds(control, 1 << 16, 3)
+            message, descriptors, _, _ = socket.recv_fds(control, 1 << 16, 4)
             if not message:
                 break
             request = json.loads(message)

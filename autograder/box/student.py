@@ -18,7 +18,20 @@ ENDINGS = {
     "timed_out": (TIMED_OUT, "did not return within {seconds} s, so it was stopped"),
     "out_of_time": (TIMED_OUT, "was stopped: the {exact_seconds} s for all checks together are over"),
     "output": (OVER_LIMIT, "printed more than {output_kb} kB"),
+    "scratch": (OVER_LIMIT, "wrote more than {scratch_mb} MB or {scratch_files} files"),
+    "memory": (OVER_LIMIT, "needed more than {memory_mb} MB of memory"),
+    "cpu": (OVER_LIMIT, "brought this part to more than {cpu_seconds} s of processor time"),
 }
+# What an exception says when a limit was hit, and how the student reads it.
+LIMITS_HIT = {
+    "MemoryError": "needed more than {memory_mb} MB of memory",
+    "DefaultCPUAllocator": "needed more than {memory_mb} MB of memory",  # torch has no type of its own for it
+    "[Errno 12]": "needed more than {memory_mb} MB of memory",
+    "[Errno 24]": "opened more than {open_files} files",
+    "[Errno 27]": "wrote a file of more than {file_mb} MB",
+    "can't start new thread": "started more threads than {processes}, or than fit into {memory_mb} MB of memory",
+}
+NOT_ALLOWED = "; in the box there is no network, no other process, and no file to write to but your own"
 
 
 class Value(np.ndarray):
@@ -41,6 +54,7 @@ class Student:
         self.process = None
         self.imported = False  # whether scheduler.py could ever be imported
         self.facts = {}
+        self.runs = []  # facts of each process that has ended
 
     def DDPMScheduler(self, **kwargs):
         return self.construct("DDPMScheduler", kwargs)
@@ -81,7 +95,7 @@ class Student:
             reply = self.process.ask(request, *arguments, seconds=min(seconds, left))
             status, value = reply
         except Ended as end:
-            self.facts = {"ended": end.why, **(end.facts or {})}
+            self.facts = end.facts or {}
             why = "out_of_time" if end.why == "timed_out" and left < seconds else end.why
             raise self.ending(shown, why, seconds) from None
         except (wire.WireError, ValueError, TypeError):
@@ -98,6 +112,8 @@ class Student:
             verdict, text = ENDINGS[why]
             return Failed(verdict, f"{shown} {text.format(seconds=seconds, **self.limits)}")
         status = self.facts.get("status")
+        if (status or 0) < 0 and self.facts.get("cpu_s", 0) >= self.limits["cpu_seconds"]:
+            return self.ending(shown, "cpu", seconds)
         names = {number.value: number.name for number in signal.Signals}
         how = f"with exit status {status}"
         if (status or 0) < 0:
@@ -114,9 +130,11 @@ class Student:
             what = text if text.startswith(("TODO", "The class")) else shown
             line = f" (scheduler.py line {error['line']})" if error["line"] else ""
             return Failed(NOT_IMPLEMENTED, f"{what} is not implemented yet{line}", types=types)
-        if "MemoryError" in types or "DefaultCPUAllocator" in text:  # torch has no type of its own for it
-            return Failed(OVER_LIMIT, f"{shown} needed more than {self.limits['memory_mb']} MB of memory", types=types)
-        return Failed(CRASHED, f"{shown} raised {types[0]} at {where}", text, types)
+        for sign, what in LIMITS_HIT.items():
+            if sign in types or sign in text:
+                return Failed(OVER_LIMIT, f"{shown} {what.format(**self.limits)}", types=types)
+        why = NOT_ALLOWED if "PermissionError" in types else ""
+        return Failed(CRASHED, f"{shown} raised {types[0]} at {where}{why}", text, types)
 
     def printed(self):
         """What was printed since the last call."""
@@ -125,6 +143,8 @@ class Student:
     def close(self):
         if self.process:
             self.process.close()
+            self.runs.append(self.process.facts)
+            self.process = None
 
 
 class Scheduler:
