@@ -9,8 +9,26 @@ from .box.student import Student
 from .diagnosis import Suspects, diagnose
 from .expected import Expect
 from .paths import ROOT
-from .record import BLOCKED, PASSED, TIMED_OUT, UNGRADED, CheckResult, Failed, GradeRecord
+from .record import (
+    BAD_OUTPUT,
+    BLOCKED,
+    CRASHED,
+    NOT_IMPLEMENTED,
+    PASSED,
+    TIMED_OUT,
+    UNGRADED,
+    CheckResult,
+    Failed,
+    GradeRecord,
+)
 from .submission import Refused, read
+
+# What a student hears of a hidden case when the rest of it came from the student's own code.
+UNTOLD = {
+    CRASHED: "your code raised an exception or ended its process",
+    NOT_IMPLEMENTED: "something is not implemented yet",
+    BAD_OUTPUT: "a result is not the kind of tensor or number that it must be",
+}
 
 
 class TooWeak(Exception):
@@ -123,8 +141,9 @@ def check(student, entry, sets, results, suspects):
         output = student.printed()
         if name == "public":
             printed = output
-        elif failed:  # hidden numbers stay hidden, also those that were printed
-            failed = Failed(failed.verdict, f"{failed.message} (on a hidden case)")
+        elif failed:  # hidden numbers stay hidden, also those that were printed, or made the name of an exception
+            told = UNTOLD.get(failed.verdict, failed.message)
+            failed = Failed(failed.verdict, f"{told} (on a hidden case)")
         if failed:
             break
     return result(entry, failed, evidence, printed, student.facts, time.monotonic() - started)

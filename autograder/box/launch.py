@@ -1,11 +1,12 @@
 """How a boxed process comes into being: forked from a warm parent, or spawned as a fresh interpreter.
 
 Both launchers take (arguments, output, noted) and return (requests, replies, kill, resident): the two ends of the
-channel, a function that kills the process with all it started and returns the facts about it, and one that says how
-many bytes of memory it takes now, or None where its address space is limited anyway.
+channel, replies unbuffered; a function that kills the process with all it started and returns the facts about it; and
+one that says how many bytes of memory it takes now, or None where its address space is limited anyway.
 """
 
 import contextlib
+import io
 import json
 import os
 import socket
@@ -66,7 +67,7 @@ class Parent:
         finally:
             os.close(their_requests)
             os.close(their_replies)
-        return open(requests, "wb"), open(replies, "rb"), lambda: self.ask({"stop": pid}), lambda: None
+        return open(requests, "wb"), open(replies, "rb", 0), lambda: self.ask({"stop": pid}), lambda: None
 
     def ask(self, request, descriptors=()):
         with self.lock:
@@ -100,13 +101,14 @@ class Spawner:
             [*self.prefix, sys.executable, "-I", HERE / "worker.py", json.dumps(arguments)],
             env={**ENVIRONMENT, **{key: os.environ[key] for key in ("SYSTEMROOT",) if key in os.environ}},
             pass_fds=[noted.fileno()] if confined else [],
+            bufsize=0,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=output,
             start_new_session=True,
             **as_user(self.user),
         )
-        return child.stdin, child.stdout, lambda: kill(child), lambda: resident(child.pid)
+        return io.BufferedWriter(child.stdin), child.stdout, lambda: kill(child), lambda: resident(child.pid)
 
 
 def kill(child):

@@ -3,8 +3,15 @@ when it breaks a limit. It knows neither what is asked nor which answer is right
 
 import contextlib
 import os
+import struct
 import threading
 import time
+
+try:
+    import fcntl
+    import termios
+except ImportError:  # Windows
+    termios = None
 
 from . import scratch, wire
 from .launch import BoxError
@@ -69,6 +76,8 @@ class Process:
         if self.flooded():  # faster than the watchdog looks, and to be charged to this call
             self.end("output")
             raise Ended(self.why, self.facts)
+        if self.unread():  # replies to nothing; the next question must not take them for its own
+            raise wire.WireError("more than one reply")
         return reply
 
     def watch(self):
@@ -91,6 +100,13 @@ class Process:
         if memory and memory > (self.limits["memory_mb"] + self.limits["torch_mb"]) << 20:
             return "memory"
         return None
+
+    def unread(self):
+        """How many bytes have arrived that nobody asked for; 0 where that cannot be told."""
+        if not termios:
+            return 0
+        waiting = struct.pack("i", 0)
+        return struct.unpack("i", fcntl.ioctl(self.replies, termios.FIONREAD, waiting))[0]
 
     def flooded(self):
         """Whether more was printed since the last look than may be."""

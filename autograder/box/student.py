@@ -31,6 +31,12 @@ LIMITS_HIT = {
     "[Errno 27]": "wrote a file of more than {file_mb} MB",
     "can't start new thread": "started more threads than {processes}, or than fit into {memory_mb} MB of memory",
 }
+# What tensors may hold, as torch calls it; complex numbers are an answer to nothing, but a readable one.
+DTYPES = (
+    "float64", "float32", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8", "bool", "complex64",
+    "complex128",
+)  # fmt: skip
+SHOWN = 100  # characters of what the box says that a message repeats
 NOT_ALLOWED = "; in the box there is no network, no other process, and no file to write to but your own"
 
 
@@ -123,8 +129,9 @@ class Student:
     def exception(self, shown, error):
         """An exception of the student's code, as Failed: its type, and where in their file it was raised."""
         types = error["types"] if isinstance(error["types"], (tuple, list)) else ()
-        types = [name for name in types if isinstance(name, str)] or ["an exception"]
-        text, code = str(error["text"]), error.get("code", "")
+        types = [name[:SHOWN] for name in types if isinstance(name, str)] or ["an exception"]
+        text, code = str(error["text"])[: 5 * SHOWN], str(error["code"])[: 2 * SHOWN]
+        error["line"] = error["line"] if type(error["line"]) is int else None
         where = f"scheduler.py line {error['line']}: {code}" if error["line"] else "scheduler.py"
         if "NotImplementedError" in types:
             what = text if text.startswith(("TODO", "The class")) else shown
@@ -162,9 +169,10 @@ class Scheduler:
             sent = [parcel(value) for value in args], {key: parcel(value) for key, value in kwargs.items()}
             reply = self._student.ask(f"{name}(...)", "call", self._ref, name, *sent)
             if not (isinstance(reply, tuple) and len(reply) == 2):
+                self._student.process.end("nonsense")
                 raise Failed(BAD_OUTPUT, f"{name}(...) sent something that is not a result")
             result, intact = reply
-            if not intact:
+            if intact is not True:
                 raise Failed(WRONG, f"{name}(...) changes one of its input tensors in place; work on a new tensor")
             return rebuild(result, f"{name}(...)")
 
@@ -173,7 +181,10 @@ class Scheduler:
     def on_cuda(self, name, *args, **kwargs):
         """The device that the result of a method has for CUDA inputs, or "mismatch", or "undecided"."""
         sent = [parcel(value, "cuda") for value in args], {k: parcel(v, "cuda") for k, v in kwargs.items()}
-        return self._student.ask(f"{name}(...) with CUDA tensors", "call_on_cuda", self._ref, name, *sent)
+        device = self._student.ask(f"{name}(...) with CUDA tensors", "call_on_cuda", self._ref, name, *sent)
+        if device not in ("cuda", "cpu", "mismatch", "undecided"):
+            raise Failed(BAD_OUTPUT, f"{name}(...) with CUDA tensors sent something that is not a result")
+        return device
 
 
 class strided:
@@ -192,20 +203,26 @@ def parcel(value, device="cpu"):
     return value
 
 
-def rebuild(value, what):
+def rebuild(value, what, depth=2):
     """What came out of the box as Value arrays, numbers or tuples of them. Raises Failed for anything else."""
     if isinstance(value, wire.Tensor):
         try:
             return array(value)
-        except (TypeError, ValueError, AttributeError):
+        except (TypeError, ValueError, AttributeError, OverflowError):
             raise Failed(BAD_OUTPUT, f"{what} sent a tensor that cannot be read") from None
-    if isinstance(value, tuple):
-        return tuple(rebuild(item, what) for item in value)
-    return value
+    if isinstance(value, wire.Other):
+        if not isinstance(value.type, str):
+            raise Failed(BAD_OUTPUT, f"{what} sent something that is not a result")
+        return wire.Other(value.type[:SHOWN])
+    if isinstance(value, tuple) and depth:
+        return tuple(rebuild(item, what, depth - 1) for item in value)
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    raise Failed(BAD_OUTPUT, f"{what} sent something that is not a result")
 
 
 def array(tensor):
-    if tensor.device != "cpu" or any(size < 0 for size in tensor.shape):
+    if tensor.device != "cpu" or tensor.dtype not in DTYPES or any(size < 0 for size in tensor.shape):
         raise ValueError
     if tensor.dtype == "bfloat16":  # numpy has none: its 16 bits are the upper half of a float32
         data = (np.frombuffer(tensor.data, np.uint16).astype(np.uint32) << 16).view(np.float32)
