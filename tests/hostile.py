@@ -260,10 +260,10 @@ def main():
         scene = Scene(box, public)
         for name in options.attacks or names():
             entry = EXPECTATIONS[name]
-            unsafe = not (options.tier in entry.get("stopped_by", "AB") or entry.get("tried_unconfined", True))
+            unsafe = not (box.tier in entry.get("stopped_by", "AB") or entry.get("tried_unconfined", True))
             if not unsafe:
                 outcome = run(name, scene, rubric, public, hidden, only=("forward",) if "*" not in str(entry) else ())
-                print(json.dumps(asdict(outcome) | {"problems": problems(outcome, options.tier)}), flush=True)
+                print(json.dumps(asdict(outcome) | {"problems": problems(outcome, box.tier)}), flush=True)
         scene.close()
 
 

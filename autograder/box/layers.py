@@ -106,7 +106,7 @@ def bubblewrap(user, missing):
         command = [*Layers(path).prefix(spool), sys.executable, "-I", "-S", "-c", ""]
         tried = subprocess.run(command, cwd="/", capture_output=True, text=True, **as_user(user))
     if tried.returncode:
-        said = (tried.stderr.strip().splitlines() or ["no reason given"])[-1]
+        said = (tried.stderr.strip().splitlines() or ["no reason given"])[-1].partition(", likely")[0][:150]
         missing["bubblewrap"] = (
             f"bwrap does not work here ({said}). Containers forbid it as a rule; on Ubuntu 23.10 and later "
             "`sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0` allows it"
