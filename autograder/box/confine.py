@@ -46,7 +46,9 @@ def confine(limits, readable, scratch, landlock, seccomp, gpu=False, noted=None)
     if landlock:
         landlock_rules.restrict(readable, scratch, gpu)
     if noted is not None and landlock and seccomp:  # otherwise much of it is allowed
-        sys.addaudithook(note_refusals(noted, (*readable, *landlock_rules.OWN, *landlock_rules.DEVICES, scratch)))
+        here = str(Path(__file__).parent)  # tracebacks look for the lines of our own files, in vain
+        known = (*readable, *landlock_rules.OWN, *landlock_rules.DEVICES, scratch, here)
+        sys.addaudithook(note_refusals(noted, known))
     if seccomp:
         seccomp_rules.restrict(gpu)
 

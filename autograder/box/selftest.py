@@ -15,7 +15,7 @@ NAMES = {name: value.__doc__ for name, value in vars(Canary).items() if name.sta
 SECONDS = 30
 
 
-def not_blocked(box):
+def not_blocked(box, gpu=False):
     """What student code can do in this box although it should not, in words. Raises BoxError if it cannot be told."""
     if not (box.layers.bubblewrap or box.layers.landlock or box.layers.seccomp):
         return list(NAMES.values())
@@ -24,7 +24,7 @@ def not_blocked(box):
         os.chmod(outside, 0o777)  # what the box does not close, nothing else closes
         hidden = Path(outside, "hidden")
         hidden.write_text("secret", encoding="utf-8")
-        process = box.start(folder)
+        process = box.start(folder, gpu=gpu)
         try:
             worked = attempts(process, str(hidden), box.secrets, outside, listeners)
         except (Ended, WireError, ValueError, TypeError) as error:
