@@ -36,8 +36,9 @@ skeleton: ## generate assignment/ from solution/
 record: ## record the expectations anew, public and hidden
 	@$(PYTHON) -m autograder.tools.record
 
-bench: $(HIDDEN) ## time grading beside plain pytest and beside no box at all, and training beside a plain loop
+bench: $(HIDDEN) ## time grading beside plain pytest, the box beside a bare fork, and training beside a plain loop
 	@$(DEV) -m autograder.tools.bench
+	@$(DEV) -m autograder.tools.bench_box
 	@$(DEV) -m autograder.tools.bench_train
 
 clean: ## remove what can be made again (not course/, which holds the seed)

@@ -91,13 +91,15 @@ def strong_enough(path, box, rubric, hidden):
 
 
 def run(box, rubric, submission, sets, entries, progress):
-    """Results of the checks, and facts about each boxed process. One serves all checks; one that ends is replaced."""
+    """Results of the checks, and facts about each boxed process. One process serves the public cases of all checks and
+    another the hidden ones: what a public case prints is shown, and must not have seen a hidden input. One that ends is
+    replaced."""
     limits = rubric.limits
     folder = box.stage(submission.files)
     budget = time.monotonic() + limits["exact_seconds"]
     results, suspects = {}, {}
     stopper = None  # why nothing more is run
-    student = Student(box, folder, limits, until=budget)
+    students = {name: Student(box, folder, limits, until=budget) for name in sets}
     for entry in entries:
         progress(entry.title)
         if time.monotonic() > budget:
@@ -107,26 +109,28 @@ def run(box, rubric, submission, sets, entries, progress):
         if len(timed_out) >= limits["timeouts_per_part"]:
             reason = f"not run: {' and '.join(timed_out)} timed out"
         results[entry.id] = (
-            result(entry, Failed(BLOCKED, reason)) if reason else check(student, entry, sets, results, suspects)
+            result(entry, Failed(BLOCKED, reason)) if reason else check(students, entry, sets, results, suspects)
         )
-        if not student.imported and results[entry.id].verdict != UNGRADED and not stopper:
+        if not students["public"].imported and results[entry.id].verdict != UNGRADED and not stopper:
             stopper = f"not run: scheduler.py could not be imported (see {entry.id})"
-    student.close()
+    for student in students.values():
+        student.close()
     box.discard(folder)
     diagnose(results, suspects)
-    return list(results.values()), student.runs
+    return list(results.values()), [run for student in students.values() for run in student.runs]
 
 
-def check(student, entry, sets, results, suspects):
+def check(students, entry, sets, results, suspects):
     """Run one check on public and then on hidden cases; the first failure decides."""
     started = time.monotonic()
-    student.facts = {}
     failed, evidence, printed = None, None, ""
 
     def passed(id):
         return id in results and results[id].verdict == PASSED
 
     for name, expectations in sets.items():
+        student = students[name]
+        student.facts = {}
         expect = Expect(expectations, entry.id, entry.tolerance, passed, name == "public")
         try:
             checks.run(entry.id, student, expect)

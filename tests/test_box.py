@@ -168,6 +168,34 @@ class DDPMScheduler:
         student.close()
 
 
+def test_two_live_processes_end_apart(rubric):
+    """What one of them left behind does not outlive it, and the other goes on."""
+    code = (
+        ECHO
+        + b"""
+    def previous_timestep(self, n):
+        if os.fork() == 0:
+            if os.fork() == 0:
+                import time
+                time.sleep(600)
+            os._exit(0)
+        return n
+"""
+    )
+    with Box(rubric.limits, Layers()) as box:
+        folder = box.stage({"scheduler.py": code.replace(b"class DDIMScheduler(DDPMScheduler): pass", b"")})
+        one, other = Student(box, folder, rubric.limits), Student(box, folder, rubric.limits)
+        before = descendants(box.parent.process.pid)
+        schedulers = one.DDPMScheduler(), other.DDPMScheduler()
+        assert schedulers[0].previous_timestep(3) == 3
+        pid = schedulers[1].step(1)
+        one.close()
+        assert descendants(box.parent.process.pid) == [*before, pid]
+        assert schedulers[1].step(1) == pid
+        other.close()
+        assert descendants(box.parent.process.pid) == before
+
+
 def test_the_spawn_path_gives_the_same_and_leaves_nothing(rubric):
     before = descendants(os.getpid())
     with Box(rubric.limits, start="spawn") as box:

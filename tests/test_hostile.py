@@ -165,3 +165,14 @@ def test_a_host_that_cannot_confine_refuses_to_grade_others(weak_box, rubric, pu
         record = grade(path, weak_box, changed, public, expectations, only=("schedule",))
         assert record.made_with["box_tier"] == "E" and record.made_with["box_not_blocked"]
         assert any("tier E" in note for note in record.notes) == (demand == "B")
+
+
+def test_the_readmes_table_says_what_each_tier_stops():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    rows = [line for line in text.splitlines() if line.startswith("| ")]
+    for kind in {entry["kind"] for entry in hostile.EXPECTATIONS.values()}:
+        entries = [entry for entry in hostile.EXPECTATIONS.values() if entry["kind"] == kind]
+        stopped = [sum(tier in entry.get("stopped_by", "AB") for entry in entries) for tier in "ABE"]
+        row = next(row for row in rows if row.startswith(f"| {kind}:"))
+        assert [int(cell) for cell in row.split("|")[2:6]] == [len(entries), *stopped], kind
+    assert f"{len(hostile.EXPECTATIONS)} hostile submissions" in text

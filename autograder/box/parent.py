@@ -64,19 +64,20 @@ def start(control, request, descriptors):
     return {"pid": pid}
 
 
-def stop(pid):
-    """Kill everything below this process and reap it. Returns the facts about `pid`."""
+def stop(pid, alive):
+    """Kill a process with all it started or left behind, and reap them. Returns the facts about `pid`.
+
+    alive  the other processes that were started; what is below this one and is none of them has no business here
+    """
     facts = {"status": None, "maxrss_kb": 0, "cpu_s": 0.0}
-    while True:
-        for child in children():
+    while doomed := [child for child in children() if child not in alive]:
+        for child in doomed:
             os.kill(child, signal.SIGKILL)
-        try:
-            done, status, usage = os.wait4(-1, 0)
-        except ChildProcessError:
-            return facts
-        if done == pid:
-            cpu = round(usage.ru_utime + usage.ru_stime, 3)
-            facts = {"status": os.waitstatus_to_exitcode(status), "maxrss_kb": usage.ru_maxrss, "cpu_s": cpu}
+            _, status, usage = os.wait4(child, 0)
+            if child == pid:
+                cpu = round(usage.ru_utime + usage.ru_stime, 3)
+                facts = {"status": os.waitstatus_to_exitcode(status), "maxrss_kb": usage.ru_maxrss, "cpu_s": cpu}
+    return facts
 
 
 def children():
@@ -87,6 +88,7 @@ def children():
 def main(descriptor):
     prctl(PR_SET_CHILD_SUBREAPER, 1)
     control = socket.socket(fileno=descriptor)
+    alive = set()  # processes that were started and not yet stopped
     warm()
     with contextlib.suppress(ConnectionError):  # the grader is gone: so is all there was to do
         control.send(b"{}")
@@ -95,9 +97,14 @@ def main(descriptor):
             if not message:
                 break
             request = json.loads(message)
-            reply = start(control, request["start"], descriptors) if "start" in request else stop(request["stop"])
+            if "start" in request:
+                reply = start(control, request["start"], descriptors)
+                alive.add(reply["pid"])
+            else:
+                alive.discard(request["stop"])
+                reply = stop(request["stop"], alive)
             control.send(json.dumps(reply).encode())
-    stop(0)
+    stop(0, alive=())
     os._exit(0)  # nothing to tidy, and the exit handlers of torch's parts are slow and talkative
 
 
