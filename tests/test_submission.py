@@ -153,15 +153,6 @@ def test_bomb_is_read_no_further_than_the_cap(tmp_path):
         read(path)
 
 
-def claimed_sizes():
-    """Archives of a few hundred kB at most, and what they claim or are packed from."""
-    yield "zip", lambda path: bomb_zip(path, [("a.bin", 150 << 20), ("b.bin", 150 << 20)]), "unpacks to more than"
-    yield "tar.gz", lambda path: bomb_tar(path, tarfile.REGTYPE), "unpacks to more than"
-    # Python's tarfile reads the whole of such a header into memory.
-    yield "pax", lambda path: bomb_tar(path, tarfile.XHDTYPE), "unpacks to more than"
-    yield "longname", lambda path: bomb_tar(path, tarfile.GNUTYPE_LONGNAME), "unpacks to more than"
-
-
 def bomb_zip(path, members):
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as file:
         file.writestr("scheduler.py", CODE)
@@ -180,14 +171,21 @@ def bomb_tar(path, kind):
             file.write(bytes(1 << 20))
 
 
-@pytest.mark.parametrize(
-    ("make", "reason"), [case[1:] for case in claimed_sizes()], ids=[c[0] for c in claimed_sizes()]
-)
-def test_bombs_are_refused_before_they_are_unpacked(tmp_path, kind, make, reason):
-    make(tmp_path / "work")
+# Python's tarfile reads the whole of a pax or longname header into memory.
+BOMBS = {
+    "zip": lambda path: bomb_zip(path, [("a.bin", 150 << 20), ("b.bin", 150 << 20)]),
+    "tar.gz": lambda path: bomb_tar(path, tarfile.REGTYPE),
+    "pax": lambda path: bomb_tar(path, tarfile.XHDTYPE),
+    "longname": lambda path: bomb_tar(path, tarfile.GNUTYPE_LONGNAME),
+}
+
+
+@pytest.mark.parametrize("kind", BOMBS)
+def test_bombs_are_refused_before_they_are_unpacked(tmp_path, kind):
+    BOMBS[kind](tmp_path / "work")
     tracemalloc.start()
     started = time.monotonic()
-    with pytest.raises(Refused, match=reason):
+    with pytest.raises(Refused, match="unpacks to more than"):
         read(tmp_path / "work")
     assert time.monotonic() - started < 5
     assert tracemalloc.get_traced_memory()[1] < 50 << 20
