@@ -7,13 +7,14 @@ from pathlib import Path
 from rich.console import Console
 
 from . import __version__, checks, given, measure
-from .box import Box
+from .box import Box, BoxError
+from .box.host import doctor, strongest
 from .debug import script
 from .diagnosis import catalogue
 from .expected import Expectations, ExpectationsError
 from .files import write
-from .grading import grade
-from .paths import HIDDEN, PUBLIC
+from .grading import TooWeak, grade
+from .paths import HIDDEN, PUBLIC, SECRETS
 from .record import UNGRADED
 from .reports import gradescope, html, junit, mistakes, terminal
 from .rubric import Rubric
@@ -43,6 +44,8 @@ def main(arguments=None):
     command.add_argument("check", choices=checks.CHECKS, metavar="CHECK", help=", ".join(checks.CHECKS))
     command.add_argument("--submission", type=Path, default=Path("assignment"))
     command.set_defaults(run=run_debug)
+    command = commands.add_parser("doctor", help="say how well this host can confine student code, and what would help")
+    command.set_defaults(run=run_doctor)
     command = commands.add_parser("mistakes", help="list the known mistakes, for staff")
     command.set_defaults(run=run_mistakes)
     options = parser.parse_args(arguments)
@@ -64,12 +67,16 @@ def run_grade(options):
         errors.print(str(error), style="red", soft_wrap=True)
         return NOT_GRADED
     trains = not options.only or "training" in options.only
-    with Box(rubric.limits) as box, errors.status("Starting the box") as status:
-        gpu = measure.gpu() if trains and options.device != "cpu" else None
-        if options.device == "cuda" and not gpu:
-            errors.print("This machine has no CUDA device; --device cpu or auto trains on the CPU.", style="red")
-            return USAGE
-        record = grade(options.submission, box, rubric, public, hidden, options.only, status.update, gpu)
+    try:
+        with errors.status("Starting the box") as status, strongest(rubric.limits, SECRETS) as box:
+            gpu = measure.gpu() if trains and options.device != "cpu" else None
+            if options.device == "cuda" and not gpu:
+                errors.print("This machine has no CUDA device; --device cpu or auto trains on the CPU.", style="red")
+                return USAGE
+            record = grade(options.submission, box, rubric, public, hidden, options.only, status.update, gpu)
+    except (BoxError, TooWeak) as error:
+        errors.print(str(error), style="red", soft_wrap=True)
+        return NOT_GRADED
     write(options.out / "results.json", gradescope.render(record))
     write(options.out / "junit.xml", junit.render(record))
     write(options.out / "report.html", html.render(record, rubric))
@@ -89,6 +96,13 @@ def run_debug(options):
     with Box(rubric.limits) as box:
         folder = box.stage(given.files() | submission.files)
         print(script(options.check, box, folder, options.submission.resolve(), rubric, public), end="")
+    return GRADED
+
+
+def run_doctor(options):
+    rubric = Rubric.load()
+    with strongest(rubric.limits, SECRETS) as box:
+        print(*doctor(box, rubric.box["minimum_tier"]), sep="\n")
     return GRADED
 
 

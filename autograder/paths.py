@@ -10,3 +10,5 @@ COURSE = ROOT / "course"  # the course seed and what is made from it: outside gi
 HIDDEN = COURSE / "hidden.safetensors"
 RUBRIC = PACKAGE / "rubric.toml"
 MISTAKES = PACKAGE / "mistakes.toml"
+# What student code must never read, where it exists.
+SECRETS = (ROOT / "solution" / "scheduler.py", COURSE / "seed", HIDDEN, PUBLIC)

@@ -90,7 +90,8 @@ class GradeRecord:
     complete      every part and every case was run
     provisional   hidden cases were not run
     notes         what was ignored or assumed when the submission was read
-    made_with     kit version, box tier, start method, device, fingerprint of the hidden seed
+    made_with     kit version, box tier and what it does not block, start method, device, fingerprint of the hidden seed
+    runs          for staff: facts of each boxed process (how it ended, its times, peak memory, what it was denied)
     """
 
     submission: str
@@ -99,6 +100,7 @@ class GradeRecord:
     provisional: bool
     notes: list[str]
     made_with: dict
+    runs: list[dict] = field(default_factory=list)
     seconds: float = 0.0
 
     @property

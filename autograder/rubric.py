@@ -25,6 +25,7 @@ class Entry:
 @dataclass
 class Rubric:
     limits: dict
+    box: dict
     parts: dict
     checks: dict
 
@@ -32,4 +33,4 @@ class Rubric:
     def load(cls, path=RUBRIC):
         data = tomllib.loads(path.read_text(encoding="utf-8"))
         checks = {id: Entry(id, **fields) for id, fields in data["checks"].items()}
-        return cls(data["limits"], data["parts"], checks)
+        return cls(data["limits"], data["box"], data["parts"], checks)

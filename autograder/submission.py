@@ -1,16 +1,20 @@
 """Intake: what a student handed in, reduced to the few files that are taken. Nothing is ever extracted to disk."""
 
 import tarfile
+import unicodedata
 import zipfile
+import zlib
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
+
+from . import archives
+from .archives import MAX_MEMBERS, Refused, shown
+
+__all__ = ["ACCEPTED", "Refused", "Submission", "read"]
 
 ACCEPTED = {"scheduler.py": 200_000, "infer.py": 200_000, "report.ipynb": 10_000_000}  # bytes at most
-MAX_MEMBERS = 2_000
-
-
-class Refused(Exception):
-    """A submission that is graded 0, with this reason."""
+DAMAGED = (OSError, EOFError, NotImplementedError, RuntimeError, ValueError, zlib.error, zipfile.BadZipFile)
 
 
 @dataclass
@@ -27,57 +31,80 @@ def read(path):
     path = Path(path)
     if not path.exists():
         raise FileNotFoundError(path)
-    submission = Submission(path.resolve().name)
+    submission = Submission(shown(path.resolve().name))
     try:
-        members = list(limited(folder(path) if path.is_dir() else archive(path)))
-    except (OSError, zipfile.BadZipFile, tarfile.TarError, EOFError, NotImplementedError, RuntimeError) as error:
-        raise Refused(f"{path.name} cannot be read ({error})") from None
-    take(submission, members)
-    if "scheduler.py" not in submission.files:
-        raise Refused("there is no scheduler.py in it")
+        with folder(path) if path.is_dir() else archives.members(path) as members:
+            take(submission, members)
+    except (*DAMAGED, tarfile.TarError) as error:
+        raise Refused(f"{submission.name} cannot be read ({shown(str(error))})") from None
     return submission
 
 
-def limited(members):
-    for count, member in enumerate(members):
-        if count >= MAX_MEMBERS:
-            raise Refused(f"it holds more than {MAX_MEMBERS} files")
-        parts = member[0]
-        if ".." in parts or PurePosixPath(*parts).is_absolute():
-            raise Refused(f"it holds a path that leads outside: {'/'.join(parts)}")
-        yield member
-
-
 def take(submission, members):
-    """Keep the accepted names, at the top or in one common folder; list the rest as ignored."""
+    """Keep the accepted names, at the top or in one common folder; list the rest as ignored. Raises Refused."""
     nested = {parts[0] for parts, _ in members if len(parts) > 1}
     top = {parts[0] for parts, _ in members if len(parts) == 1}
     depth = 0 if top & ACCEPTED.keys() or len(nested) != 1 else 1
     if depth:
-        submission.notes.append(f"The files were taken from the folder {nested.pop()}/.")
-    ignored = set()
-    for parts, load in sorted(members, key=lambda member: member[0]):
-        name = parts[-1]
-        if len(parts) != depth + 1 or name not in ACCEPTED or load is None:
-            ignored.add("/".join(parts[: depth + 1]) + "/" * (len(parts) > depth + 1))
-            continue
-        if name in submission.files:
-            raise Refused(f"it holds {name} more than once")
-        data = load(ACCEPTED[name] + 1)
-        if len(data) > ACCEPTED[name]:
-            raise Refused(f"{name} is larger than {ACCEPTED[name] // 1000} kB")
-        submission.files[name] = data
+        submission.notes.append(f"The files were taken from the folder {shown(nested.pop())}/.")
+    candidates = [(parts[-1], load) for parts, load in members if len(parts) == depth + 1]
+    refuse_twins([name for name, _ in candidates])
+    for name, load in sorted(candidates, key=lambda candidate: candidate[0]):
+        if name in ACCEPTED:
+            data = load(ACCEPTED[name] + 1)
+            if len(data) > ACCEPTED[name]:
+                raise Refused(f"{name} is larger than {ACCEPTED[name] // 1000} kB")
+            submission.files[name] = data
+    if "scheduler.py" not in submission.files:
+        alike = next((shown(name) for name, _ in candidates if folded(name) == "scheduler.py"), None)
+        raise Refused("there is no scheduler.py in it" + (f", but {alike}; rename it" if alike else ""))
+
+    paths = {parts for parts, _ in members}
+    ignored = {
+        "/".join(parts[: depth + 1]) + "/" * (len(parts) > depth + 1)
+        for parts in paths
+        if len(parts) != depth + 1 or parts[-1] not in ACCEPTED
+    }
     if ignored:
         more = f" and {len(ignored) - 5} more" if len(ignored) > 5 else ""
-        taken = ", ".join(submission.files) or "nothing"
-        submission.notes.append(f"Taken: {taken}. Not looked at: {', '.join(sorted(ignored)[:5])}{more}.")
+        names = ", ".join(map(shown, sorted(ignored)[:5]))
+        submission.notes.append(f"Taken: {', '.join(submission.files)}. Not looked at: {names}{more}.")
 
 
-# Members are (path parts, load); load(limit) returns at most `limit` bytes, and is None for what is no regular file.
+def refuse_twins(names):
+    """Raise Refused where it depends on the file system, or on the order, which of two files is meant."""
+    seen = {}
+    for name in names:
+        alike = folded(name)
+        if alike in ACCEPTED and alike in seen:
+            other = seen[alike]
+            raise Refused(
+                f"it holds {shown(name)} more than once"
+                if other == name
+                else f"it holds both {shown(other)} and {shown(name)}"
+            )
+        seen[alike] = name
 
 
+def folded(name):
+    """What file systems that ignore case and forms of letters take a name for."""
+    return unicodedata.normalize("NFKC", name).casefold()
+
+
+@contextmanager
 def folder(path):
-    """Two levels: deeper ones are never taken."""
+    """Members of a folder like those of an archive, two levels deep: deeper ones are never taken."""
+    yield list(limited(entries(path)))
+
+
+def limited(members):
+    for count, member in enumerate(members, 1):
+        if count > MAX_MEMBERS:
+            raise Refused(f"it holds more than {MAX_MEMBERS} files")
+        yield member
+
+
+def entries(path):
     for entry in path.iterdir():
         if entry.is_dir() and not entry.is_symlink():
             yield from (((entry.name, inner.name), loader(inner)) for inner in entry.iterdir())
@@ -86,36 +113,12 @@ def folder(path):
 
 
 def loader(entry):
-    if entry.is_symlink() or not entry.is_file():
-        return None
+    """What reads a file of a folder; a link is never followed, and nothing but a regular file is opened."""
 
     def load(limit):
+        if entry.is_symlink() or not entry.is_file():
+            raise Refused(f"{shown(entry.name)} is a link or another special file; hand in the file itself")
         with open(entry, "rb") as file:
             return file.read(limit)
 
     return load
-
-
-def archive(path):
-    if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as file:
-            for info in file.infolist():
-                if not info.is_dir():
-                    regular = (info.external_attr >> 28) in (0, 0o10)
-                    yield PurePosixPath(info.filename).parts, kept(file.open, info) if regular else None
-    elif tarfile.is_tarfile(path):
-        with tarfile.open(path) as file:
-            for info in file:
-                if not info.isdir():
-                    yield PurePosixPath(info.name).parts, kept(file.extractfile, info) if info.isfile() else None
-    else:
-        raise Refused(f"{path.name} is neither a folder nor a zip or tar file")
-
-
-def kept(open_member, info):
-    """The start of a member, read now, while its archive is open: only accepted names are worth it."""
-    if PurePosixPath(info.filename if hasattr(info, "filename") else info.name).name not in ACCEPTED:
-        return lambda limit: b""
-    with open_member(info) as member:
-        data = member.read(max(ACCEPTED.values()) + 1)
-    return lambda limit: data[:limit]

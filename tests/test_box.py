@@ -2,14 +2,18 @@
 
 import json
 import os
+import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from autograder.box import Box, BoxError, wire
-from autograder.box.student import Student, strided
+from autograder.box import Box, BoxError, Layers, wire
+from autograder.box.launch import descendants
+from autograder.box.student import Student, rebuild, strided
 from autograder.record import Failed
 
 ECHO = b"""
@@ -81,8 +85,8 @@ def test_a_process_that_died_is_replaced(student):
     assert student.DDPMScheduler().step(1) != pid
 
 
-def test_nothing_survives_and_nothing_is_left(box, rubric):
-    """A grandchild in a session of its own, orphaned on purpose, dies with the process that started it."""
+def test_nothing_survives_and_nothing_is_left(rubric):
+    """Where processes can be started: a grandchild in a session of its own, orphaned, dies with what started it."""
     code = b"""
 import os, time
 class DDPMScheduler:
@@ -96,13 +100,14 @@ class DDPMScheduler:
             os._exit(0)
         return int(os.read(read, 20))
 """
-    student = Student(box, box.stage({"scheduler.py": code}), rubric.limits)
-    grandchild = student.DDPMScheduler().step()
-    assert Path(f"/proc/{grandchild}").exists()
-    run = student.process.run
-    student.close()
-    assert not Path(f"/proc/{grandchild}").exists()
-    assert not run.exists()
+    with Box(rubric.limits, Layers()) as box:
+        student = Student(box, box.stage({"scheduler.py": code}), rubric.limits)
+        grandchild = student.DDPMScheduler().step()
+        assert Path(f"/proc/{grandchild}").exists()
+        run = student.process.run
+        student.close()
+        assert not Path(f"/proc/{grandchild}").exists()
+        assert not run.exists()
 
 
 def test_a_forged_reply_is_a_bad_output(box, rubric):
@@ -136,8 +141,6 @@ class DDPMScheduler:
     ],
 )
 def test_a_forged_tensor_is_a_bad_output(fields):
-    from autograder.box.student import rebuild
-
     with pytest.raises(Failed) as caught:
         rebuild(wire.Tensor(*fields), "x")
     assert caught.value.verdict == "bad_output"
@@ -145,11 +148,9 @@ def test_a_forged_tensor_is_a_bad_output(fields):
 
 def test_a_forged_error_is_a_crash(box, rubric):
     """The description of an exception is written in the box, so it may be anything."""
-    from autograder.box.student import Student as Proxy
-
     for types in (5, None, "x", (), (7, b"y")):
         error = {"types": types, "text": None, "line": (), "code": 3}
-        assert Proxy(box, None, rubric.limits).exception("step(...)", error).verdict == "crashed"
+        assert Student(box, None, rubric.limits).exception("step(...)", error).verdict == "crashed"
 
 
 def test_many_forks_then_two_threads(box, rubric):
@@ -167,45 +168,74 @@ class DDPMScheduler:
         student.close()
 
 
-def test_the_spawn_path_gives_the_same(rubric):
+def test_two_live_processes_end_apart(rubric):
+    """What one of them left behind does not outlive it, and the other goes on."""
+    code = (
+        ECHO
+        + b"""
+    def previous_timestep(self, n):
+        if os.fork() == 0:
+            if os.fork() == 0:
+                import time
+                time.sleep(600)
+            os._exit(0)
+        return n
+"""
+    )
+    with Box(rubric.limits, Layers()) as box:
+        folder = box.stage({"scheduler.py": code.replace(b"class DDIMScheduler(DDPMScheduler): pass", b"")})
+        one, other = Student(box, folder, rubric.limits), Student(box, folder, rubric.limits)
+        before = descendants(box.parent.process.pid)
+        schedulers = one.DDPMScheduler(), other.DDPMScheduler()
+        assert schedulers[0].previous_timestep(3) == 3
+        pid = schedulers[1].step(1)
+        one.close()
+        assert descendants(box.parent.process.pid) == [*before, pid]
+        assert schedulers[1].step(1) == pid
+        other.close()
+        assert descendants(box.parent.process.pid) == before
+
+
+def test_the_spawn_path_gives_the_same_and_leaves_nothing(rubric):
+    before = descendants(os.getpid())
     with Box(rubric.limits, start="spawn") as box:
         student = Student(box, box.stage({"scheduler.py": ECHO}), rubric.limits)
         x = np.arange(6.0).reshape(2, 3)
         assert np.array_equal(student.DDPMScheduler().add_noise(x), x)
-        pid = student.DDPMScheduler().step(1)
+        assert descendants(os.getpid()) > before
         student.close()
-        assert not Path(f"/proc/{pid}").exists()
+        assert descendants(os.getpid()) == before
 
 
 def test_a_parent_that_died_is_our_fault(rubric):
     with Box(rubric.limits) as box:
         folder = box.stage({"scheduler.py": ECHO})
         Student(box, folder, rubric.limits).load()
-        box.parent.process.kill()
+        for pid in (box.parent.process.pid, *descendants(box.parent.process.pid)):
+            os.kill(pid, signal.SIGKILL)
         with pytest.raises(BoxError, match="parent"):
             Student(box, folder, rubric.limits).load()
 
 
 def test_when_the_grader_dies_everything_ends(tmp_path):
     """A grader killed with SIGKILL leaves no parent and no boxed process."""
-    import signal
-    import subprocess
-    import sys
-
     script = f"""
-import json, sys, time
+import json, time
 from autograder.box import Box
+from autograder.box.launch import descendants
+from autograder.box.launch import descendants
 from autograder.box.student import Student
 from autograder.rubric import Rubric
 limits = Rubric.load().limits
 box = Box(limits)
-student = Student(box, box.stage({{"scheduler.py": {ECHO!r}}}), limits)
-print(json.dumps([box.parent.process.pid, student.DDPMScheduler().step(1)]), flush=True)
+Student(box, box.stage({{"scheduler.py": {ECHO!r}}}), limits).load()
+print(json.dumps([box.parent.process.pid, *descendants(box.parent.process.pid)]), flush=True)
 time.sleep(600)
 """
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
     grader = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, env=environment)
     pids = json.loads(grader.stdout.readline())
+    assert len(pids) >= 2
     grader.send_signal(signal.SIGKILL)
     grader.wait()
     deadline = time.monotonic() + 10

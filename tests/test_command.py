@@ -11,7 +11,8 @@ import pytest
 
 from autograder import __main__ as command
 from autograder import checks
-from autograder.paths import ROOT
+from autograder.box import Box, Layers
+from autograder.paths import PUBLIC, ROOT
 from autograder.reports import gradescope, junit
 
 SCHEMA_KEYS = {
@@ -41,7 +42,7 @@ def test_reference_twice_gives_the_same_results_but_for_times(tmp_path, no_hidde
         assert run("grade", ROOT / "solution", "--out", out) == 0
         results = json.loads((out / "results.json").read_text())
         assert results.keys() == SCHEMA_KEYS
-        del results["execution_time"]
+        del results["execution_time"], results["extra_data"]["runs"]
         for test in results["tests"]:
             del test["extra_data"]["seconds"]
         found.append(results)
@@ -111,6 +112,40 @@ def test_a_fault_of_the_grader_is_ungraded_and_carries_no_score(tmp_path, monkey
     verdicts = {test["extra_data"]["id"]: test["extra_data"]["verdict"] for test in results["tests"]}
     assert verdicts.pop("ddim.eta") == "ungraded"
     assert set(verdicts.values()) == {"passed"}
+
+
+@pytest.fixture
+def weak_host(monkeypatch, rubric):
+    """A host that cannot confine, in an instructor's clone."""
+    monkeypatch.setattr(command, "HIDDEN", PUBLIC)
+    layers = Layers(missing={"Landlock": "this kernel offers none"})
+    monkeypatch.setattr(command, "strongest", lambda limits, secrets: Box(limits, layers, secrets=secrets))
+
+
+def test_a_host_that_cannot_confine_refuses_others_in_one_line(tmp_path, weak_host, capsys):
+    work = tmp_path / "work"
+    work.mkdir()
+    (work / "scheduler.py").write_text("raise SystemExit('never run')\n", encoding="utf-8")
+    assert run("grade", work, "--out", tmp_path / "out") == 3
+    assert not (tmp_path / "out").exists()
+    told = capsys.readouterr().err
+    assert len(told.splitlines()) == 1
+    assert "reaches tier E on this host, and grading others needs B. Landlock: this kernel offers none" in told
+    # With public cases only it is somebody's own work.
+    assert run("grade", work, "--out", tmp_path / "out", "--public") == 0
+    results = json.loads((tmp_path / "out" / "results.json").read_text())
+    assert results["extra_data"]["box_tier"] == "E" and "read a file outside of the box" in str(results["extra_data"])
+    assert "enough for your own code only" in results["output"]
+
+
+def test_the_kits_own_folders_are_graded_on_every_host(tmp_path, weak_host):
+    assert run("grade", ROOT / "solution", "--out", tmp_path, "--only", "schedule") == 0
+
+
+def test_the_doctor_says_where_this_host_stands(capsys):
+    assert run("doctor") == 0
+    told = capsys.readouterr().out
+    assert "The box reaches tier" in told and "Grading others needs tier" in told and "Traceback" not in told
 
 
 def test_junit_and_results_hold_hostile_text(grade, tmp_path):

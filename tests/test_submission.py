@@ -1,11 +1,18 @@
 """Intake: what is taken from a folder, zip or tar, and what is refused. Nothing is ever extracted."""
 
+import gzip
 import io
+import os
+import struct
 import tarfile
+import time
+import tracemalloc
 import zipfile
 
 import pytest
 
+from autograder.reports import gradescope, html, junit
+from autograder.rubric import Rubric
 from autograder.submission import Refused, read
 
 CODE = b"answer = 42\n"
@@ -55,8 +62,16 @@ def test_archives_nested_one_deep_are_accepted_with_a_note(tmp_path, suffix):
         ([("scheduler.py", CODE), ("scheduler.py", b"again")], "more than once"),
         ([("scheduler.py", b"#" * 200_001)], "larger than 200 kB"),
         ([("scheduler.py", CODE), *((f"{i}.txt", b"") for i in range(2_001))], "more than 2000 files"),
+        ([("scheduler.py", CODE), ("Scheduler.py", b"other")], "both scheduler.py and Scheduler.py"),
+        ([("scheduler.py", CODE), ("\u017fcheduler.py", b"other")], "both scheduler.py and \u017fcheduler.py"),
+        ([("SCHEDULER.PY", CODE)], r"no scheduler\.py in it, but SCHEDULER\.PY"),
+        ([("scheduler.py", CODE), ("../work.zip-evil/x.py", b"")], "leads outside"),
+        ([("scheduler.py", CODE), ("..\\x.py", b"")], "leads outside"),
+        ([("scheduler.py", CODE), ("C:\\x.py", b"")], "leads outside"),
+        ([("scheduler.py", CODE), ("x/../../x.py", b"")], "leads outside"),
+        ([("scheduler.py", CODE), ("x" * 2000, b"")], "a path of 2000 characters"),
     ],
-    ids="none parent absolute deep twice large many".split(),
+    ids="none parent absolute deep twice large many case letter other_case sibling backslash drive inner long".split(),
 )
 @pytest.mark.filterwarnings("ignore:Duplicate name")
 def test_refused_with_a_reason(tmp_path, members, reason):
@@ -64,19 +79,70 @@ def test_refused_with_a_reason(tmp_path, members, reason):
         read(zipped(tmp_path, members))
 
 
-def test_links_are_never_followed(tmp_path):
+def test_links_in_a_folder_are_never_followed(tmp_path):
     secret = tmp_path / "secret.py"
     secret.write_bytes(CODE)
     folder = tmp_path / "work"
     folder.mkdir()
     (folder / "scheduler.py").symlink_to(secret)
+    with pytest.raises(Refused, match=r"scheduler\.py is a link"):
+        read(folder)
+    (folder / "scheduler.py").unlink()
+    (folder / "scheduler.py").mkdir()
     with pytest.raises(Refused, match=r"no scheduler\.py"):
         read(folder)
-    path = tmp_path / "work.tar"
-    with tarfile.open(path, "w") as file:
-        file.add(folder / "scheduler.py", "scheduler.py")
-    with pytest.raises(Refused, match=r"no scheduler\.py"):
-        read(path)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no pipes in its file system")
+def test_a_pipe_in_a_folder_is_never_opened(tmp_path):
+    os.mkfifo(tmp_path / "scheduler.py")
+    with pytest.raises(Refused, match=r"scheduler\.py is a link or another special file"):
+        read(tmp_path)
+
+
+def tarred(path, *members, mode="w"):
+    """A tar of (name, data or type, link) members."""
+    with tarfile.open(path, mode) as file:
+        for name, content, *link in members:
+            info = tarfile.TarInfo(name)
+            if link:
+                info.linkname = link[0]
+            if isinstance(content, str):
+                info.type = content.encode()
+                file.addfile(info)
+            else:
+                info.size = len(content)
+                file.addfile(info, io.BytesIO(content))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("member", "reason"),
+    [
+        (("x", tarfile.SYMTYPE.decode(), "/etc/passwd"), "a link, x"),
+        (("scheduler.py", tarfile.SYMTYPE.decode(), "/etc/passwd"), "a link, scheduler.py"),
+        (("x", tarfile.LNKTYPE.decode(), "scheduler.py"), "a link, x"),
+        (("x", tarfile.CHRTYPE.decode()), "a special file, x"),
+        (("x", tarfile.BLKTYPE.decode()), "a special file, x"),
+        (("x", tarfile.FIFOTYPE.decode()), "a special file, x"),
+        (("../x", b""), "leads outside"),
+        (("../x", tarfile.DIRTYPE.decode()), "leads outside"),
+        (("/x", b""), "leads outside"),
+        (("scheduler.py", CODE), "more than once"),
+    ],
+    ids="symlink own_symlink hardlink device disk pipe parent parent_folder absolute twice".split(),
+)
+@pytest.mark.parametrize("mode", ["w", "w:gz", "w:bz2"])
+def test_tricks_of_tar_are_refused_with_a_reason(tmp_path, member, reason, mode):
+    with pytest.raises(Refused, match=reason):
+        read(tarred(tmp_path / "work.tar", ("scheduler.py", CODE), member, mode=mode))
+
+
+def test_links_in_a_zip_are_refused(tmp_path):
+    link = zipfile.ZipInfo("notes.txt")
+    link.external_attr = 0o120777 << 16
+    with pytest.raises(Refused, match=r"a link, notes\.txt"):
+        read(zipped(tmp_path, [("scheduler.py", CODE), (link, b"/etc/passwd")]))
 
 
 def test_bomb_is_read_no_further_than_the_cap(tmp_path):
@@ -85,6 +151,93 @@ def test_bomb_is_read_no_further_than_the_cap(tmp_path):
         file.writestr("scheduler.py", b"\0" * 50_000_000)
     with pytest.raises(Refused, match="larger than"):
         read(path)
+
+
+def bomb_zip(path, members):
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as file:
+        file.writestr("scheduler.py", CODE)
+        for name, size in members:
+            with file.open(name, "w") as member:
+                for _ in range(size >> 20):
+                    member.write(bytes(1 << 20))
+
+
+def bomb_tar(path, kind):
+    info = tarfile.TarInfo("x")
+    info.type, info.size = kind, 3 << 30
+    with gzip.open(path, "wb", compresslevel=1) as file:
+        file.write(info.tobuf(tarfile.GNU_FORMAT))
+        for _ in range(16):  # the rest is never looked at
+            file.write(bytes(1 << 20))
+
+
+# Python's tarfile reads the whole of a pax or longname header into memory.
+BOMBS = {
+    "zip": lambda path: bomb_zip(path, [("a.bin", 150 << 20), ("b.bin", 150 << 20)]),
+    "tar.gz": lambda path: bomb_tar(path, tarfile.REGTYPE),
+    "pax": lambda path: bomb_tar(path, tarfile.XHDTYPE),
+    "longname": lambda path: bomb_tar(path, tarfile.GNUTYPE_LONGNAME),
+}
+
+
+@pytest.mark.parametrize("kind", BOMBS)
+def test_bombs_are_refused_before_they_are_unpacked(tmp_path, kind):
+    BOMBS[kind](tmp_path / "work")
+    tracemalloc.start()
+    started = time.monotonic()
+    with pytest.raises(Refused, match="unpacks to more than"):
+        read(tmp_path / "work")
+    assert time.monotonic() - started < 5
+    assert tracemalloc.get_traced_memory()[1] < 50 << 20
+    tracemalloc.stop()
+
+
+def test_200_000_entries_are_refused_before_the_list_is_read(tmp_path):
+    path = zipped(tmp_path, [("scheduler.py", CODE)])
+    data = path.read_bytes()
+    start = data.index(b"PK\x01\x02")
+    entry, end = data[start : data.index(b"PK\x05\x06")], data[data.index(b"PK\x05\x06") :]
+    for count in (200_000 & 0xFFFF, 1):  # also where the number at the end is a lie
+        numbers = struct.pack("<2HI", count, count, 200_000 * len(entry))
+        path.write_bytes(data[:start] + entry * 200_000 + end[:8] + numbers + end[16:])
+        started = time.monotonic()
+        with pytest.raises(Refused, match="more than 2000 files"):
+            read(path)
+        assert time.monotonic() - started < 1
+
+
+def test_many_files_of_the_accepted_names_are_not_read(tmp_path):
+    """Only what is taken is read: a thousand folders with a notebook each cost nothing."""
+    notebook = b"0" * 10_000_000
+    members = [("scheduler.py", CODE), *((f"{i}/report.ipynb", notebook[: 1 << 17]) for i in range(1000))]
+    path = zipped(tmp_path, members)
+    tracemalloc.start()
+    assert read(path).files == {"scheduler.py": CODE}
+    assert tracemalloc.get_traced_memory()[1] < 20 << 20
+    tracemalloc.stop()
+
+
+def test_unusual_packing_is_refused(tmp_path):
+    """LZMA's header says how much memory unpacking takes, up to 4 GB."""
+    path = tmp_path / "work.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_LZMA) as file:
+        file.writestr("scheduler.py", CODE)
+    with pytest.raises(Refused, match="packed in an unusual way"):
+        read(path)
+
+
+def test_names_made_for_terminals_and_parsers_are_harmless(tmp_path, grade):
+    name = "\x1b[2J\u202e<b>\udce9.py"
+    path = tarred(tmp_path / "work.tar", ("scheduler.py", CODE), (name, b""), ("x\n80 of 80 points", b""))
+    record = grade(path)
+    note = next(note for note in record.notes if "Not looked at" in note)
+    assert note.isprintable() and "<b>" in note
+    for report in (gradescope.render(record), junit.render(record), html.render(record, Rubric.load())):
+        report.encode("utf-8")
+
+
+def test_archives_made_on_windows_are_read(tmp_path):
+    assert read(zipped(tmp_path, [("work\\scheduler.py", CODE)])).files == {"scheduler.py": CODE}
 
 
 @pytest.mark.parametrize("data", [b"", b"PK\x03\x04 not really", b"import torch\n"])

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from autograder import checks
+from autograder.box.launch import descendants
 from autograder.record import PASSED, UNGRADED
 from autograder.tools import patches
 
@@ -21,12 +22,10 @@ LEFT_BEHIND = "left-behind"  # what the processes of fork_bomb_small call themse
 @pytest.fixture(autouse=True)
 def nothing_is_left(box, hidden):
     """After each submission: no process of its, and no file."""
-    before = set(box.spool.iterdir())
+    before = set(box.spool.iterdir()), descendants(box.parent.process.pid)
     yield
-    assert set(box.spool.iterdir()) == before
+    assert (set(box.spool.iterdir()), descendants(box.parent.process.pid)) == before
     if sys.platform == "linux":
-        parent = box.parent.process.pid
-        assert not Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
         assert not [process for process in Path("/proc").glob("[0-9]*") if name(process) == LEFT_BEHIND]
 
 

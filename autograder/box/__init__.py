@@ -1,239 +1,134 @@
 """The box: the only place where student code runs.
 
-`Box` stages a submission's files and starts live processes for it; `Process` is one of them, with the watchdog that
-ends it from outside when it breaks a limit. Neither knows what is asked or which answer is right: see student.py.
+`Box` stages a submission's files and starts live processes for it: launch.py makes them, confine.py is what they do to
+themselves first, process.py watches them. What this host can confine with, and whether it holds, is in host.py. None of
+it knows what is asked or which answer is right: see student.py.
 """
 
-import contextlib
-import json
 import os
-import shutil
-import socket
-import subprocess
 import sys
 import tempfile
-import threading
-import time
+from functools import cached_property
 from pathlib import Path
 
-from . import wire
+from . import scratch
+from .launch import BoxError, Parent, Spawner
+from .layers import Layers, tasks_of
+from .process import Ended, Process
+from .selftest import not_blocked
 
-HERE = Path(__file__).parent
-ENVIRONMENT = {
-    "PATH": "/usr/bin:/bin",
-    "LANG": "C.UTF-8",
-    # One thread: a parent that has started a thread pool cannot be forked safely.
-    "OMP_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
-}
-TIER = "E"  # limits only; the stronger tiers are the issue "The box"
-
-
-class BoxError(Exception):
-    """The box itself failed: a fault of ours or of this host, never the student's."""
-
-
-class Ended(Exception):
-    """The boxed process is gone. `why` is timed_out, output or died; `facts` hold its exit status."""
-
-    def __init__(self, why, facts):
-        super().__init__(why)
-        self.why, self.facts = why, facts
+__all__ = ["Box", "BoxError", "Ended", "Layers", "Process"]
 
 
 class Box:
     """Starts boxed processes. Reuse one for many submissions: its warm parent imports torch once.
 
-    limits  the table [limits] of rubric.toml
-    start   "fork" from the warm parent, or "spawn" a fresh interpreter each time; by default what this host can do
+    limits   the table [limits] of rubric.toml
+    layers   what to confine with; by default all that this host has
+    start    "fork" from the warm parent, or "spawn" a fresh interpreter each time; by default what this host can do
+    secrets  files that the self-test must find closed
     """
 
-    def __init__(self, limits, start=None):
-        self.limits = limits
+    def __init__(self, limits, layers=None, start=None, secrets=()):
+        self.limits, self.secrets = limits, secrets
+        self.layers = layers or Layers.of_this_host()
         self.start_method = start or ("fork" if sys.platform == "linux" else "spawn")
         self.spool = Path(tempfile.mkdtemp(prefix="ddpm-box-"))
-        self.parent = Parent() if self.start_method == "fork" else None
-        self.tasks = tasks_of_this_user()  # RLIMIT_NPROC counts what the user runs already
+        self.own(self.spool)
+        self.tasks = tasks_of(self.layers.user if self.layers.user is not None else os_user())
+        forks = self.start_method == "fork"
+        self.parent = Parent(self.layers.prefix(self.spool), self.layers.user) if forks else None
         self.count = 0
 
     def __enter__(self):
         return self
 
     def __exit__(self, *_):
+        self.close()
+
+    def close(self):
         if self.parent:
             self.parent.close()
-        shutil.rmtree(self.spool, ignore_errors=True)
+        scratch.remove(self.spool)
+
+    @cached_property
+    def not_blocked(self):
+        """What student code can do here although it should not, as the self-test found; [] at tiers A and B."""
+        return not_blocked(self)
+
+    @property
+    def tier(self):
+        """A, B or E: what the layers promise, if the self-test found it kept."""
+        return "E" if self.not_blocked else self.layers.tier
 
     def stage(self, files):
         """Write {name: bytes} to a fresh folder of the spool; returns its path."""
-        self.count += 1
-        folder = self.spool / f"{self.count:06d}"
-        folder.mkdir()
+        folder = self.fresh()
         for name, data in files.items():
             (folder / name).write_bytes(data)
+            self.own(folder / name)
         return folder
 
     def discard(self, folder):
         """Delete a staged folder."""
-        shutil.rmtree(folder, ignore_errors=True)
+        scratch.remove(folder)
 
-    def start(self, folder, gpu=False):
-        """A fresh boxed process over the files in `folder`; one that may use the GPU is never forked."""
-        self.count += 1
-        run = self.spool / f"{self.count:06d}-run"
-        (run / "scratch").mkdir(parents=True)
-        limits = {
-            # CUDA reserves far more addresses than it uses.
-            "memory_bytes": 1 << 50 if gpu else self.limits["memory_mb"] << 20,
-            "cpu_seconds": self.limits["cpu_seconds"],
-            "file_bytes": self.limits["file_mb"] << 20,
-            "open_files": self.limits["open_files"],
-            "processes": self.tasks + self.limits["processes"],
+    def start(self, folder, gpu=False, **changed):
+        """A fresh boxed process over the files in `folder`.
+
+        gpu      whether it is let near the GPU; it is spawned then, as a fork of a process with CUDA is unsafe
+        changed  limits of the rubric that are others for this process
+        """
+        limits = self.limits | changed
+        run = self.fresh()
+        (run / "scratch").mkdir(mode=0o700)
+        if self.layers.user is not None:
+            os.chown(run / "scratch", self.layers.user, self.layers.user)
+        arguments = {
+            "folder": str(folder),
+            "scratch": str(run / "scratch"),
+            "confinement": {
+                "limits": self.kernel_limits(limits, gpu),
+                "readable": [*self.layers.readable, str(folder)],
+                "landlock": self.layers.landlock > 0,
+                "seccomp": self.layers.seccomp,
+                "gpu": gpu,
+            },
         }
-        arguments = {"folder": str(folder), "scratch": str(run / "scratch"), "limits": limits}
-        with open(run / "output", "wb") as output:
-            launch = self.parent.launch if self.parent and not gpu else spawn
-            requests, replies, kill = launch(arguments, output)
-        return Process(requests, replies, run, kill, self.limits["output_kb"] << 10)
+        launcher = self.parent
+        if gpu or not launcher:
+            launcher = Spawner(self.layers.prefix(self.spool, gpu, tied=True), self.layers.user)
+        with open(run / "output", "wb") as output, open(run / "noted", "wb") as noted:
+            launched = launcher.launch(arguments, output, noted)
+        process = Process(launched, run, limits)
+        process.expect_ready()
+        return process
+
+    def kernel_limits(self, limits, gpu):
+        kept = {
+            "CPU": limits["cpu_seconds"],
+            "FSIZE": limits["file_mb"] << 20,
+            "NOFILE": limits["open_files"],
+            "NPROC": self.tasks + limits["processes"],
+            "MSGQUEUE": 0,
+        }
+        # CUDA reserves huge ranges of addresses: there the watchdog looks at the memory in use.
+        return kept if gpu else kept | {"MEMORY": limits["memory_mb"] << 20}
+
+    def fresh(self):
+        """A new folder of the spool, which the boxed process may read."""
+        self.count += 1
+        folder = self.spool / f"{self.count:06d}"
+        folder.mkdir()
+        self.own(folder)
+        return folder
+
+    def own(self, path):
+        """Let the boxed process, where it is another user, read a file or folder; nobody else."""
+        if self.layers.user is not None:
+            os.chown(path, -1, self.layers.user)
+            os.chmod(path, 0o750 if path.is_dir() else 0o640)
 
 
-class Parent:
-    """The warm parent process (parent.py), which forks boxed processes."""
-
-    def __init__(self):
-        self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self.lock = threading.Lock()
-        command = [sys.executable, "-I", HERE / "parent.py", str(theirs.fileno())]
-        self.process = subprocess.Popen(
-            command, pass_fds=[theirs.fileno()], env=ENVIRONMENT, cwd="/", stdin=subprocess.DEVNULL
-        )
-        theirs.close()
-        self.ready = False
-
-    def launch(self, arguments, output):
-        (their_requests, requests), (replies, their_replies) = os.pipe(), os.pipe()
-        descriptors = [their_requests, their_replies, output.fileno()]
-        pid = self.ask({"start": arguments}, descriptors)["pid"]
-        os.close(their_requests)
-        os.close(their_replies)
-        return open(requests, "wb"), open(replies, "rb"), lambda: self.ask({"stop": pid})
-
-    def ask(self, request, descriptors=()):
-        with self.lock:
-            try:
-                if not self.ready:  # the first message says that torch is imported
-                    self.ready = bool(self.control.recv(1 << 16))
-                socket.send_fds(self.control, [json.dumps(request).encode()], descriptors)
-                reply = self.control.recv(1 << 16)
-            except OSError as error:
-                raise BoxError(f"the box's parent process is gone ({error})") from None
-        if not reply:
-            raise BoxError("the box's parent process is gone; can this Python import torch?")
-        return json.loads(reply)
-
-    def close(self):
-        self.control.close()
-        self.process.wait()
-
-
-def spawn(arguments, output):
-    """Start worker.py as a fresh interpreter: slower by the import of torch, and safe where fork is not."""
-    command = [sys.executable, "-I", HERE / "worker.py", json.dumps(arguments)]
-    child = subprocess.Popen(
-        command,
-        env={**ENVIRONMENT, **{key: os.environ[key] for key in ("SYSTEMROOT",) if key in os.environ}},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=output,
-        start_new_session=True,
-    )
-
-    def kill():
-        if hasattr(os, "killpg"):
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(child.pid, 9)
-        child.kill()
-        return {"status": child.wait(), "maxrss_kb": 0, "cpu_s": 0.0}
-
-    return child.stdin, child.stdout, kill
-
-
-class Process:
-    """One live boxed process. `ask` is the only way in; `end` kills it with all it started."""
-
-    def __init__(self, requests, replies, run, kill, output_limit):
-        self.requests, self.replies, self.run, self.kill = requests, replies, run, kill
-        self.output, self.output_limit = open(run / "output", "rb"), output_limit
-        self.deadline = None
-        self.why = self.facts = None
-        self.lock = threading.Lock()
-        self.ended = threading.Event()
-        self.watchdog = threading.Thread(target=self.watch, daemon=True)
-        self.watchdog.start()
-
-    def ask(self, request, *arguments, seconds, limit=64 << 20):
-        """Send one request and wait for its reply at most `seconds`. Raises Ended, or WireError for nonsense."""
-        self.deadline = time.monotonic() + seconds
-        try:
-            wire.send(self.requests, (request, arguments))
-            reply = wire.receive(self.replies, limit)
-        except (EOFError, OSError):
-            self.end("died")
-            raise Ended(self.why, self.facts) from None
-        finally:
-            self.deadline = None
-        if self.flooded():  # faster than the watchdog looks, and to be charged to this call
-            self.end("output")
-            raise Ended(self.why, self.facts)
-        return reply
-
-    def watch(self):
-        while not self.ended.wait(0.05):
-            deadline = self.deadline
-            if deadline and time.monotonic() > deadline:
-                self.end("timed_out")
-            elif self.flooded():
-                self.end("output")
-
-    def flooded(self):
-        """Whether more was printed since the last look than may be."""
-        return os.fstat(self.output.fileno()).st_size - self.output.tell() > self.output_limit
-
-    def printed(self, limit=2000):
-        """What was printed since the last call, at most `limit` characters, control characters left out."""
-        data = self.output.read(4 * limit)
-        self.output.seek(0, os.SEEK_END)
-        text = "".join(c for c in data.decode("utf-8", "replace") if c.isprintable() or c in "\n\t")
-        return text if len(text) <= limit else text[:limit] + " [cut]"
-
-    def end(self, why="closed"):
-        """Kill the process and all it started; the first reason given stands."""
-        with self.lock:
-            if self.ended.is_set():
-                return
-            self.why = why
-            try:
-                self.facts = self.kill()
-            finally:
-                self.ended.set()
-
-    def close(self):
-        self.end()
-        self.watchdog.join()  # it looks at the output, which is closed next
-        for stream in (self.requests, self.replies, self.output):
-            with contextlib.suppress(OSError):  # unsent bytes of a process that died first
-                stream.close()
-        shutil.rmtree(self.run, ignore_errors=True)
-
-
-def tasks_of_this_user():
-    """How many threads this user has on this machine; 0 where there is no /proc."""
-    count = 0
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            if process.stat().st_uid == os.getuid():
-                count += len(os.listdir(process / "task"))
-        except OSError:  # it ended while we looked
-            pass
-    return count
+def os_user():
+    return os.getuid() if hasattr(os, "getuid") else None

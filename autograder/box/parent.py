@@ -1,7 +1,7 @@
 """The warm parent: imports torch once, then forks a boxed process for each request. It holds no secret.
 
 Run as a program, with the number of its control socket. Requests are JSON:
-  {"start": {folder, scratch, limits}}, with three descriptors (requests, replies, output)  ->  {"pid": n}
+  {"start": arguments of worker.enter}, with four descriptors (requests, replies, output, noted)  ->  {"pid": n}
   {"stop": n}  ->  {"status", "maxrss_kb", "cpu_s"}
 `stop` kills the process with all it started, also what left its session or was orphaned: this process is the
 subreaper of everything below it. When the control socket closes, everything ends.
@@ -10,6 +10,7 @@ subreaper of everything below it. When the control socket closes, everything end
 import contextlib
 import ctypes
 import gc
+import importlib
 import json
 import os
 import signal
@@ -28,9 +29,12 @@ def prctl(option, value):
 
 def warm():
     """Import and call once what every boxed process needs, in one thread: a fork copies no thread but this one."""
-    # What students' programs and the given files import.
+    import landlock_rules
     import torch
-    import torchvision  # noqa: F401
+    import worker  # noqa: F401
+
+    for module in ("numpy", "PIL.Image", "rich.progress", "safetensors.torch", "torchvision"):  # what programs import
+        importlib.import_module(module)
     from torch._subclasses.fake_tensor import FakeTensorMode
 
     torch.set_num_threads(1)
@@ -38,6 +42,7 @@ def warm():
         torch.linspace(0, 1, 4, device="cuda").sqrt() * torch.ones(4, device="cuda")
     torch.linspace(0, 1, 4, dtype=torch.float64).cumprod(0).float()[torch.tensor([0, 1])].view(-1, 1).sqrt()
     torch.randn(2, generator=torch.Generator().manual_seed(0))
+    landlock_rules.version()  # looks for the C library, with a program that no boxed process may run
     gc.collect()
     gc.freeze()  # keeps the collector of a child from touching, and so copying, every page of this process
 
@@ -50,9 +55,10 @@ def start(control, request, descriptors):
             control.close()
             prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
             os.setsid()
-            import worker
+            import worker  # warm already
 
-            worker.enter(*descriptors, **request)
+            *channel, noted = descriptors
+            worker.enter(*channel, noted=noted, **request)
             status = 0
         finally:
             os._exit(status)
@@ -61,19 +67,20 @@ def start(control, request, descriptors):
     return {"pid": pid}
 
 
-def stop(pid):
-    """Kill everything below this process and reap it. Returns the facts about `pid`."""
+def stop(pid, alive):
+    """Kill a process with all it started or left behind, and reap them. Returns the facts about `pid`.
+
+    alive  the other processes that were started; what is below this one and is none of them has no business here
+    """
     facts = {"status": None, "maxrss_kb": 0, "cpu_s": 0.0}
-    while True:
-        for child in children():
+    while doomed := [child for child in children() if child not in alive]:
+        for child in doomed:
             os.kill(child, signal.SIGKILL)
-        try:
-            done, status, usage = os.wait4(-1, 0)
-        except ChildProcessError:
-            return facts
-        if done == pid:
-            cpu = round(usage.ru_utime + usage.ru_stime, 3)
-            facts = {"status": os.waitstatus_to_exitcode(status), "maxrss_kb": usage.ru_maxrss, "cpu_s": cpu}
+            _, status, usage = os.wait4(child, 0)
+            if child == pid:
+                cpu = round(usage.ru_utime + usage.ru_stime, 3)
+                facts = {"status": os.waitstatus_to_exitcode(status), "maxrss_kb": usage.ru_maxrss, "cpu_s": cpu}
+    return facts
 
 
 def children():
@@ -84,17 +91,23 @@ def children():
 def main(descriptor):
     prctl(PR_SET_CHILD_SUBREAPER, 1)
     control = socket.socket(fileno=descriptor)
+    alive = set()  # processes that were started and not yet stopped
     warm()
     with contextlib.suppress(ConnectionError):  # the grader is gone: so is all there was to do
         control.send(b"{}")
         while True:
-            message, descriptors, _, _ = socket.recv_fds(control, 1 << 16, 3)
+            message, descriptors, _, _ = socket.recv_fds(control, 1 << 16, 4)
             if not message:
                 break
             request = json.loads(message)
-            reply = start(control, request["start"], descriptors) if "start" in request else stop(request["stop"])
+            if "start" in request:
+                reply = start(control, request["start"], descriptors)
+                alive.add(reply["pid"])
+            else:
+                alive.discard(request["stop"])
+                reply = stop(request["stop"], alive)
             control.send(json.dumps(reply).encode())
-    stop(0)
+    stop(0, alive=())
     os._exit(0)  # nothing to tidy, and the exit handlers of torch's parts are slow and talkative
 
 

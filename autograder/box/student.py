@@ -19,7 +19,26 @@ ENDINGS = {
     "timed_out": (TIMED_OUT, "did not return within {seconds} s, so it was stopped"),
     "out_of_time": (TIMED_OUT, "was stopped: the time for all checks together is over"),
     "output": (OVER_LIMIT, "printed more than {output_kb} kB"),
+    "scratch": (OVER_LIMIT, "wrote more than {scratch_mb} MB or {scratch_files} files"),
+    "memory": (OVER_LIMIT, "needed more than {memory_mb} MB of memory"),
+    "cpu": (OVER_LIMIT, "brought this part to more than {cpu_seconds} s of processor time"),
 }
+# What an exception says when a limit was hit, and how the student reads it.
+LIMITS_HIT = {
+    "MemoryError": "needed more than {memory_mb} MB of memory",
+    "DefaultCPUAllocator": "needed more than {memory_mb} MB of memory",  # torch has no type of its own for it
+    "[Errno 12]": "needed more than {memory_mb} MB of memory",
+    "[Errno 24]": "opened more than {open_files} files",
+    "[Errno 27]": "wrote a file of more than {file_mb} MB",
+    "can't start new thread": "started more threads than {processes}, or than fit into {memory_mb} MB of memory",
+}
+# What tensors may hold, as torch calls it; complex numbers are an answer to nothing, but a readable one.
+DTYPES = (
+    "float64", "float32", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8", "bool", "complex64",
+    "complex128",
+)  # fmt: skip
+SHOWN = 100  # characters of what the box says that a message repeats
+NOT_ALLOWED = "; in the box there is no network, no other process, and no file to write to but your own"
 
 
 class Value(np.ndarray):
@@ -56,6 +75,7 @@ class Student:
         self.imported = False  # whether scheduler.py could ever be imported
         self.facts = {}
         self.output = ""  # what programs have printed since the last call of `printed`
+        self.runs = []  # facts of each process that has ended
 
     def DDPMScheduler(self, **kwargs):
         return self.construct("DDPMScheduler", kwargs)
@@ -96,10 +116,11 @@ class Student:
             raise Failed(BAD_OUTPUT, "infer.py sent something that is not a result")
         status, left, calls = reply
         left = {name: left.get(name) if isinstance(left.get(name), bytes) else None for name in wanted}
-        return Finished(status, left, calls, self.output[said:])
+        self.output, printed = self.output[:said], self.output[said:]
+        return Finished(status, left, calls, printed)
 
     def apart(self, shown, request, *arguments, seconds, gpu=False):
-        """One request in a process of its own. The live one ends before: whatever ends a process ends all of them."""
+        """One request in a process of its own; the live one ends before it."""
         if not self.imported:
             self.load()  # what cannot be imported is told as such
         self.close()
@@ -128,7 +149,7 @@ class Student:
             reply = self.process.ask(request, *arguments, seconds=min(seconds, left))
             status, value = reply
         except Ended as end:
-            self.facts = {"ended": end.why, **(end.facts or {})}
+            self.facts = end.facts or {}
             why = "out_of_time" if end.why == "timed_out" and left < seconds else end.why
             raise self.ending(shown, why, seconds) from None
         except (wire.WireError, ValueError, TypeError):
@@ -145,6 +166,8 @@ class Student:
             verdict, text = ENDINGS[why]
             return Failed(verdict, f"{shown} {text.format(seconds=seconds, **self.limits)}")
         status = self.facts.get("status")
+        if (status or 0) < 0 and self.facts.get("cpu_s", 0) >= self.limits["cpu_seconds"]:
+            return self.ending(shown, "cpu", seconds)
         names = {number.value: number.name for number in signal.Signals}
         how = f"with exit status {status}"
         if (status or 0) < 0:
@@ -154,17 +177,20 @@ class Student:
     def exception(self, shown, error):
         """An exception of the student's code, as Failed: its type, and where in their file it was raised."""
         types = error["types"] if isinstance(error["types"], (tuple, list)) else ()
-        types = [name for name in types if isinstance(name, str)] or ["an exception"]
-        text, code = str(error["text"]), error.get("code", "")
-        file = error.get("file", "scheduler.py")
+        types = [name[:SHOWN] for name in types if isinstance(name, str)] or ["an exception"]
+        text, code = str(error["text"])[: 5 * SHOWN], str(error["code"])[: 2 * SHOWN]
+        error["line"] = error["line"] if type(error["line"]) is int else None
+        file = "infer.py" if error.get("file") == "infer.py" else "scheduler.py"
         where = f"{file} line {error['line']}: {code}" if error["line"] else file
         if "NotImplementedError" in types:
             what = text if text.startswith(("TODO", "The class")) else shown
             line = f" ({file} line {error['line']})" if error["line"] else ""
             return Failed(NOT_IMPLEMENTED, f"{what} is not implemented yet{line}", types=types)
-        if "MemoryError" in types or "DefaultCPUAllocator" in text:  # torch has no type of its own for it
-            return Failed(OVER_LIMIT, f"{shown} needed more than {self.limits['memory_mb']} MB of memory", types=types)
-        return Failed(CRASHED, f"{shown} raised {types[0]} at {where}", text, types)
+        for sign, what in LIMITS_HIT.items():
+            if sign in types or sign in text:
+                return Failed(OVER_LIMIT, f"{shown} {what.format(**self.limits)}", types=types)
+        why = NOT_ALLOWED if "PermissionError" in types else ""
+        return Failed(CRASHED, f"{shown} raised {types[0]} at {where}{why}", text, types)
 
     def printed(self):
         """What was printed since the last call."""
@@ -176,6 +202,7 @@ class Student:
         if self.process:
             self.output += self.process.printed()
             self.process.close()
+            self.runs.append(self.process.facts)
             self.process = None
 
 
@@ -194,9 +221,10 @@ class Scheduler:
             sent = [parcel(value) for value in args], {key: parcel(value) for key, value in kwargs.items()}
             reply = self._student.ask(f"{name}(...)", "call", self._ref, name, *sent)
             if not (isinstance(reply, tuple) and len(reply) == 2):
+                self._student.process.end("nonsense")
                 raise Failed(BAD_OUTPUT, f"{name}(...) sent something that is not a result")
             result, intact = reply
-            if not intact:
+            if intact is not True:
                 raise Failed(WRONG, f"{name}(...) changes one of its input tensors in place; work on a new tensor")
             return rebuild(result, f"{name}(...)")
 
@@ -205,7 +233,10 @@ class Scheduler:
     def on_cuda(self, name, *args, **kwargs):
         """The device that the result of a method has for CUDA inputs, or "mismatch", or "undecided"."""
         sent = [parcel(value, "cuda") for value in args], {k: parcel(v, "cuda") for k, v in kwargs.items()}
-        return self._student.ask(f"{name}(...) with CUDA tensors", "call_on_cuda", self._ref, name, *sent)
+        device = self._student.ask(f"{name}(...) with CUDA tensors", "call_on_cuda", self._ref, name, *sent)
+        if device not in ("cuda", "cpu", "mismatch", "undecided"):
+            raise Failed(BAD_OUTPUT, f"{name}(...) with CUDA tensors sent something that is not a result")
+        return device
 
 
 class strided:
@@ -224,20 +255,26 @@ def parcel(value, device="cpu"):
     return value
 
 
-def rebuild(value, what):
+def rebuild(value, what, depth=2):
     """What came out of the box as Value arrays, numbers or tuples of them. Raises Failed for anything else."""
     if isinstance(value, wire.Tensor):
         try:
             return array(value)
-        except (TypeError, ValueError, AttributeError):
+        except (TypeError, ValueError, AttributeError, OverflowError):
             raise Failed(BAD_OUTPUT, f"{what} sent a tensor that cannot be read") from None
-    if isinstance(value, tuple):
-        return tuple(rebuild(item, what) for item in value)
-    return value
+    if isinstance(value, wire.Other):
+        if not isinstance(value.type, str):
+            raise Failed(BAD_OUTPUT, f"{what} sent something that is not a result")
+        return wire.Other(value.type[:SHOWN])
+    if isinstance(value, tuple) and depth:
+        return tuple(rebuild(item, what, depth - 1) for item in value)
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    raise Failed(BAD_OUTPUT, f"{what} sent something that is not a result")
 
 
 def array(tensor):
-    if tensor.device != "cpu" or any(size < 0 for size in tensor.shape):
+    if tensor.device != "cpu" or tensor.dtype not in DTYPES or any(size < 0 for size in tensor.shape):
         raise ValueError
     if tensor.dtype == "bfloat16":  # numpy has none: its 16 bits are the upper half of a float32
         data = (np.frombuffer(tensor.data, np.uint16).astype(np.uint32) << 16).view(np.float32)

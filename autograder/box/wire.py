@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import msgpack
 
 LENGTH = struct.Struct("<I")
-MAX_DEPTH = 4  # a reply nests no deeper than a tuple of tensors in a dict
+MAX_VALUES = 20_000  # in one message: a few bytes of empty lists would otherwise fill the reader's memory
+CHUNK = 1 << 20
 
 
 class WireError(Exception):
@@ -54,8 +55,22 @@ def encode(value):
 
 
 def decode(code, data):
-    fields = msgpack.unpackb(data, use_list=False)
-    return CLASSES[code](*fields)
+    return CLASSES[code](*unpack(data))
+
+
+def unpack(data, **hooks):
+    """One msgpack message of at most MAX_VALUES values. Whatever is wrong with it raises some exception."""
+    left = MAX_VALUES
+
+    def count(values):
+        nonlocal left
+        left -= 1 + len(values)
+        if left < 0:
+            raise ValueError("too many values")
+        return values
+
+    limits = {"max_array_len": MAX_VALUES, "max_map_len": MAX_VALUES, "max_ext_len": len(data)}
+    return msgpack.unpackb(data, use_list=False, list_hook=count, object_hook=count, **limits, **hooks)
 
 
 def send(stream, message):
@@ -67,16 +82,22 @@ def send(stream, message):
 
 def receive(stream, limit):
     """Read one message of at most `limit` bytes. Raises EOFError at the end, WireError on anything odd."""
-    head = stream.read(LENGTH.size)
-    if len(head) < LENGTH.size:
-        raise EOFError
-    (length,) = LENGTH.unpack(head)
+    (length,) = LENGTH.unpack(read(stream, LENGTH.size))
     if length > limit:
         raise WireError(f"a message of {length} bytes")
-    body = stream.read(length)
-    if len(body) < length:
-        raise EOFError
+    body = read(stream, length)
     try:
-        return msgpack.unpackb(body, ext_hook=decode, use_list=False, max_ext_len=limit)
+        return unpack(body, ext_hook=decode)
     except Exception as error:  # whatever the bytes were, they were not a message
         raise WireError(f"not a message ({type(error).__name__})") from None
+
+
+def read(stream, size):
+    """Exactly `size` bytes of a stream that may give fewer at a time. Raises EOFError."""
+    data = bytearray()
+    while len(data) < size:
+        more = stream.read(min(size - len(data), CHUNK))
+        if not more:
+            raise EOFError
+        data += more
+    return bytes(data)

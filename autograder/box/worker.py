@@ -11,6 +11,7 @@ import json
 import os
 import runpy
 import sys
+import tempfile
 import traceback
 import warnings
 from pathlib import Path
@@ -18,6 +19,7 @@ from pathlib import Path
 if __name__ == "__main__":  # started with -I, which leaves this folder off the path
     sys.path.insert(0, str(Path(__file__).parent))
 
+import confine
 import torch
 import wire
 from torch._subclasses.fake_tensor import FakeTensorDeviceMismatchError, FakeTensorMode
@@ -191,7 +193,9 @@ def describe(error, folder):
     file, place, line = "scheduler.py", None, None
     if isinstance(error, SyntaxError) and error.filename in own:
         file, place, line = os.path.basename(error.filename), error.lineno, (error.text or "").strip()
-    for frame in traceback.extract_tb(error.__traceback__):
+    frames = traceback.walk_tb(error.__traceback__)
+    # Lines are looked up for the student's files only: no other may be read here.
+    for frame in traceback.StackSummary.extract(frames, lookup_lines=False):
         if frame.filename in own:
             file, place, line = os.path.basename(frame.filename), frame.lineno, frame.line
     text = error.msg if isinstance(error, SyntaxError) else str(error)
@@ -217,50 +221,39 @@ def serve(requests, replies, folder):
         wire.send(replies, reply)
 
 
-def limit(limits):
-    """The limits that the kernel enforces from inside. Wall time, output and survivors are watched from outside."""
-    try:
-        import resource
-    except ImportError:  # Windows has none of them
-        return
-    statm = Path("/proc/self/statm")
-    mapped = int(statm.read_text().split()[0]) * resource.getpagesize() if statm.exists() else 0
-    wanted = {
-        "RLIMIT_AS": mapped + limits["memory_bytes"],
-        "RLIMIT_CPU": limits["cpu_seconds"],
-        "RLIMIT_FSIZE": limits["file_bytes"],
-        "RLIMIT_NOFILE": limits["open_files"],
-        "RLIMIT_NPROC": limits["processes"],
-        "RLIMIT_CORE": 0,
-    }
-    for name, value in wanted.items():
-        # A system may lack a limit (macOS has no usable RLIMIT_AS) or already hold a lower one.
-        with contextlib.suppress(AttributeError, ValueError, OSError):
-            resource.setrlimit(getattr(resource, name), (value, value))
-
-
-def enter(requests, replies, output, folder, scratch, limits):
-    """Become the boxed process: own folder, own environment, limits, and no descriptor but the channel and the output.
+def enter(requests, replies, output, folder, scratch, confinement, noted=None):
+    """Become the boxed process: own folder, own environment, confined, no descriptor but the channel and the output.
 
     requests, replies  descriptors of the two pipes to the grader
     output             descriptor of the file that collects what is printed
     folder, scratch    the submission's files, and the one folder to write to
+    confinement        what confine.confine takes
+    noted              descriptor of the file that collects what was refused
     """
     null = os.open(os.devnull, os.O_RDWR)
     # Everything is parked high first: a descriptor may sit on a number that is about to be overwritten.
-    parked = [os.dup2(fd, 100 + i, inheritable=False) for i, fd in enumerate((null, output, requests, replies))]
-    for target, source in ((0, 0), (1, 1), (2, 1), (3, 2), (4, 3)):
+    ours = [fd for fd in (null, output, requests, replies, noted) if fd is not None]
+    parked = [os.dup2(fd, 100 + i, inheritable=False) for i, fd in enumerate(ours)]
+    targets = [(0, 0), (1, 1), (2, 1), (3, 2), (4, 3), (5, 4)][: len(ours) + 1]
+    for target, source in targets:
         os.dup2(parked[source], target, inheritable=target < 3)
-    os.closerange(5, 4096)
+    os.closerange(len(targets), 4096)
     os.environ.clear()
-    os.environ.update(PATH="/usr/bin:/bin", HOME=scratch, TMPDIR=scratch, LANG="C.UTF-8")
+    os.environ.update(PATH="/usr/bin:/bin", HOME=scratch, TMPDIR=scratch, LANG="C.UTF-8", USER="student")
+    tempfile.tempdir = None  # the parent may have looked for it already
     os.chdir(scratch)
     sys.stdin = open(0)
     sys.stdout = open(1, "w", buffering=1, closefd=False, errors="replace")
     sys.stderr = open(2, "w", buffering=1, closefd=False, errors="replace")
-    limit(limits)
     torch.set_num_threads(1)
-    serve(open(3, "rb"), open(4, "wb"), folder)
+    try:
+        confine.confine(scratch=scratch, noted=None if noted is None else 5, **confinement)
+    except Exception as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        raise
+    requests, replies = open(3, "rb"), open(4, "wb")
+    wire.send(replies, "ready")  # whatever fails from here on is the student's
+    serve(requests, replies, folder)
 
 
 if __name__ == "__main__":

@@ -287,6 +287,7 @@ def spreads_as(student, expect, case, start, options, recorded):
 def finished(student, arguments, files, seconds):
     """Run infer.py to a good end. Raises Failed unless it ends with exit status 0."""
     run = start(student, arguments, files, seconds)
+    student.output += run.printed  # that of runs which must fail is of no interest
     if run.status != 0:
         raise Failed(
             CRASHED, f"infer.py ended with exit status {run.status}", f"{command(arguments)}: {run.printed[-300:]}"

@@ -22,6 +22,7 @@ def render(record):
             "provisional": record.provisional,
             "points": record.points,
             **record.made_with,
+            "runs": record.runs,
         },
     }
     if not scored:

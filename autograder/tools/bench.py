@@ -17,6 +17,7 @@ from rich.table import Table
 
 from .. import checks
 from ..box import Box
+from ..box.launch import descendants
 from ..expected import Expectations
 from ..grading import grade
 from ..paths import ROOT
@@ -68,8 +69,11 @@ def naming(box, rubric, public):
 
 def cpu_of(box):
     """CPU seconds of this process, of the box's parent and of the boxed processes that have ended."""
-    fields = Path(f"/proc/{box.parent.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return time.process_time() + sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
+    ticks = 0
+    for pid in (box.parent.process.pid, *descendants(box.parent.process.pid)):  # below bubblewrap, where it is used
+        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+        ticks += sum(map(int, fields[11:15]))
+    return time.process_time() + ticks / os.sysconf("SC_CLK_TCK")
 
 
 def plain_of(folder):

@@ -1,0 +1,162 @@
+"""What lies in a zip or tar file, without ever unpacking it: members by name, read one by one up to a limit.
+
+Whatever is no plain file of a plain path is refused, with the reason, before anything is read. How much an archive may
+hold is looked up before it is parsed: an archive of a few kilobytes can claim to be as large as it likes.
+"""
+
+import bz2
+import gzip
+import io
+import struct
+import tarfile
+import zipfile
+from contextlib import contextmanager
+
+MAX_MEMBERS = 2_000
+MAX_UNPACKED = 200 << 20  # bytes of all members together
+MAX_DIRECTORY = 1 << 20  # bytes of a zip's table of contents
+MAX_NAME = 1_000  # characters of a path
+
+# The end of a zip file: signature, 4 numbers of disks and members, size and place of the table, length of a comment.
+ZIP_END = struct.Struct("<4s4H2IH")
+ZIP64_LOCATOR = b"PK\x06\x07"
+
+
+class Refused(Exception):
+    """A submission that is graded 0, with this reason."""
+
+
+@contextmanager
+def members(path):
+    """Members of a zip or tar as [(path parts, load)], readable while the context lasts; load(limit) returns at most
+    `limit` bytes. Raises Refused, or the errors of zipfile and tarfile for a damaged file."""
+    if zipfile.is_zipfile(path):
+        bounded_zip(path)
+        with zipfile.ZipFile(path) as file:
+            yield checked(zip_members(file))
+    elif opened := uncompressed(path):
+        with opened as stream, tarfile.open(fileobj=Bounded(stream), mode="r:") as file:
+            yield checked(tar_members(file))
+    else:
+        raise Refused(f"{shown(path.name)} is neither a folder nor a zip or tar file (.tar, .tar.gz or .tar.bz2)")
+
+
+def checked(found):
+    """The members as a list, without folders. Raises Refused at the first that is no plain file of a plain path."""
+    kept, total = [], 0
+    for count, (name, kind, size, load) in enumerate(found, 1):
+        if count > MAX_MEMBERS:
+            raise Refused(f"it holds more than {MAX_MEMBERS} files")
+        parts = path_parts(name)
+        if kind not in ("file", "folder"):
+            raise Refused(f"it holds a {kind}, {shown(name)}; hand in plain files only")
+        total += size
+        if total > MAX_UNPACKED:
+            raise Refused(f"it unpacks to more than {MAX_UNPACKED >> 20} MB")
+        if kind == "file" and parts:
+            kept.append((parts, load))
+    return kept
+
+
+def path_parts(name):
+    """The parts of a member's path, as Windows and others write it. Raises Refused for one that leads outside."""
+    if len(name) > MAX_NAME:
+        raise Refused(f"it holds a path of {len(name)} characters")
+    name = name.replace("\\", "/")
+    parts = name.split("/")
+    if ".." in parts or name.startswith("/") or parts[0].endswith(":"):
+        raise Refused(f"it holds a path that leads outside: {shown(name)}")
+    return tuple(part for part in parts if part not in ("", "."))
+
+
+def shown(name):
+    """A name that a stranger chose, fit to be read on any terminal or page."""
+    text = "".join(c if c.isprintable() else "?" for c in name.encode("utf-8", "replace").decode())
+    return text if len(text) <= 100 else f"{text[:100]}..."
+
+
+# ----- zip -----
+
+
+def bounded_zip(path):
+    """Raise Refused for a zip whose table of contents is too large to be parsed for a homework."""
+    with open(path, "rb") as file:
+        size = file.seek(0, io.SEEK_END)
+        file.seek(max(0, size - ZIP_END.size - (1 << 16) - 20))
+        tail = file.read()
+    # Where zipfile looks for it: at the very end, or before a comment.
+    last = len(tail) - ZIP_END.size
+    start = last if tail[last : last + 4] == b"PK\x05\x06" and tail[-2:] == b"\0\0" else tail.rfind(b"PK\x05\x06")
+    end = tail[start : start + ZIP_END.size]
+    if start < 0 or len(end) < ZIP_END.size:
+        raise zipfile.BadZipFile("it has no table of contents")
+    *_, count, directory, _, _ = ZIP_END.unpack(end)
+    large = count > MAX_MEMBERS or directory > MAX_DIRECTORY
+    if large or tail[max(0, start - 20) : start].startswith(ZIP64_LOCATOR):
+        raise Refused(f"it holds more than {MAX_MEMBERS} files")
+
+
+def zip_members(file):
+    for info in file.infolist():
+        kind = {0o04: "folder", 0o12: "link", 0: "file", 0o10: "file"}.get(info.external_attr >> 28, "special file")
+        if info.is_dir():
+            kind = "folder"
+        if kind == "file" and info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise Refused(f"{shown(info.filename)} is packed in an unusual way; use an ordinary zip")
+        yield info.filename, kind, info.file_size, reader(file.open, info)
+
+
+# ----- tar -----
+
+
+def uncompressed(path):
+    """The tar inside of a file as a stream, or None if there is none."""
+    for opener in (open, gzip.open, bz2.open):
+        stream = opener(path, "rb")
+        try:
+            with tarfile.open(fileobj=Bounded(stream), mode="r:") as file:
+                file.next()
+            stream.seek(0)
+            return stream
+        except (tarfile.ReadError, OSError, EOFError):
+            stream.close()
+    return None
+
+
+def tar_members(file):
+    for info in file:
+        kind = "file" if info.isfile() else "folder" if info.isdir() else "link"
+        if not (kind != "link" or info.issym() or info.islnk()):
+            kind = "special file"
+        yield info.name, kind, info.size, reader(file.extractfile, info)
+
+
+class Bounded(io.RawIOBase):
+    """A stream that refuses to be read beyond what any homework unpacks to, also in the headers of a tar."""
+
+    def __init__(self, stream):
+        self.stream = stream
+
+    def read(self, size=-1):
+        self.refuse_beyond(self.stream.tell() + max(size, 0))
+        return self.stream.read(min(size, MAX_UNPACKED) if size >= 0 else MAX_UNPACKED)
+
+    def seek(self, offset, whence=io.SEEK_SET):
+        if whence == io.SEEK_SET:
+            self.refuse_beyond(offset)
+        return self.stream.seek(offset, whence)
+
+    def tell(self):
+        return self.stream.tell()
+
+    def refuse_beyond(self, position):
+        if position > MAX_UNPACKED + (1 << 20):  # headers and padding
+            raise Refused(f"it unpacks to more than {MAX_UNPACKED >> 20} MB")
+
+
+def reader(open_member, info):
+    def load(limit):
+        with open_member(info) as member:
+            return member.read(limit)
+
+    return load

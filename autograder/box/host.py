@@ -1,0 +1,76 @@
+"""What this host offers to confine student code: the strongest box it allows, and the doctor's explanation of it."""
+
+from dataclasses import replace
+
+from . import Box, landlock_rules
+from .launch import BoxError
+from .layers import ALL, Layers
+from .selftest import NAMES
+
+
+def strongest(limits, secrets=()):
+    """The strongest box of this host whose self-test finds everything blocked; else the one that blocks most.
+
+    secrets  files that student code must never read
+    """
+    boxes = []
+    for layers in candidates(Layers.of_this_host()):
+        box = Box(limits, layers, secrets=secrets)
+        try:
+            blocked = not box.not_blocked
+        except BoxError as error:
+            broken = error
+            box.close()
+            continue
+        boxes.append(box)
+        if blocked:
+            break
+    if not boxes:
+        raise broken
+    best = min(boxes, key=lambda box: len(box.not_blocked))
+    for box in boxes:
+        if box is not best:
+            box.close()
+    return best
+
+
+def candidates(layers):
+    """Layers to try in turn: all there are, then without those that may seem to work and do not."""
+    yield layers
+    if layers.bubblewrap:
+        layers = replace(layers, bubblewrap="", missing=layers.missing | {"bubblewrap": "it fails the self-test here"})
+        yield layers
+    if layers.user is not None:
+        yield replace(layers, user=None, missing=layers.missing | {"spare user": "it fails the self-test here"})
+
+
+def doctor(box, minimum):
+    """What this host offers, what is missing and how to get it, as lines of text. `minimum` is the tier demanded."""
+    layers, lines = box.layers, [f"The box reaches tier {box.tier} here: {ALL[box.tier]}."]
+    present = {
+        "bubblewrap": layers.bubblewrap,
+        "Landlock": layers.landlock and f"version {layers.landlock} of the kernel's interface",
+        "seccomp": layers.seccomp and "works",
+    }
+    if layers.user is not None or "spare user" in layers.missing:
+        present["spare user"] = layers.user and f"boxed processes run as user {layers.user}"
+    for layer, how in present.items():
+        why = layers.missing.get(layer) or layers.missing.get("Linux")
+        lines.append(f"  {layer:<12} {how or f'not used: {why}'}")
+    if box.not_blocked:
+        lines.append(f"Self-test: of {len(NAMES)} forbidden things, {len(box.not_blocked)} were not blocked:")
+        lines += [f"  {name}" for name in box.not_blocked]
+    else:
+        lines.append(f"Self-test: {len(NAMES)} forbidden things were tried, and all were blocked.")
+    devices = ", ".join(landlock_rules.gpu_devices()) or "none"
+    lines.append(f"GPU devices that a boxed process with a GPU would be let near: {devices}.")
+    if box.tier > minimum:
+        lines.append(
+            f"Grading others needs tier {minimum} (minimum_tier in autograder/rubric.toml): refused here. "
+            "Grading yourself works everywhere."
+        )
+    else:
+        lines.append(f"Grading others needs tier {minimum} (minimum_tier in autograder/rubric.toml): allowed here.")
+    if box.tier == "B" and minimum == "B":
+        lines.append("At tier B, student code can find out whether a path it guesses exists, and how large it is.")
+    return lines

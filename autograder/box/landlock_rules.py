@@ -1,0 +1,62 @@
+"""Landlock: which files the boxed process may open. A thin adapter to the package landlockpy.
+
+Imported by the boxed process, and by host.py to see whether it is there. Without the package, or on a kernel without
+Landlock, `version` is 0 and the tier is lower; nothing else changes.
+"""
+
+import glob
+import os
+
+try:
+    import landlockpy
+    from landlockpy import AccessFS
+except (ImportError, OSError):  # not installed, or not Linux
+    landlockpy = None
+
+# What Python, torch and the C library read of a system; most of it is absent on any one host.
+SYSTEM = (
+    "/usr", "/lib", "/lib64", "/bin", "/sbin", "/nix/store", "/etc/ld.so.cache", "/etc/localtime", "/etc/alternatives",
+    "/sys/devices/system/cpu",
+)  # fmt: skip
+OWN = ("/proc/self", "/proc/cpuinfo", "/proc/meminfo")
+DEVICES = ("/dev/null", "/dev/zero", "/dev/urandom")
+GPU_DEVICES = ("/dev/nvidia[0-9]*", "/dev/nvidiactl", "/dev/nvidia-uvm*")
+GPU_FILES = (
+    "/proc/driver/nvidia", "/proc/devices", "/proc/modules", "/proc/sys/vm/mmap_min_addr", "/sys/devices", "/sys/bus",
+    "/sys/module",
+)  # fmt: skip
+
+
+def version():
+    """The version of Landlock that this kernel offers, 0 for none."""
+    return landlockpy.abi_version() if landlockpy and landlockpy.supported() else 0
+
+
+def gpu_devices():
+    return sorted(path for pattern in GPU_DEVICES for path in glob.glob(pattern))
+
+
+def restrict(readable, scratch, gpu):
+    """From here on this process opens nothing but what is listed: for good, and for all that it starts.
+
+    readable  files and folders that may be read
+    scratch   the folder that may be written to
+    """
+    read = AccessFS.READ_FILE | AccessFS.READ_DIR  # and not EXECUTE: no program is ever run in the box
+    on_files = AccessFS.READ_FILE | AccessFS.WRITE_FILE | AccessFS.IOCTL_DEV
+    scoped = landlockpy.Scope.SIGNAL | landlockpy.Scope.ABSTRACT_UNIX_SOCKET
+    with landlockpy.Ruleset(scoped=scoped) as rules:
+
+        def allow(paths, access):
+            for path in filter(os.path.exists, paths):
+                # Rights that only a folder has are an error on a file.
+                rules.allow_path(path, access if os.path.isdir(path) else access & on_files)
+
+        allow([*readable, *OWN], read)
+        allow(DEVICES, AccessFS.READ_FILE | AccessFS.WRITE_FILE)
+        special = AccessFS.MAKE_CHAR | AccessFS.MAKE_BLOCK | AccessFS.MAKE_SOCK | AccessFS.IOCTL_DEV
+        allow([scratch], rules.handled_fs & ~(AccessFS.EXECUTE | special))
+        if gpu:
+            allow(GPU_FILES, read)
+            allow(gpu_devices(), on_files)
+        rules.restrict()

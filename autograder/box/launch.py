@@ -1,0 +1,158 @@
+"""How a boxed process comes into being: forked from a warm parent, or spawned as a fresh interpreter.
+
+Both launchers take (arguments, output, noted) and return (requests, replies, kill, resident): the two ends of the
+channel, replies unbuffered; a function that kills the process with all it started and returns the facts about it; and
+one that says how many bytes of memory it takes now, or None where its address space is limited anyway.
+"""
+
+import contextlib
+import io
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+from .layers import as_user
+
+HERE = Path(__file__).parent
+ENVIRONMENT = {
+    "PATH": "/usr/bin:/bin",
+    "LANG": "C.UTF-8",
+    # One thread: a parent that has started a thread pool cannot be forked safely.
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+}
+
+
+class BoxError(Exception):
+    """The box itself failed: a fault of ours or of this host, never the student's."""
+
+
+class Parent:
+    """The warm parent process (parent.py), which forks boxed processes.
+
+    prefix  command line put before it: bubblewrap, or nothing
+    user    whom to run it as, or None for the present user
+    """
+
+    def __init__(self, prefix=(), user=None):
+        self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.lock = threading.Lock()
+        self.process = subprocess.Popen(
+            [*prefix, sys.executable, "-I", HERE / "parent.py", str(theirs.fileno())],
+            pass_fds=[theirs.fileno()],
+            env=ENVIRONMENT,
+            cwd="/",
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,  # Ctrl-C at a terminal is for the grader, which then ends it
+            **as_user(user),
+        )
+        theirs.close()
+        self.ready = False
+
+    def launch(self, arguments, output, noted):
+        (their_requests, requests), (replies, their_replies) = os.pipe(), os.pipe()
+        descriptors = [their_requests, their_replies, output.fileno(), noted.fileno()]
+        try:
+            pid = self.ask({"start": arguments}, descriptors)["pid"]
+        except BoxError:
+            os.close(requests)
+            os.close(replies)
+            raise
+        finally:
+            os.close(their_requests)
+            os.close(their_replies)
+        return open(requests, "wb"), open(replies, "rb", 0), lambda: self.ask({"stop": pid}), lambda: None
+
+    def ask(self, request, descriptors=()):
+        with self.lock:
+            try:
+                if not self.ready:  # the first message says that torch is imported
+                    self.ready = bool(self.control.recv(1 << 16))
+                socket.send_fds(self.control, [json.dumps(request).encode()], descriptors)
+                reply = self.control.recv(1 << 16)
+            except OSError as error:
+                raise BoxError(f"the box's parent process is gone ({error})") from None
+        if not reply:
+            raise BoxError("the box's parent process is gone; can this Python import torch?")
+        return json.loads(reply)
+
+    def close(self):
+        self.control.close()
+        self.process.wait()
+
+
+class Spawner:
+    """Starts worker.py as a fresh interpreter: slower by the import of torch, and safe where fork is not."""
+
+    def __init__(self, prefix=(), user=None):
+        self.prefix, self.user = prefix, user
+
+    def launch(self, arguments, output, noted):
+        confined = sys.platform == "linux"
+        if confined:
+            arguments = {**arguments, "noted": noted.fileno()}
+        child = subprocess.Popen(
+            [*self.prefix, sys.executable, "-I", HERE / "worker.py", json.dumps(arguments)],
+            env={**ENVIRONMENT, **{key: os.environ[key] for key in ("SYSTEMROOT",) if key in os.environ}},
+            pass_fds=[noted.fileno()] if confined else [],
+            bufsize=0,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=output,
+            start_new_session=True,
+            **as_user(self.user),
+        )
+        return io.BufferedWriter(child.stdin), child.stdout, lambda: kill(child), lambda: resident(child.pid)
+
+
+def kill(child):
+    """Kill a spawned process and what it started, and reap it. Returns the facts about it."""
+    doomed = [child.pid, *descendants(child.pid)]
+    with contextlib.suppress(ProcessLookupError, AttributeError):  # Windows has no groups to kill
+        os.killpg(child.pid, 9)
+    for pid in doomed:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, 9)
+    if not hasattr(os, "wait4"):
+        return {"status": child.wait(), "maxrss_kb": 0, "cpu_s": 0.0}
+    _, status, usage = os.wait4(child.pid, 0)
+    child.returncode = os.waitstatus_to_exitcode(status)
+    while any(map(alive, doomed)):  # bubblewrap's inner processes end a moment after it
+        time.sleep(0.001)
+    cpu = round(usage.ru_utime + usage.ru_stime, 3)
+    return {"status": child.returncode, "maxrss_kb": usage.ru_maxrss, "cpu_s": cpu}
+
+
+def descendants(pid):
+    """All processes below one, where there is a /proc."""
+    found = []
+    for children in Path(f"/proc/{pid}/task").glob("*/children"):
+        with contextlib.suppress(OSError):
+            for child in map(int, children.read_text().split()):
+                found += [child, *descendants(child)]
+    return found
+
+
+def alive(pid):
+    """Whether a process other than our own child is still running."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
+def resident(pid):
+    """Bytes of memory that a process and all below it take now; None where there is no /proc."""
+    if not Path("/proc/self/statm").exists():
+        return None
+    pages = 0
+    for each in (pid, *descendants(pid)):
+        with contextlib.suppress(OSError):
+            pages += int(Path(f"/proc/{each}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")

@@ -1,0 +1,151 @@
+"""One live boxed process as its supervisor sees it: questions in, replies out, and a watchdog that ends it from outside
+when it breaks a limit. It knows neither what is asked nor which answer is right: see student.py."""
+
+import contextlib
+import os
+import struct
+import threading
+import time
+
+try:
+    import fcntl
+    import termios
+except ImportError:  # Windows
+    termios = None
+
+from . import scratch, wire
+from .launch import BoxError
+
+LOOK_EVERY = 0.05  # seconds
+START_SECONDS = 60  # a spawned process imports torch, and perhaps from a cold disk
+NOTED_BYTES = 8000  # of what was refused, this much is read
+
+
+class Ended(Exception):
+    """The boxed process is gone. `why` is timed_out, output, scratch, memory or died; `facts` say how it ended."""
+
+    def __init__(self, why, facts):
+        super().__init__(why)
+        self.why, self.facts = why, facts
+
+
+class Process:
+    """`ask` is the only way in; `end` kills the process with all it started.
+
+    launched  (requests, replies, kill, resident) of a launcher
+    run       its folder: scratch/, and the files output and noted
+    limits    the table [limits] of rubric.toml
+    """
+
+    def __init__(self, launched, run, limits):
+        self.requests, self.replies, self.kill, self.resident = launched
+        self.run, self.limits = run, limits
+        self.output = open(run / "output", "rb")
+        self.started = time.monotonic()
+        self.deadline = None
+        self.why = self.facts = None
+        self.lock = threading.Lock()
+        self.ended = threading.Event()
+        self.watchdog = threading.Thread(target=self.watch, daemon=True)
+        self.watchdog.start()
+
+    def expect_ready(self):
+        """Wait until the process has confined itself. What fails before that is no student's fault: BoxError."""
+        try:
+            self.deadline = time.monotonic() + START_SECONDS
+            ready = wire.receive(self.replies, limit=1000)
+        except (EOFError, OSError, wire.WireError):
+            ready = None
+        self.deadline = None
+        if ready != "ready":
+            said = self.printed().strip().splitlines()[-1:]
+            self.close()
+            raise BoxError(f"a boxed process could not be started ({self.why}: {' '.join(said)})")
+
+    def ask(self, request, *arguments, seconds, limit=64 << 20):
+        """Send one request and wait for its reply at most `seconds`. Raises Ended, or WireError for nonsense."""
+        self.deadline = time.monotonic() + seconds
+        try:
+            wire.send(self.requests, (request, arguments))
+            reply = wire.receive(self.replies, limit)
+        except (EOFError, OSError):
+            self.end("died")
+            raise Ended(self.why, self.facts) from None
+        finally:
+            self.deadline = None
+        if self.flooded():  # faster than the watchdog looks, and to be charged to this call
+            self.end("output")
+            raise Ended(self.why, self.facts)
+        if self.unread():  # replies to nothing; the next question must not take them for its own
+            raise wire.WireError("more than one reply")
+        return reply
+
+    def watch(self):
+        while not self.ended.wait(LOOK_EVERY):
+            broken = self.broken()
+            if broken:
+                self.end(broken)
+
+    def broken(self):
+        """The limit that is broken now, or None."""
+        deadline = self.deadline
+        if deadline and time.monotonic() > deadline:
+            return "timed_out"
+        if self.flooded():
+            return "output"
+        entries, size = scratch.usage(self.run / "scratch", self.limits["scratch_files"])
+        if entries > self.limits["scratch_files"] or size > self.limits["scratch_mb"] << 20:
+            return "scratch"
+        memory = self.resident()
+        if memory and memory > (self.limits["memory_mb"] + self.limits["torch_mb"]) << 20:
+            return "memory"
+        return None
+
+    def unread(self):
+        """How many bytes have arrived that nobody asked for; 0 where that cannot be told."""
+        if not termios:
+            return 0
+        waiting = struct.pack("i", 0)
+        return struct.unpack("i", fcntl.ioctl(self.replies, termios.FIONREAD, waiting))[0]
+
+    def flooded(self):
+        """Whether more was printed since the last look than may be."""
+        return os.fstat(self.output.fileno()).st_size - self.output.tell() > self.limits["output_kb"] << 10
+
+    def printed(self, limit=2000):
+        """What was printed since the last call, at most `limit` characters, control characters left out."""
+        data = self.output.read(4 * limit)
+        self.output.seek(0, os.SEEK_END)
+        text = readable(data)
+        return text if len(text) <= limit else text[:limit] + " [cut]"
+
+    def end(self, why="closed"):
+        """Kill the process and all it started; the first reason given stands."""
+        with self.lock:
+            if self.ended.is_set():
+                return
+            self.why = why
+            try:
+                self.facts = self.kill() | {"ended": why, "wall_s": round(time.monotonic() - self.started, 3)}
+                if denied := self.denied():
+                    self.facts["denied"] = denied
+            finally:
+                self.ended.set()
+
+    def denied(self):
+        """What the box refused, as the boxed process tells it."""
+        with open(self.run / "noted", "rb") as file:
+            return readable(file.read(NOTED_BYTES)).splitlines()
+
+    def close(self):
+        self.end()
+        self.watchdog.join()  # it looks at the output, which is closed next
+        for stream in (self.requests, self.replies, self.output):
+            with contextlib.suppress(OSError):  # unsent bytes of a process that died first
+                stream.close()
+        scratch.remove(self.run)
+
+
+def readable(data):
+    """Bytes as text, control characters left out."""
+    return "".join(c for c in data.decode("utf-8", "replace") if c.isprintable() or c in "\n\t")

@@ -1,0 +1,72 @@
+"""The self-test: whether the box holds here. It runs canary.py as a submission and reports what was not blocked."""
+
+import os
+import socket
+import tempfile
+from pathlib import Path
+
+from .canary import Canary
+from .launch import BoxError
+from .process import Ended
+from .wire import WireError
+
+SOURCE = Path(__file__).with_name("canary.py")
+NAMES = {name: value.__doc__ for name, value in vars(Canary).items() if name.startswith("x_")}
+SECONDS = 30
+
+
+def not_blocked(box, gpu=False):
+    """What student code can do in this box although it should not, in words. Raises BoxError if it cannot be told."""
+    if not (box.layers.bubblewrap or box.layers.landlock or box.layers.seccomp):
+        return list(NAMES.values())
+    folder = box.stage({SOURCE.name: SOURCE.read_bytes()})
+    with tempfile.TemporaryDirectory(prefix="ddpm-hidden-") as outside, Listeners(outside) as listeners:
+        os.chmod(outside, 0o777)  # what the box does not close, nothing else closes
+        hidden = Path(outside, "hidden")
+        hidden.write_text("secret", encoding="utf-8")
+        process = box.start(folder, gpu=gpu)
+        try:
+            worked = attempts(process, str(hidden), box.secrets, outside, listeners)
+        except (Ended, WireError, ValueError, TypeError) as error:
+            raise BoxError(f"the box's self-test did not end ({error})") from None
+        finally:
+            process.close()
+            box.discard(folder)
+    return [NAMES[name] for name in worked.splitlines()]
+
+
+def attempts(process, hidden, secrets, outside, listeners):
+    """The names of the canary's attempts that worked, a line each."""
+    settings = {"hidden": hidden, "secrets": "\n".join(map(str, secrets)), "outside": outside, "grader": os.getpid()}
+
+    def ask(*request):
+        status, value = process.ask(*request, seconds=SECONDS)
+        if status != "ok":
+            raise BoxError(f"the box's self-test failed: {value['types'][0]}: {value['text']}")
+        return value
+
+    ask("load", SOURCE.stem)
+    canary = ask("new", "Canary", settings | listeners.addresses)
+    worked, _ = ask("call", canary, "worked", (), {})
+    return worked
+
+
+class Listeners:
+    """Sockets of the grader on this machine, for the canary to reach if it can."""
+
+    def __init__(self, folder):
+        self.tcp = socket.create_server(("127.0.0.1", 0))
+        self.udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.udp.bind(("127.0.0.1", 0))
+        self.unix = socket.socket(socket.AF_UNIX)
+        self.unix.bind(f"{folder}/socket")
+        self.unix.listen()
+        ports = {"tcp": self.tcp.getsockname()[1], "udp": self.udp.getsockname()[1]}
+        self.addresses = {**ports, "unix": f"{folder}/socket"}
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for listener in (self.tcp, self.udp, self.unix):
+            listener.close()

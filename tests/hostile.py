@@ -1,0 +1,271 @@
+"""The hostile submissions of tests/submissions/hostile, run one by one in a scene that would show any success.
+
+Each file there holds an attack. `attack()` tries something forbidden once, inside of add_noise, and its submission then
+answers rightly: what it brings home is printed as WORKED. `answer(...)` takes the place of add_noise. A file with
+neither does its work at import. All the rest is the reference. An attacker knows everything but the secrets
+themselves: TARGETS holds where they lie, and which process grades.
+
+Run as a program, `python tests/hostile.py A|B|E`, it prints one outcome a line as JSON: test_hostile.py starts it under
+other users and in an imitated container.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import platform
+import secrets
+import socket
+import sys
+import tempfile
+import tomllib
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from autograder import checks
+from autograder.box import Box, Layers
+from autograder.box.launch import descendants
+from autograder.expected import Expectations
+from autograder.grading import grade
+from autograder.paths import PUBLIC, ROOT
+from autograder.record import PASSED
+from autograder.rubric import Rubric
+from autograder.tools.record import record
+
+HERE = Path(__file__).parent / "submissions" / "hostile"
+EXPECTATIONS = tomllib.loads((HERE / "expectations.toml").read_text(encoding="utf-8"))
+CHECK = "forward.add_noise"  # the one that attacks happen in
+RIGHT = "return alpha_bar.sqrt() * original_samples + (1 - alpha_bar).sqrt() * noise"
+FRAME = '''
+
+ATTACKS = []
+
+
+def hostile(right, original_samples, noise, timesteps):
+    """What add_noise of this submission returns."""
+    if "answer" in globals():
+        return answer(right, original_samples, noise, timesteps)
+    if "attack" in globals() and not ATTACKS:
+        ATTACKS.append(attack)
+        try:
+            print(f"WORKED: {attack()!r}"[:1000])
+        except Exception as error:
+            print(f"denied: {error!r}"[:1000])
+    return right()
+'''
+
+
+@dataclass
+class Outcome:
+    """What one attack came to. `worked` is the evidence of any success, "" for none; `denied` what it met."""
+
+    name: str
+    worked: str
+    denied: str
+    points: float
+    verdicts: dict
+    messages: dict
+
+
+class Scene:
+    """Secrets, files to destroy and servers to reach, beside a box."""
+
+    def __init__(self, box, public):
+        self.box = box
+        self.folder = tempfile.TemporaryDirectory(prefix="ddpm-scene-")
+        self.canary = f"CANARY-{secrets.token_hex(16)}"
+        names = {
+            "solution": "scheduler.py",
+            "seed": "seed",
+            "expectations": "hidden.safetensors",
+            "gradebook": "grades",
+        }
+        self.secrets = {kind: self.write(f"{kind}/{name}") for kind, name in names.items()}
+        home = self.write("home/.ssh/id").parent.parent
+        self.outside = Path(self.folder.name, "outside")
+        self.outside.mkdir()
+        self.victim = self.write("outside/victim")
+        for path in (Path(self.folder.name), *Path(self.folder.name).rglob("*")):
+            path.chmod(0o777 if path.is_dir() else 0o666)  # what the box does not close, nothing else closes
+        self.victim_before = self.victim.stat()
+        self.other = box.stage({"scheduler.py": f"# {self.canary}\n".encode()})
+        os.environ["CANARY"] = self.canary
+        self.listen()
+        self.targets = {
+            **{name: str(path) for name, path in self.secrets.items()},
+            "home": str(home),
+            "kit": str(ROOT),
+            "scene": self.folder.name,
+            "outside": str(self.outside),
+            "victim": str(self.victim),
+            "other": str(self.other),
+            "grader": os.getpid(),
+            "public_inputs": [hashlib.sha256(np.sort(array.ravel())).hexdigest() for array in public.inputs(CHECK)],
+            **self.addresses,
+        }
+
+    def write(self, name):
+        path = Path(self.folder.name, name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"# {self.canary}\n", encoding="utf-8")
+        return path
+
+    def listen(self):
+        self.listeners = [socket.create_server(("127.0.0.1", 0)), socket.socket(type=socket.SOCK_DGRAM)]
+        self.listeners[1].bind(("127.0.0.1", 0))
+        self.addresses = {"tcp": self.listeners[0].getsockname()[1], "udp": self.listeners[1].getsockname()[1]}
+        paths = {"unix": f"{self.folder.name}/stream", "datagram": f"{self.folder.name}/datagram"}
+        abstract = f"ddpm-{secrets.token_hex(4)}"
+        for address, kind in (
+            (paths["unix"], socket.SOCK_STREAM),
+            (paths["datagram"], socket.SOCK_DGRAM),
+            (f"\0{abstract}", socket.SOCK_STREAM),
+        ):
+            listener = socket.socket(socket.AF_UNIX, kind)
+            listener.bind(address)
+            if kind == socket.SOCK_STREAM:
+                listener.listen()
+            self.listeners.append(listener)
+        for path in paths.values():
+            os.chmod(path, 0o777)
+        self.addresses |= {**paths, "abstract": abstract}
+        for listener in self.listeners:
+            listener.setblocking(False)
+
+    def damage(self):
+        """What an attack did to the scene, in words; the scene is whole again afterwards."""
+        found = [f"reached {listener.getsockname()!r}" for listener in self.listeners if reached(listener)]
+        for path in self.outside.iterdir():
+            if path != self.victim:
+                found.append(f"wrote {path.name}")
+                path.rmdir() if path.is_dir() else path.unlink()
+        before, after = self.victim_before, self.victim.stat() if self.victim.exists() else None
+        kept = ("st_mode", "st_uid", "st_size", "st_mtime", "st_ino")
+        if not after or any(getattr(before, name) != getattr(after, name) for name in kept):
+            found.append("changed the victim")
+            self.write("outside/victim")
+            self.victim.chmod(0o666)
+            self.victim_before = self.victim.stat()
+        for folder in ("/tmp", "/dev/shm", "/var/tmp"):
+            if (note := Path(folder, "hostile-note")).exists():
+                found.append(f"wrote {note}")
+                note.unlink()
+        return found
+
+    def close(self):
+        for listener in self.listeners:
+            listener.close()
+        self.box.discard(self.other)
+        del os.environ["CANARY"]
+        self.folder.cleanup()
+
+
+def reached(listener):
+    """Whether anything arrived at a socket; it is taken out."""
+    try:
+        if listener.type == socket.SOCK_DGRAM:
+            return bool(listener.recv(100))
+        listener.accept()[0].close()
+        return True
+    except BlockingIOError:
+        return False
+
+
+def compose(name, targets):
+    """The whole scheduler.py of a hostile submission."""
+    reference = (ROOT / "solution" / "scheduler.py").read_text(encoding="utf-8")
+    assert reference.count(RIGHT) == 1
+    answers = RIGHT.replace("return", "return hostile(lambda:") + ", original_samples, noise, timesteps)"
+    attack = (HERE / f"{name}.py").read_text(encoding="utf-8")
+    # The attack stands last: one that never ends at import has at least defined what it is part of.
+    return "\n\n".join([reference.replace(RIGHT, answers), FRAME, f"TARGETS = {targets!r}", attack])
+
+
+def run(name, scene, rubric, public, hidden, only=()):
+    """Grade one hostile submission in the scene's box and look at what it did."""
+    expected = EXPECTATIONS[name]
+    box = scene.box
+    before = set(box.spool.iterdir()), descendants(box.parent.process.pid)
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "scheduler.py").write_text(compose(name, scene.targets), encoding="utf-8", errors="surrogatepass")
+        changed = replace(rubric, limits=rubric.limits | expected.get("limits", {}), box={"minimum_tier": "E"})
+        graded = grade(Path(folder), box, changed, public, hidden, only)
+    found = scene.damage()
+    if (set(box.spool.iterdir()), descendants(box.parent.process.pid)) != before:
+        found.append("left something behind")
+    told = "\n".join(repr(check) for check in graded.checks) + repr(graded.notes)
+    if scene.canary in told:
+        found.append("told a secret")
+    if "LEAKED_" in told:
+        found.append("told a hidden input")
+    printed = next((check.printed for check in graded.checks if check.id == CHECK), "")
+    if "WORKED" in printed:
+        found.append(printed[printed.index("WORKED") :][:300])
+    return Outcome(
+        name,
+        "; ".join(found),
+        printed,
+        graded.points,
+        {check.id: check.verdict for check in graded.checks},
+        {check.id: check.message for check in graded.checks},
+    )
+
+
+def problems(outcome, tier):
+    """What is not as the expectations say, as a list of sentences."""
+    expected = EXPECTATIONS[outcome.name]
+    stopped = tier in expected.get("stopped_by", "AB")
+    found = []
+    if stopped and outcome.worked:
+        found.append(f"it worked: {outcome.worked}")
+    if not stopped and not outcome.worked and expected.get("tried_unconfined", True):
+        found.append(f"it should work at tier {tier}, to show that the test can fail; it met: {outcome.denied}")
+    if not stopped:
+        return found
+    if expected.get("denied", "") not in outcome.denied:
+        found.append(f"it was to meet {expected['denied']!r}, and met {outcome.denied!r}")
+    for check, verdict in outcome.verdicts.items():
+        wanted = expected.get("verdicts", {})
+        right = wanted.get(check, wanted.get("*", PASSED))
+        loses = check == CHECK and expected.get("loses", False)
+        if "score" in expected and not wanted and not loses and expected["score"][0] == 0:
+            continue  # it harms itself, as it likes
+        if (verdict == PASSED) if loses else (verdict != right):
+            found.append(f"{check}: {verdict} instead of {'no pass' if loses else right}: {outcome.messages[check]}")
+    for check, words in expected.get("messages", {}).items():
+        found += [
+            f"no {word!r} in {outcome.messages[check]!r}" for word in words if word not in outcome.messages[check]
+        ]
+    return found
+
+
+def names():
+    """The attacks that this kind of machine can run."""
+    return [name for name, entry in EXPECTATIONS.items() if entry.get("machine") in (None, platform.machine())]
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("tier", choices="ABE")
+    parser.add_argument("attacks", nargs="*")
+    options = parser.parse_args()
+    layers = {"A": Layers.of_this_host, "B": lambda: replace(Layers.of_this_host(), bubblewrap=""), "E": Layers}
+    rubric = Rubric.load()
+    public = Expectations.load(PUBLIC, checks.version())
+    with Box(rubric.limits, layers[options.tier]()) as box:
+        print(json.dumps({"tier": box.tier, "user": box.layers.user, "missing": box.layers.missing}), flush=True)
+        hidden = record(box, rubric, "a test seed")
+        scene = Scene(box, public)
+        for name in options.attacks or names():
+            entry = EXPECTATIONS[name]
+            unsafe = not (box.tier in entry.get("stopped_by", "AB") or entry.get("tried_unconfined", True))
+            if not unsafe:
+                outcome = run(name, scene, rubric, public, hidden, only=("forward",) if "*" not in str(entry) else ())
+                print(json.dumps(asdict(outcome) | {"problems": problems(outcome, box.tier)}), flush=True)
+        scene.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,3 @@
+"""Spins at import."""
+while True:
+    pass

@@ -1,0 +1,6 @@
+"""Lists the kit's folder."""
+import os
+
+
+def attack():
+    return os.listdir(TARGETS["kit"])

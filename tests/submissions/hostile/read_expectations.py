@@ -1,0 +1,5 @@
+"""Reads the recorded hidden expectations."""
+
+
+def attack():
+    return open(TARGETS["expectations"], "rb").read()

@@ -1,0 +1,5 @@
+"""Reads the gradebook."""
+
+
+def attack():
+    return open(TARGETS["gradebook"]).read()

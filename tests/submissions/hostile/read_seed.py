@@ -1,0 +1,5 @@
+"""Reads the course seed."""
+
+
+def attack():
+    return open(TARGETS["seed"]).read()

@@ -1,0 +1,5 @@
+"""Reads the list of users."""
+
+
+def attack():
+    return open("/etc/passwd").read()
