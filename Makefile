@@ -45,10 +45,11 @@ figures: ## draw the handout's figures anew, from the reference and the checkpoi
 handout: ## the handout as one page that opens without a network: build/handout.html
 	@$(DEV) -m autograder.tools.page
 
-bench: $(HIDDEN) ## time grading beside plain pytest, the box beside a bare fork, and training beside a plain loop
+bench: $(HIDDEN) ## time grading beside plain pytest, the box, training and sampling, each beside others
 	@$(DEV) -m autograder.tools.bench
 	@$(DEV) -m autograder.tools.bench_box
 	@$(DEV) -m autograder.tools.bench_train
+	@$(DEV) -m autograder.tools.bench_infer
 
 clean: ## remove what can be made again (not course/, which holds the seed)
 	rm -rf results build dist .pytest_cache .ruff_cache

@@ -1,0 +1,79 @@
+"""`make bench`, last part: sampling with the reference beside the DDIM pipeline of diffusers and beside bare calls of
+the network, as medians of one run: the same U-Net, the same batch, the same steps, in turn."""
+
+import statistics
+import sys
+import time
+from types import SimpleNamespace
+
+import diffusers
+import torch
+from diffusers.configuration_utils import ConfigMixin, register_to_config
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from ..paths import ROOT
+
+sys.path.insert(0, str(ROOT / "solution"))
+import infer
+from scheduler import DDIMScheduler
+from train import SCHEDULE
+
+CHECKPOINT = ROOT / "solution" / "checkpoints" / "epsilon.safetensors"
+BATCH, STEPS, ROUNDS = 64, 50, 7
+BARE = "bare calls of the network"
+
+
+class ForDiffusers(diffusers.ModelMixin, ConfigMixin):
+    """The U-Net as the pipeline wants it: a model of its own kind, which is called with a 0-d t."""
+
+    @register_to_config
+    def __init__(self, sample_size=28, in_channels=1):
+        super().__init__()
+
+    def forward(self, x, t):
+        return SimpleNamespace(sample=self.model(x, t.expand(len(x))))
+
+
+def main():
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    model, config = infer.load_checkpoint(CHECKPOINT)
+    model.to(device)
+    ours = DDIMScheduler(**config)
+    ours.set_timesteps(STEPS)
+    theirs = diffusers.DDIMScheduler(**SCHEDULE, timestep_spacing="trailing")
+    wrapped = ForDiffusers()
+    wrapped.model = model
+    pipeline = diffusers.DDIMPipeline(wrapped, theirs)
+    pipeline.set_progress_bar_config(disable=True)
+    noise = torch.randn(BATCH, 1, 28, 28).to(device)
+
+    @torch.inference_mode()
+    def bare():
+        for t in ours.timesteps.tolist():
+            model(noise, torch.full((BATCH,), t, device=device))
+
+    ways = {
+        BARE: bare,
+        "infer.py of the reference": lambda: list(infer.run(model, ours, noise, None, {})),
+        "DDIMPipeline of diffusers": lambda: pipeline(BATCH, num_inference_steps=STEPS, output_type="np"),
+    }
+    seconds = {name: [] for name in ways}
+    for turn in track(range(ROUNDS + 1), "Sampling in turn", transient=True):
+        for name, way in ways.items():
+            started = time.perf_counter()
+            way()
+            if device == "cuda":
+                torch.cuda.synchronize()
+            if turn > 0:  # the first turn warms up
+                seconds[name].append(time.perf_counter() - started)
+    medians = {name: statistics.median(values) for name, values in seconds.items()}
+    table = Table(f"sampling, {BATCH} digits, {STEPS} steps, {device}", "a step", "beside bare calls", box=None)
+    for name, median in medians.items():
+        table.add_row(name, f"{1000 * median / STEPS:.2f} ms", f"{median / medians[BARE]:.3f} x")
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    main()

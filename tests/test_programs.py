@@ -1,0 +1,216 @@
+"""Parts that run programs: training with a student's scheduler, and infer.py. What the grader measures, and where."""
+
+import io
+import json
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image
+from safetensors.numpy import save
+from test_submissions import ACCEPTED
+
+from autograder import checks, given, measure
+from autograder.checks import infer, training
+from autograder.expected import Expectations
+from autograder.grading import grade as grade_submission
+from autograder.record import PASSED, Failed
+from autograder.tools import patches
+from autograder.tools.record import record
+
+PROGRAMS = [part for part in checks.PARTS if part not in checks.EXACT]
+
+
+def changed(name, old, new):
+    """The reference's files with one replacement."""
+    files = patches.reference()
+    text = files[name].decode()
+    assert text.count(old) == 1
+    return files | {name: text.replace(old, new).encode()}
+
+
+# ----- whole submissions ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("seed", ["1", "2", "3", "4", "5"])
+def test_accepted_on_five_seeds(seed, box, rubric, tmp_path):
+    ids = [id for id in checks.CHECKS if rubric.checks[id].part in PROGRAMS]
+    expectations = record(box, rubric, f"accepted, seed {seed}", only=ids)
+    failed = []
+    for path in ACCEPTED:
+        folder = tmp_path / path.name
+        folder.mkdir()
+        for name, content in (patches.reference() | {f.name: f.read_bytes() for f in path.glob("*.py")}).items():
+            (folder / name).write_bytes(content)
+        found = grade_submission(folder, box, rubric, expectations, only=PROGRAMS).checks
+        failed += [(path.name, check.id, check.message, check.detail) for check in found if check.verdict != PASSED]
+    assert failed == []
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("patch", patches.load_all(), ids=lambda patch: patch.id)
+def test_mistake_in_every_part(patch, grade):
+    """What a mistake in scheduler.py loses in training is in its patch; infer.py is judged by that very scheduler, but
+    for the digits that come out in the end, and for samples that are NaN, which nothing can be compared with."""
+    found = {check.id: check for check in grade(patch.files, public_only=True, only=PROGRAMS).checks}
+    lost = {id for id, check in found.items() if check.verdict != PASSED}
+    trained = {id for id in patch.loses if id.startswith("training.")}
+    assert trained <= lost <= {*trained, *patch.may_lose, *(id for id in found if id.startswith("infer."))}
+    charged = {id for id in lost if id.startswith("infer.") and id != "infer.digits"}
+    if patch.file == "scheduler.py":
+        assert all(found[id].verdict != "wrong" for id in charged), charged
+
+
+def test_a_mistake_in_the_scheduler_is_not_charged_again(grade):
+    files = changed("scheduler.py", "sigma = eta * variance.sqrt()", "sigma = eta * variance")
+    found = grade(files, public_only=True, only=["ddim", "infer"])
+    assert {check.id for check in found.checks if check.verdict != PASSED} == {"ddim.eta", "ddim.strided"}
+
+
+def test_advice_costs_no_points(grade):
+    files = changed("infer.py", "@torch.inference_mode()\ndef run", "def run")
+    files |= {"infer.py": files["infer.py"].replace(b"return model.eval(), config", b"return model, config")}
+    files["infer.py"] = files["infer.py"].replace(b"yield x.cpu()", b"yield x.detach().cpu()")
+    found = {check.id: check for check in grade(files, public_only=True, only=["infer"]).checks}
+    assert {check.verdict for check in found.values()} == {PASSED}
+    assert "torch.inference_mode()" in found["infer.ddim"].hint and "eval()" in found["infer.ddim"].hint
+
+
+# ----- where training runs --------------------------------------------------------------------------------------------
+
+
+def test_a_gpu_without_a_recorded_run_leaves_training_on_the_cpu(box, rubric, public, tmp_path):
+    (tmp_path / "scheduler.py").write_bytes(patches.reference()["scheduler.py"])
+    found = grade_submission(tmp_path, box, rubric, public, only=["training"], gpu="NVIDIA Imaginary")
+    assert [check.verdict for check in found.checks] == [PASSED, PASSED]
+    assert found.made_with["device"] == "cpu"
+    assert any("no run of the reference is recorded for NVIDIA Imaginary" in note for note in found.notes)
+
+
+def test_a_gpu_with_a_recorded_run_is_used(box, rubric, public, tmp_path, monkeypatch):
+    """No GPU is needed to see what the box is asked for: the request is caught on its way."""
+    (tmp_path / "scheduler.py").write_bytes(patches.reference()["scheduler.py"])
+    values = {f"{id}/value/{training.LOSS} {training.after('G')}": np.array(0.2) for id in checks.CHECKS}
+    recorded = Expectations(public.tensors | values, public.metadata)
+    asked = []
+
+    def catch(self, shown, request, settings, digits, device, seconds, gpu):
+        asked.append((settings["precision"], device, gpu))
+        raise Failed("wrong", "caught")
+
+    monkeypatch.setattr("autograder.box.student.Student.apart", catch)
+    found = grade_submission(tmp_path, box, rubric, recorded, only=["training"], gpu="G")
+    assert asked == [("bfloat16", "cuda", True)] * 2
+    assert found.made_with["device"] == "G"
+
+
+def test_changed_given_files_are_nobodys_fault(grade, monkeypatch):
+    monkeypatch.setattr(given, "version", lambda: "another")
+    found = grade(patches.reference(), public_only=True, only=["training"])
+    assert {check.verdict for check in found.checks} == {"ungraded"}
+    assert "put the original back" in found.checks[0].message
+
+
+# ----- what came out of the box is measured, whatever it is -----------------------------------------------------------
+
+UNET = training.UNET
+
+
+@pytest.fixture(scope="module")
+def weights():
+    return {name: value.numpy() for name, value in given.module("unet").UNet(**UNET).state_dict().items()}
+
+
+def loss(content):
+    x = np.zeros((2, 1, 28, 28), np.float32)
+    return measure.held_out_loss(content, UNET, x, np.array([0, 999]), x + 1)
+
+
+def test_loss_of_a_network_is_the_mean_over_all_pixels(weights):
+    silent = weights | {"head.weight": 0 * weights["head.weight"], "head.bias": 0 * weights["head.bias"] + 0.5}
+    assert loss(save(silent)) == pytest.approx(0.25)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda w: b"", "not a safetensors file"),
+        (lambda w: save(w)[:-1], "not a safetensors file"),
+        (lambda w: struct.pack("<Q", 1 << 62) + b"{}", "not a safetensors file"),
+        (lambda w: save({}), "not those of the network"),
+        (lambda w: save(w | {"more": np.zeros(1, np.float32)}), "not those of the network"),
+        (lambda w: save(w | {"head.bias": w["head.bias"].astype(np.float64)}), "not those of the network"),
+        (lambda w: save(w | {"head.bias": w["head.bias"][:1]}), "not those of the network"),
+        (lambda w: save(w | {"head.bias": w["head.bias"] * np.nan}), "NaN or infinite"),
+    ],
+)
+def test_weights_that_are_none(weights, spoil, message):
+    with pytest.raises(Failed, match=message) as caught:
+        loss(spoil(weights))
+    assert caught.value.verdict == "bad_output"
+
+
+def png(array):
+    file = io.BytesIO()
+    Image.fromarray(array).save(file, "PNG")
+    return file.getvalue()
+
+
+def bomb():
+    """A PNG of 100,000 x 100,000 pixels in a few bytes."""
+
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", 100_000, 100_000, 8, 0, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"\0")) + chunk(b"IEND", b"")
+
+
+def test_pictures():
+    grey = np.arange(12, dtype=np.uint8).reshape(3, 4)
+    for array in (grey, np.stack([grey] * 3, axis=-1)):
+        assert np.array_equal(measure.pixels(png(array), "it"), grey)
+    coloured = np.stack([grey, grey, 0 * grey], axis=-1)
+    for content, message in (
+        (b"", "not a PNG"),
+        (png(grey)[:40], "not a PNG"),
+        (b"GIF89a" + bytes(20), "not a PNG"),
+        (bomb(), "not a PNG|pixels large"),
+        (png(np.zeros((1, 5000), np.uint8)), "pixels large"),
+        (png(coloured), "colours"),
+    ):
+        with pytest.raises(Failed, match=message) as caught:
+            measure.pixels(content, "it")
+        assert caught.value.verdict == "bad_output"
+
+
+def test_the_grid_is_torchvisions(monkeypatch):
+    import torch
+    from torchvision.utils import make_grid
+
+    samples = np.random.default_rng(0).uniform(-1, 1, (7, 1, 28, 28)).astype(np.float32)
+    expected = 255 * make_grid((torch.from_numpy(samples) + 1) / 2, nrow=3, padding=2)[0]
+    assert np.abs(infer.grid(samples) - expected.numpy()).max() < 1e-4
+
+
+def test_the_probe_has_the_interface_of_the_real_network():
+    import inspect
+
+    probe = {}
+    exec(infer.PROBE, probe)
+    real = given.module("unet").UNet
+    assert str(inspect.signature(probe["UNet"])) == str(inspect.signature(real))
+    config = json.loads(json.dumps({"time_channels": 10}))
+    import torch
+
+    network = probe["UNet"](**config)
+    network.load_state_dict({"slope": torch.arange(10.0), "offset": torch.ones(10), "pattern": torch.zeros(1, 28, 28)})
+    x = torch.ones(2, 1, 28, 28)
+    assert network(x, torch.tensor([3, 4]))[:, 0, 0, 0].tolist() == [3, 4]
+    for network in (probe["UNet"](**config), real()):
+        with pytest.raises(IndexError):
+            network(x, torch.tensor(3))
