@@ -28,7 +28,7 @@ def holdings(box):
         "threads of the grader": len(os.listdir("/proc/self/task")),
         "processes": len(pids),
         "files in the spool": sum(1 for _ in box.spool.rglob("*")),
-        "temporary files": len(list(Path(tempfile.gettempdir()).glob("ddpm-*"))),
+        "temporary files": len(os.listdir(tempfile.gettempdir())),
     }
 
 
@@ -39,7 +39,8 @@ def resident_alone(pid):
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs /proc")
-def test_a_thousand_grades_leak_nothing(box, rubric, public, hidden, grade):
+def test_a_thousand_grades_leak_nothing(box, rubric, public, hidden, grade, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))  # one where nobody else works
     scene = hostile.Scene(box, public)
     attacks = cycle(HOSTILE)
     for number in range(GRADES):

@@ -12,7 +12,7 @@ from autograder.paths import ROOT
 from autograder.record import UNGRADED
 from autograder.reports import gradescope, html, junit
 
-SEEDS = 30
+SEEDS = 15
 LEAVES = [
     None, True, False, 0, -1, 1 << 62, -(1 << 62), 0.5, float("nan"), float("inf"), "", "x" * 100_000, "\x1b[2J\udce9",
     b"", b"\0" * 1000, wire.Ref(-1), wire.Ref("x"), wire.Ref(None), wire.Other({}), wire.Other("<b>" * 10_000),
@@ -54,6 +54,42 @@ def reply(rng, genuine):
     return (status, (content, value(rng)))
 
 
+ODD = [
+    *LEAVES,
+    *(wire.Tensor(dtype, (4,), bytes(16)) for dtype in DTYPES),
+    *(wire.Tensor("float32", shape, bytes(16)) for shape in SHAPES),
+    *(wire.Tensor("float32", (4,), bytes(16), device) for device in DEVICES),
+    *(wire.Tensor("float32", (4,), data) for data in (b"", b"123", "text", None, 7)),
+    ((((((1,),),),),),),
+]
+
+
+@pytest.mark.parametrize("number", range(len(ODD)))
+def test_one_odd_value_everywhere_is_never_ungraded(number, box, grade, monkeypatch):
+    """Whatever is asked of a scheduler, the answer is this value, alone and in a pair."""
+    assert box.tier
+    genuine_ask = Process.ask
+    odd = ODD[number]
+
+    for answers in (odd, (odd, odd)):
+
+        def ask(self, request, *arguments, answers=answers, **options):
+            genuine = genuine_ask(self, request, *arguments, **options)
+            forged = {"call": ("ok", (answers, True)), "attribute": ("ok", answers), "call_on_cuda": ("ok", answers)}
+            return forged.get(request, genuine)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(Process, "ask", ask)
+            assert_charged(grade(ROOT / "solution", public_only=True))
+
+
+def assert_charged(record):
+    verdicts = {check.id: check.verdict for check in record.checks}
+    assert UNGRADED not in verdicts.values(), [check.facts for check in record.checks if check.verdict == UNGRADED]
+    assert all(len(check.message) < 600 and check.message.isprintable() for check in record.checks)
+    assert all(len(check.output) < 6000 for check in record.checks)
+
+
 @pytest.mark.parametrize("seed", range(SEEDS))
 def test_forged_replies_are_never_ungraded(seed, box, grade, rubric, monkeypatch):
     assert box.tier  # its self-test must not meet forged replies
@@ -67,10 +103,7 @@ def test_forged_replies_are_never_ungraded(seed, box, grade, rubric, monkeypatch
 
     monkeypatch.setattr(Process, "ask", ask)
     record = grade(ROOT / "solution")
-    verdicts = {check.id: check.verdict for check in record.checks}
-    assert UNGRADED not in verdicts.values(), [check.facts for check in record.checks if check.verdict == UNGRADED]
-    assert all(len(check.message) < 600 and check.message.isprintable() for check in record.checks)
-    assert all(len(check.output) < 6000 for check in record.checks)
+    assert_charged(record)
     for report in (gradescope.render(record), junit.render(record), html.render(record, rubric)):
         report.encode("utf-8")
 

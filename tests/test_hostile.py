@@ -13,6 +13,7 @@ import hostile
 import pytest
 
 from autograder.box.layers import closed_to_others
+from autograder.box.selftest import NAMES
 from autograder.paths import ROOT
 
 USER = 65534  # nobody
@@ -176,3 +177,4 @@ def test_the_readmes_table_says_what_each_tier_stops():
         row = next(row for row in rows if row.startswith(f"| {kind}:"))
         assert [int(cell) for cell in row.split("|")[2:6]] == [len(entries), *stopped], kind
     assert f"{len(hostile.EXPECTATIONS)} hostile submissions" in text
+    assert f"a canary tries {len(NAMES)} forbidden things" in text

@@ -41,6 +41,8 @@ def confine(limits, readable, scratch, landlock, seccomp, gpu=False, noted=None)
     limit(limits)
     if sys.platform != "linux":
         return
+    if len(os.listdir("/proc/self/task")) > 1:  # what follows binds this thread and those it starts
+        raise RuntimeError("there are threads already that could not be confined")
     ctypes.CDLL(None).prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     drop_capabilities()
     if landlock:
@@ -79,7 +81,8 @@ def drop_capabilities():
     """Whoever started this, it is an ordinary user's process from here on, even as root. Nothing is lost as one."""
     header = (ctypes.c_uint32 * 2)(CAPABILITY_VERSION, 0)
     none = (ctypes.c_uint32 * 6)()
-    ctypes.CDLL(None).capset(header, none)
+    if ctypes.CDLL(None, use_errno=True).capset(header, none):
+        raise OSError(ctypes.get_errno(), "privileges cannot be given up")
 
 
 def note_refusals(descriptor, allowed):

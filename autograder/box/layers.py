@@ -4,7 +4,6 @@ Every layer is used where it works; one that is missing lowers the tier, never t
 """
 
 import os
-import pwd
 import shutil
 import stat
 import subprocess
@@ -70,7 +69,8 @@ class Layers:
     def readable(self):
         """Files and folders that Python, torch and the system's libraries lie in."""
         packages = [path for path in sys.path if Path(path).name in ("site-packages", "dist-packages")]
-        paths = [*landlock_rules.SYSTEM, sys.prefix, sys.base_prefix, *packages]
+        python = [sys.prefix, sys.base_prefix, *packages]
+        paths = [*landlock_rules.SYSTEM, *python, *map(os.path.realpath, python)]
         return [path for path in dict.fromkeys(paths) if os.path.exists(path)]
 
     def prefix(self, spool, gpu=False, tied=False):
@@ -133,9 +133,12 @@ def seccomp(missing):
 
 def spare_user(missing):
     """A user that boxed processes can run as when this is root, or None."""
+    import pwd  # Windows has none
+
     if os.getuid() != 0:
         return None
-    needed = [sys.executable, sys.prefix, sys.base_prefix, find_spec("torch").origin, HERE, tempfile.gettempdir()]
+    packages = [spec.origin for spec in map(find_spec, ("torch", "numpy", "msgpack")) if spec]
+    needed = [sys.executable, sys.prefix, sys.base_prefix, *packages, HERE, tempfile.gettempdir()]
     closed = next((place for path in needed if (place := closed_to_others(path))), None)
     if closed:
         missing["spare user"] = f"only root may enter {closed}, which grading needs; boxed processes stay root"

@@ -3,6 +3,7 @@ when it breaks a limit. It knows neither what is asked nor which answer is right
 
 import contextlib
 import os
+import signal
 import struct
 import threading
 import time
@@ -127,6 +128,8 @@ class Process:
             self.why = why
             try:
                 self.facts = self.kill() | {"ended": why, "wall_s": round(time.monotonic() - self.started, 3)}
+                if why == "died" and (self.facts["status"] or 0) < 0:
+                    self.facts["signal"] = signal.strsignal(-self.facts["status"])
                 if denied := self.denied():
                     self.facts["denied"] = denied
             finally:

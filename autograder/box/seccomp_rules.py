@@ -42,7 +42,8 @@ CLONE_THREAD = 0x10000
 PR_SET_PDEATHSIG = 1
 F_SETOWN, F_SETSIG, F_SETOWN_EX, FIOSETOWN, SIOCSPGRP = 8, 10, 15, 0x8901, 0x8902
 WORD = 0xFFFFFFFF  # the kernel looks at the lower 32 bits of these arguments only
-TRUNCATE_ON_READ = (os.O_TRUNC | os.O_ACCMODE, os.O_TRUNC)  # truncates what may only be read, on old Landlock
+O_ACCMODE = 3
+TRUNCATE_ON_READ = (os.O_TRUNC | O_ACCMODE, os.O_TRUNC)  # truncates what may only be read, on old Landlock
 
 
 def restrict(gpu):

@@ -178,7 +178,7 @@ class Student:
         """An exception of the student's code, as Failed: its type, and where in their file it was raised."""
         types = error["types"] if isinstance(error["types"], (tuple, list)) else ()
         types = [name[:SHOWN] for name in types if isinstance(name, str)] or ["an exception"]
-        text, code = str(error["text"])[: 5 * SHOWN], str(error["code"])[: 2 * SHOWN]
+        text, code = str(error["text"])[: 5 * SHOWN], str(error.get("code", ""))[: 2 * SHOWN]
         error["line"] = error["line"] if type(error["line"]) is int else None
         file = "infer.py" if error.get("file") == "infer.py" else "scheduler.py"
         where = f"{file} line {error['line']}: {code}" if error["line"] else file
