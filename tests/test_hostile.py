@@ -39,9 +39,11 @@ def test_hostile(name, scene, rubric, public, hidden):
     """Its verdicts are as expected, its honest part keeps its points, nothing is reached, told, changed or left."""
     if scene.box.tier not in hostile.EXPECTATIONS[name].get("stopped_by", "AB"):
         pytest.skip(f"this host reaches tier {scene.box.tier} only, which does not promise to stop this")
-    outcome = hostile.run(name, scene, rubric, public, hidden)
-    low, high = hostile.EXPECTATIONS[name].get("score", (80, 80))
+    score = hostile.EXPECTATIONS[name].get("score")
+    # What answers rightly throughout keeps the points of all it is graded on: half of the checks show that as well.
+    outcome = hostile.run(name, scene, rubric, public, hidden, only=() if score else ("schedule", "forward"))
     assert hostile.problems(outcome, scene.box.tier) == []
+    low, high = score or (30, 30)
     assert low <= outcome.points <= high
 
 
