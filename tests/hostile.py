@@ -183,7 +183,7 @@ def compose(name, targets):
     return "\n\n".join([reference.replace(RIGHT, answers), FRAME, f"TARGETS = {targets!r}", attack])
 
 
-def run(name, scene, rubric, public, hidden, only=()):
+def run(name, scene, rubric, public, hidden, only=checks.EXACT):
     """Grade one hostile submission in the scene's box and look at what it did."""
     expected = EXPECTATIONS[name]
     box = scene.box
@@ -262,7 +262,9 @@ def main():
             entry = EXPECTATIONS[name]
             unsafe = not (box.tier in entry.get("stopped_by", "AB") or entry.get("tried_unconfined", True))
             if not unsafe:
-                outcome = run(name, scene, rubric, public, hidden, only=("forward",) if "*" not in str(entry) else ())
+                outcome = run(
+                    name, scene, rubric, public, hidden, only=("forward",) if "*" not in str(entry) else checks.EXACT
+                )
                 print(json.dumps(asdict(outcome) | {"problems": problems(outcome, box.tier)}), flush=True)
         scene.close()
 
