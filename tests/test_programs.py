@@ -12,7 +12,7 @@ from safetensors.numpy import save
 from test_submissions import ACCEPTED
 
 from autograder import checks, given, measure
-from autograder.checks import infer, training
+from autograder.checks import program, training
 from autograder.expected import Expectations
 from autograder.grading import grade as grade_submission
 from autograder.record import PASSED, Failed
@@ -194,14 +194,14 @@ def test_the_grid_is_torchvisions(monkeypatch):
 
     samples = np.random.default_rng(0).uniform(-1, 1, (7, 1, 28, 28)).astype(np.float32)
     expected = 255 * make_grid((torch.from_numpy(samples) + 1) / 2, nrow=3, padding=2)[0]
-    assert np.abs(infer.grid(samples) - expected.numpy()).max() < 1e-4
+    assert np.abs(program.grid(samples) - expected.numpy()).max() < 1e-4
 
 
 def test_the_probe_has_the_interface_of_the_real_network():
     import inspect
 
     probe = {}
-    exec(infer.PROBE, probe)
+    exec(program.PROBE, probe)
     real = given.module("unet").UNet
     assert str(inspect.signature(probe["UNet"])) == str(inspect.signature(real))
     config = json.loads(json.dumps({"time_channels": 10}))

@@ -6,7 +6,7 @@ and holds the answers against it. The same function records the reference's answ
 """
 
 from ..expected import digest
-from . import cases, ddim, forward, infer, laws, reverse, schedule, training
+from . import cases, ddim, forward, infer, laws, program, reverse, schedule, training
 
 PARTS = {
     "schedule": schedule,
@@ -36,4 +36,4 @@ def run(id, student, expect):
 
 def version():
     """What recorded expectations must match: the source of the checks."""
-    return digest(module.__file__ for module in (*PARTS.values(), cases, laws))
+    return digest(module.__file__ for module in (*PARTS.values(), cases, laws, program))

@@ -1,30 +1,35 @@
-"""Part 6: infer.py, run as a program in the box.
+"""Part 6: infer.py. Its samples may be those that the reference makes, or those that the student's own scheduler makes
+when the grader drives it, so that a mistake in scheduler.py is not charged again here (program.py)."""
 
-For what must be exact, unet.py is the probe (box/probe.py): the exact denoiser of images whose pixels are independent
-and normal around a pattern. Samples may be those that the reference makes, or those that the student's own scheduler
-makes when the grader drives it, so that a mistake in scheduler.py is not charged again here.
-"""
-
-import json
 import math
 import sys
-from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 from safetensors.numpy import save
 
 from .. import given, measure
-from ..box.student import Value
-from ..paths import PACKAGE
-from ..record import BAD_OUTPUT, CRASHED, WRONG, Failed
+from ..record import CRASHED, WRONG, Failed
 from .laws import SIGMAS, law_of_the_normal
+from .program import (
+    NAMES,
+    NOISE,
+    PROBE,
+    UNPICKLED,
+    Case,
+    as_value,
+    drive,
+    finished,
+    grid,
+    left,
+    proven,
+    samples_in,
+    start,
+)
 
-PROBE = (PACKAGE / "box" / "probe.py").read_bytes()
-NAMES = {"checkpoint": "model.safetensors", "output": "out.png", "samples": "out.safetensors"}
-NOISE = "noise.safetensors"
-UNPICKLED = "unpickled"
 PICKLE = f"cbuiltins\nopen\n(S'{UNPICKLED}'\nS'w'\ntR.".encode()  # opens that file when it is unpickled
+DRAWN = (["--scheduler", "ddpm", "--steps", 10], ["--eta", 0.6, "--steps", 10])
+MANY = 256  # runs of the student's scheduler that the variance of random samples is estimated from
 
 
 def check_ddim(student, expect):
@@ -131,68 +136,7 @@ def check_digits(student, expect):
         expect.remark(f"The classifier is sure of {found['confident']:.0%} of them, and sees {kinds} different digits.")
 
 
-# ----- a network in closed form ------------------------------------------------------------------------------------
-
-
-@dataclass
-class Case:
-    """A checkpoint for the probe.
-
-    settings    arguments of the schedulers
-    pattern     (1, 28, 28) float32, the mean of the images
-    tables      (2, T) float32, slope and offset for every timestep
-    """
-
-    settings: dict
-    pattern: np.ndarray
-    tables: np.ndarray
-
-    @classmethod
-    def draw(cls, student, expect, settings):
-        settings = {
-            "num_train_timesteps": 1000,
-            "beta_schedule": "linear",
-            "beta_start": 1e-4,
-            "beta_end": 0.02,
-            "prediction_type": "epsilon",
-            **settings,
-        }
-        pattern = 0.4 * np.tanh(expect.normal(1, 28, 28))
-        sd = expect.uniform(0.25, 0.35)
-        tables = expect.draw(lambda rng: denoiser(student.DDPMScheduler(**settings), settings, sd))
-        return cls(settings, pattern, tables)
-
-    def checkpoint(self, **changed):
-        config = {"unet": {"time_channels": self.tables.shape[1]}, **self.settings, **changed}
-        weights = {"slope": self.tables[0], "offset": self.tables[1], "pattern": self.pattern}
-        return save(weights, {"config": json.dumps(config)})
-
-    def output(self, x, t):
-        """What the network answers."""
-        return np.float32(self.tables[0, t] * np.asarray(x) + self.tables[1, t] * self.pattern)
-
-    def run(self, student, arguments, files=None):
-        files = {"unet.py": PROBE, NAMES["checkpoint"]: self.checkpoint(), **(files or {})}
-        return finished(student, arguments, files, student.limits["infer_seconds"])
-
-    def samples(self, student, arguments, number):
-        return samples_in(self.run(student, arguments), number)
-
-
-def denoiser(scheduler, settings, sd):
-    """Slope and offset of the exact denoiser of N(pattern, sd^2), (2, T) float32: what it answers is linear in x_t."""
-    alpha_bar = np.float64(np.asarray(scheduler.alphas_cumprod))
-    spread = alpha_bar * sd**2 + 1 - alpha_bar  # the variance of x_t
-    epsilon = np.stack([(1 - alpha_bar) ** 0.5 / spread, -((alpha_bar * (1 - alpha_bar)) ** 0.5) / spread])
-    if settings["prediction_type"] == "epsilon":
-        return np.float32(epsilon)
-    x0 = np.stack([alpha_bar**0.5 * sd**2 / spread, (1 - alpha_bar) / spread])
-    t = np.arange(len(alpha_bar))
-    both = [
-        scheduler.get_velocity(a[:, None, None, None], e[:, None, None, None], t)
-        for a, e in zip(x0, epsilon, strict=True)
-    ]
-    return np.float32(np.stack([np.asarray(v) for v in both])[..., 0, 0, 0])
+# ----- runs beside the reference's ------------------------------------------------------------------------------------
 
 
 def exact(student, expect, settings, steps, images, scheduler="ddim"):
@@ -216,36 +160,6 @@ def exact(student, expect, settings, steps, images, scheduler="ddim"):
     if expect.answers:
         expect.answers[-1].driven = driven
     return case, run, driven
-
-
-# ----- the student's own scheduler, driven by the grader ------------------------------------------------------------
-
-
-def drive(student, case, noise, steps, scheduler, noises=None, sign=1, **options):
-    """Samples of the student's scheduler under this network's output, or its negative; None where there are none."""
-    try:
-        own = (student.DDIMScheduler if scheduler == "ddim" else student.DDPMScheduler)(**case.settings)
-        own.set_timesteps(steps)
-        x = noise
-        for i, t in enumerate(np.asarray(own.timesteps).tolist()):
-            given_noise = {} if noises is None else {"variance_noise": noises[i]}
-            x = own.step(sign * case.output(x, t), t, x, **given_noise, **options)
-            if not (isinstance(x, Value) and x.shape == noise.shape and x.torch_dtype == "float32"):
-                return None
-    except (Failed, TypeError, IndexError):  # their timesteps may be anything, too
-        return None
-    samples = np.clip(np.float32(np.asarray(x)), -1, 1)
-    return samples if np.isfinite(samples).all() else None
-
-
-def proven(student, case, noise, steps, scheduler, noises=None, **options):
-    """The same; but samples that the network plays no part in prove nothing, and are None."""
-    samples, others = (drive(student, case, noise, steps, scheduler, noises, sign, **options) for sign in (1, -1))
-    return None if samples is None or others is None or np.abs(samples - others).max() < 0.01 else samples
-
-
-DRAWN = (["--scheduler", "ddpm", "--steps", 10], ["--eta", 0.6, "--steps", 10])
-MANY = 256
 
 
 def spread_of_runs(student, case, start, options, rng):
@@ -279,74 +193,6 @@ def spreads_as(student, expect, case, start, options, recorded):
         expect.law(abs(got / own - 1) <= near, f"with {said}: the noise of the steps adds up to another variance")
     inside = samples[np.abs(samples) < 1]
     expect.law(len(np.unique(inside)) >= 0.9 * inside.size, f"with {said}: images or pixels share their noise")
-
-
-# ----- a run of the program -------------------------------------------------------------------------------------------
-
-
-def finished(student, arguments, files, seconds):
-    """Run infer.py to a good end. Raises Failed unless it ends with exit status 0."""
-    run = start(student, arguments, files, seconds)
-    student.output += run.printed  # that of runs which must fail is of no interest
-    if run.status != 0:
-        raise Failed(
-            CRASHED, f"infer.py ended with exit status {run.status}", f"{command(arguments)}: {run.printed[-300:]}"
-        )
-    return run
-
-
-def start(student, arguments, files, seconds, checkpoint=NAMES["checkpoint"]):
-    names = {**NAMES, "checkpoint": checkpoint}
-    always = [part for option, name in names.items() for part in (f"--{option}", name)]
-    wanted = [NAMES["output"], NAMES["samples"], UNPICKLED]
-    return student.infer([*always, *map(str, arguments)], files, wanted, seconds)
-
-
-def command(arguments):
-    return f"infer.py ... {' '.join(map(str, arguments))}"
-
-
-def left(run, name):
-    """The content of a file that infer.py must have left."""
-    content = run.files[NAMES[name]]
-    if content is None:
-        raise Failed(BAD_OUTPUT, f"infer.py ended well, but the file for --{name} is not there")
-    return content
-
-
-def samples_in(run, number):
-    """The samples that a run wrote, as a Value. Raises Failed unless they are (number, 1, 28, 28) in [-1, 1]."""
-    left(run, "output")
-    arrays = measure.tensors(left(run, "samples"), "the file for --samples")
-    if "samples" not in arrays:
-        raise Failed(
-            BAD_OUTPUT, f"the file for --samples holds no tensor `samples`, but {', '.join(arrays) or 'nothing'}"
-        )
-    value = as_value(arrays["samples"])
-    if value.shape != (number, 1, 28, 28) or value.torch_dtype != "float32":
-        got = f"{value.torch_dtype} {value.shape}"
-        raise Failed(BAD_OUTPUT, f"`samples` must be float32 {(number, 1, 28, 28)}, got {got}")
-    if np.abs(value).max() > 1:
-        raise Failed(WRONG, "`samples` must be clamped to [-1, 1]")
-    return value
-
-
-def as_value(array):
-    """A file's array, as if it had come out of the box as a tensor."""
-    value = array.view(Value)
-    value.torch_dtype, value.device = str(array.dtype), "cpu"
-    return value
-
-
-def grid(samples):
-    """torchvision's grid of samples (N, 1, 28, 28), black between them, as float pixels from 0 to 255."""
-    columns = math.ceil(math.sqrt(len(samples)))
-    rows = math.ceil(len(samples) / columns)
-    canvas = np.zeros((rows * 30 + 2, columns * 30 + 2))
-    for i, sample in enumerate(samples[:, 0]):
-        y, x = 30 * (i // columns) + 2, 30 * (i % columns) + 2
-        canvas[y : y + 28, x : x + 28] = 255 * (np.float64(sample) + 1) / 2
-    return canvas
 
 
 def told(expect, run):

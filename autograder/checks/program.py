@@ -1,0 +1,180 @@
+"""infer.py as a program in the box, on a network in closed form; and the same samples made by the grader.
+
+The network is the probe (box/probe.py): the exact denoiser of images whose pixels are independent and normal around a
+pattern. So the grader can play its part and drive the student's own scheduler, to see what a right infer.py would make
+of it.
+"""
+
+import json
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from safetensors.numpy import save
+
+from .. import measure
+from ..box.student import Value
+from ..paths import PACKAGE
+from ..record import BAD_OUTPUT, CRASHED, WRONG, Failed
+
+PROBE = (PACKAGE / "box" / "probe.py").read_bytes()
+NAMES = {"checkpoint": "model.safetensors", "output": "out.png", "samples": "out.safetensors"}
+NOISE = "noise.safetensors"
+UNPICKLED = "unpickled"
+
+
+@dataclass
+class Case:
+    """A checkpoint for the probe.
+
+    settings    arguments of the schedulers
+    pattern     (1, 28, 28) float32, the mean of the images
+    tables      (2, T) float32, slope and offset for every timestep
+    """
+
+    settings: dict
+    pattern: np.ndarray
+    tables: np.ndarray
+
+    @classmethod
+    def draw(cls, student, expect, settings):
+        settings = {
+            "num_train_timesteps": 1000,
+            "beta_schedule": "linear",
+            "beta_start": 1e-4,
+            "beta_end": 0.02,
+            "prediction_type": "epsilon",
+            **settings,
+        }
+        pattern = 0.4 * np.tanh(expect.normal(1, 28, 28))
+        sd = expect.uniform(0.25, 0.35)
+        tables = expect.draw(lambda rng: denoiser(student.DDPMScheduler(**settings), settings, sd))
+        return cls(settings, pattern, tables)
+
+    def checkpoint(self, **changed):
+        config = {"unet": {"time_channels": self.tables.shape[1]}, **self.settings, **changed}
+        weights = {"slope": self.tables[0], "offset": self.tables[1], "pattern": self.pattern}
+        return save(weights, {"config": json.dumps(config)})
+
+    def output(self, x, t):
+        """What the network answers."""
+        return np.float32(self.tables[0, t] * np.asarray(x) + self.tables[1, t] * self.pattern)
+
+    def run(self, student, arguments, files=None):
+        files = {"unet.py": PROBE, NAMES["checkpoint"]: self.checkpoint(), **(files or {})}
+        return finished(student, arguments, files, student.limits["infer_seconds"])
+
+    def samples(self, student, arguments, number):
+        return samples_in(self.run(student, arguments), number)
+
+
+def denoiser(scheduler, settings, sd):
+    """Slope and offset of the exact denoiser of N(pattern, sd^2), (2, T) float32: what it answers is linear in x_t."""
+    alpha_bar = np.float64(np.asarray(scheduler.alphas_cumprod))
+    spread = alpha_bar * sd**2 + 1 - alpha_bar  # the variance of x_t
+    epsilon = np.stack([(1 - alpha_bar) ** 0.5 / spread, -((alpha_bar * (1 - alpha_bar)) ** 0.5) / spread])
+    if settings["prediction_type"] == "epsilon":
+        return np.float32(epsilon)
+    x0 = np.stack([alpha_bar**0.5 * sd**2 / spread, (1 - alpha_bar) / spread])
+    t = np.arange(len(alpha_bar))
+    both = [
+        scheduler.get_velocity(a[:, None, None, None], e[:, None, None, None], t)
+        for a, e in zip(x0, epsilon, strict=True)
+    ]
+    return np.float32(np.stack([np.asarray(v) for v in both])[..., 0, 0, 0])
+
+
+# ----- the student's own scheduler, driven by the grader ------------------------------------------------------------
+
+
+def drive(student, case, noise, steps, scheduler, noises=None, sign=1, **options):
+    """Samples of the student's scheduler under this network's output, or its negative; None where there are none."""
+    try:
+        own = (student.DDIMScheduler if scheduler == "ddim" else student.DDPMScheduler)(**case.settings)
+        own.set_timesteps(steps)
+        x = noise
+        for i, t in enumerate(np.asarray(own.timesteps).tolist()):
+            given_noise = {} if noises is None else {"variance_noise": noises[i]}
+            x = own.step(sign * case.output(x, t), t, x, **given_noise, **options)
+            if not (isinstance(x, Value) and x.shape == noise.shape and x.torch_dtype == "float32"):
+                return None
+    except (Failed, TypeError, IndexError):  # their timesteps may be anything, too
+        return None
+    samples = np.clip(np.float32(np.asarray(x)), -1, 1)
+    return samples if np.isfinite(samples).all() else None
+
+
+def proven(student, case, noise, steps, scheduler, noises=None, **options):
+    """The same; but samples that the network plays no part in prove nothing, and are None."""
+    samples, others = (drive(student, case, noise, steps, scheduler, noises, sign, **options) for sign in (1, -1))
+    return None if samples is None or others is None or np.abs(samples - others).max() < 0.01 else samples
+
+
+# ----- a run of the program -------------------------------------------------------------------------------------------
+
+
+def finished(student, arguments, files, seconds):
+    """Run infer.py to a good end. Raises Failed unless it ends with exit status 0."""
+    run = start(student, arguments, files, seconds)
+    student.output += run.printed  # that of runs which must fail is of no interest
+    if run.status != 0:
+        raise Failed(
+            CRASHED, f"infer.py ended with exit status {run.status}", f"{command(arguments)}: {run.printed[-300:]}"
+        )
+    return run
+
+
+def start(student, arguments, files, seconds, checkpoint=NAMES["checkpoint"]):
+    names = {**NAMES, "checkpoint": checkpoint}
+    always = [part for option, name in names.items() for part in (f"--{option}", name)]
+    wanted = [NAMES["output"], NAMES["samples"], UNPICKLED]
+    return student.infer([*always, *map(str, arguments)], files, wanted, seconds)
+
+
+def command(arguments):
+    return f"infer.py ... {' '.join(map(str, arguments))}"
+
+
+def left(run, name):
+    """The content of a file that infer.py must have left."""
+    content = run.files[NAMES[name]]
+    if content is None:
+        raise Failed(BAD_OUTPUT, f"infer.py ended well, but the file for --{name} is not there")
+    return content
+
+
+def samples_in(run, number):
+    """The samples that a run wrote, as a Value. Raises Failed unless they are (number, 1, 28, 28) in [-1, 1]."""
+    left(run, "output")
+    arrays = measure.tensors(left(run, "samples"), "the file for --samples")
+    if "samples" not in arrays:
+        raise Failed(
+            BAD_OUTPUT, f"the file for --samples holds no tensor `samples`, but {', '.join(arrays)[:100] or 'nothing'}"
+        )
+    value = as_value(arrays["samples"])
+    if value.shape != (number, 1, 28, 28) or value.torch_dtype != "float32":
+        got = f"{value.torch_dtype} {value.shape}"
+        raise Failed(BAD_OUTPUT, f"`samples` must be float32 {(number, 1, 28, 28)}, got {got}")
+    if not np.isfinite(value).all():
+        raise Failed(BAD_OUTPUT, "the tensor `samples` contains NaN or infinite values")
+    if np.abs(value).max() > 1:
+        raise Failed(WRONG, "`samples` must be clamped to [-1, 1]")
+    return value
+
+
+def as_value(array):
+    """A file's array, as if it had come out of the box as a tensor."""
+    value = array.view(Value)
+    value.torch_dtype, value.device = str(array.dtype), "cpu"
+    return value
+
+
+def grid(samples):
+    """torchvision's grid of samples (N, 1, 28, 28), black between them, as float pixels from 0 to 255."""
+    columns = math.ceil(math.sqrt(len(samples)))
+    rows = math.ceil(len(samples) / columns)
+    canvas = np.zeros((rows * 30 + 2, columns * 30 + 2))
+    for i, sample in enumerate(samples[:, 0]):
+        y, x = 30 * (i // columns) + 2, 30 * (i % columns) + 2
+        canvas[y : y + 28, x : x + 28] = 255 * (np.float64(sample) + 1) / 2
+    return canvas
