@@ -10,6 +10,7 @@ from pathlib import Path
 
 from . import archives
 from .archives import MAX_MEMBERS, Refused, shown
+from .paths import ASSIGNMENT
 
 __all__ = ["ACCEPTED", "Refused", "Submission", "read"]
 
@@ -65,6 +66,8 @@ def take(submission, members):
         for parts in paths
         if len(parts) != depth + 1 or parts[-1] not in ACCEPTED
     }
+    # Who grades assignment/ itself need not be told that the given files are there.
+    ignored -= {f"{entry.name}/" if entry.is_dir() else entry.name for entry in ASSIGNMENT.iterdir()} | {"__pycache__/"}
     if ignored:
         more = f" and {len(ignored) - 5} more" if len(ignored) > 5 else ""
         names = ", ".join(map(shown, sorted(ignored)[:5]))

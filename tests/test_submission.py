@@ -36,6 +36,15 @@ def test_folder(tmp_path):
     assert submission.notes == ["Taken: scheduler.py. Not looked at: conftest.py, old/."]
 
 
+def test_the_kits_own_files_are_no_news(tmp_path):
+    for name in ("scheduler.py", "unet.py", "train.py"):
+        (tmp_path / name).write_bytes(CODE)
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "epsilon.safetensors").write_bytes(b"")
+    submission = read(tmp_path)
+    assert submission.files == {"scheduler.py": CODE} and submission.notes == []
+
+
 @pytest.mark.parametrize("suffix", ["zip", "tar", "tar.gz"])
 def test_archives_nested_one_deep_are_accepted_with_a_note(tmp_path, suffix):
     if suffix == "zip":
