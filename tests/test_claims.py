@@ -226,11 +226,11 @@ def test_losses_of_the_checkpoints():
             output = model(x_t, times)
             loss[kind, t] = (output - target).square().mean().item()
             image[kind, t] = (scheduler.predict(output, t, x_t)[0] - x0).square().mean().item()
-    assert loss["epsilon", 999] < loss["epsilon", 19] / 300
+    assert loss["epsilon", 999] < loss["epsilon", 19] / 2000
     assert max(loss["v_prediction", t] for t in (19, 199, 599, 999)) < 6 * loss["v_prediction", 199]
     assert all(0.8 < image["epsilon", t] / image["v_prediction", t] < 1.25 for t in (199, 599))
     assert image["v_prediction", 999] < 1.3 * image["v_prediction", 599]
-    assert image["epsilon", 999] > 4 * image["v_prediction", 999]
+    assert 3 < image["epsilon", 999] / image["v_prediction", 999] < 5
 
 
 def test_the_first_figure_shows_what_its_words_say():

@@ -99,6 +99,7 @@ def test_a_gpu_with_a_recorded_run_is_used(box, rubric, public, tmp_path, monkey
     asked = []
 
     def catch(self, shown, request, settings, digits, device, seconds, gpu):
+        self.imported = True
         asked.append((settings["precision"], device, gpu))
         raise Failed("wrong", "caught")
 

@@ -125,12 +125,12 @@ def check_digits(student, expect):
     seed = expect.integer(1, 1 << 20)
     files = {NAMES["checkpoint"]: given.CHECKPOINT.read_bytes()}
     run = finished(
-        student, ["--steps", 20, "--num-images", 100, "--seed", seed], files, student.limits["digits_seconds"]
+        student, ["--steps", 10, "--num-images", 100, "--seed", seed], files, student.limits["digits_seconds"]
     )
     found = measure.digits(samples_in(run, 100))
     kinds = sum(count > 0 for count in found["digits"])
     expect.measured(
-        found["frechet"], "the Frechet distance of the samples to real digits", "of 100 samples in 20 steps"
+        found["frechet"], "the Frechet distance of the samples to real digits", "of 100 samples in 10 steps"
     )
     if expect.wrong:
         expect.remark(f"The classifier is sure of {found['confident']:.0%} of them, and sees {kinds} different digits.")
