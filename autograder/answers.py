@@ -21,6 +21,7 @@ class Answer:
     off          (got - expected) / scale in float64; NaN and infinities stay
     error        the largest of |off|, infinite for NaN
     step         the Step it is the result of, if it is one
+    complaint    what is said of a wrong one
     driven       for what infer.py made: makes it again with the student's own scheduler, or gives None
     """
 
@@ -32,6 +33,7 @@ class Answer:
         self.error = np.inf if np.isnan(error) else float(error)
         self.right = bool(self.error <= tolerance)
         self.step = self.driven = None
+        self.complaint = "has wrong values"
 
     def carried(self):
         """Whether it is right given what the student's own `predict`, or for samples their own scheduler, does."""
@@ -55,7 +57,7 @@ class Answer:
         got, expected = (np.atleast_1d(array)[worst] for array in (self.got, self.expected))
         index = f" at index {tuple(map(int, worst))}" if self.expected.ndim else ""
         detail = f"{self.where}: expected {expected:.6g}, got {got:.6g}{index}"
-        return Failed(WRONG, f"{self.name} has wrong values", detail)
+        return Failed(WRONG, f"{self.name} {self.complaint}", detail)
 
 
 @dataclass

@@ -152,7 +152,9 @@ class Expect:
         """Compare a number that the grader measured itself. Its error is relative."""
         expected = self.recorded("value", name, where)
         tolerance = self.gpu_tolerance if on_gpu else self.tolerance
-        self.note(Answer(name, where, np.float64(got), expected, np.abs(expected), tolerance))
+        answer = Answer(name, where, np.float64(got), expected, np.abs(expected), tolerance)
+        answer.complaint = "is too far from the reference's"
+        self.note(answer)
 
     def tensor(self, got, shape, name, dtype=None, where=""):
         """`got` in float64 for use in a law; raises Failed unless it is a tensor of this shape (and dtype)."""

@@ -8,7 +8,7 @@ so it may be forged: it is good for a hint, and never for points.
 import torch
 from torch import nn
 
-calls = []  # (timesteps, their shape, gradients are recorded, training mode), one for each call
+calls = []  # (the first timestep, gradients are recorded, training mode), one for each call
 
 
 class UNet(nn.Module):
@@ -23,5 +23,5 @@ class UNet(nn.Module):
     def forward(self, x, t):
         """x (B, 1, 28, 28), t (B,); returns (B, 1, 28, 28). As with the real one, a t without an axis is an error."""
         index = t[:, None, None, None].long().clamp(0, len(self.slope) - 1)
-        calls.append((t.flatten()[:4].tolist(), list(t.shape), torch.is_grad_enabled(), self.training))
+        calls.append((t.flatten()[0].item(), torch.is_grad_enabled(), self.training))
         return self.slope[index] * x + self.offset[index] * self.pattern

@@ -132,7 +132,7 @@ def check_digits(student, expect):
     expect.measured(
         found["frechet"], "the Frechet distance of the samples to real digits", "of 100 samples in 10 steps"
     )
-    if expect.wrong:
+    if expect.public and expect.wrong:
         expect.remark(f"The classifier is sure of {found['confident']:.0%} of them, and sees {kinds} different digits.")
 
 
@@ -156,6 +156,8 @@ def exact(student, expect, settings, steps, images, scheduler="ddim"):
     run = case.run(student, arguments, {NOISE: save({"noise": noise})})
     told(expect, run)
     expect.value(samples_in(run, images), "the tensor `samples`", where)
+    if expect.public and len(expect.wrong) == 1 and not expect.answers[-1].right:
+        expect.remark(asked(run))
     driven = partial(proven, student, case, noise, steps or 50, scheduler)
     if expect.answers:
         expect.answers[-1].driven = driven
@@ -195,10 +197,17 @@ def spreads_as(student, expect, case, start, options, recorded):
     expect.law(len(np.unique(inside)) >= 0.9 * inside.size, f"with {said}: images or pixels share their noise")
 
 
+def asked(run):
+    """What the network was called with in the first wrong case, as far as the student's process says so."""
+    timesteps = ", ".join(str(call[0])[:10] for call in run.calls[:4] if isinstance(call, tuple) and call)
+    more = f" and so on, {len(run.calls)} times" if len(run.calls) > 4 else ""
+    return f"In the first wrong case the network was called with t = {timesteps}{more}."
+
+
 def told(expect, run):
     """Advice from how the network was called, as far as the student's process says so."""
     for call in run.calls[:1]:
-        _, _, records_gradients, training_mode = call if isinstance(call, tuple) and len(call) == 4 else (None,) * 4
+        _, records_gradients, training_mode = call if isinstance(call, tuple) and len(call) == 3 else (None,) * 3
         if records_gradients is True:
             expect.remark("infer.py records gradients while it samples; torch.inference_mode() saves memory and time.")
         if training_mode is True:

@@ -42,7 +42,8 @@ def render(record, rubric):
     parts = dict.fromkeys(check.part for check in record.checks)
     body = "".join(part(rubric, name, [check for check in record.checks if check.part == name]) for name in parts)
     notes = "".join(f'<p class="dim">{escape(note)}</p>' for note in record.notes)
-    made = ", ".join(f"{escape(key.replace('_', ' '))} {escape(str(value))}" for key, value in record.made_with.items())
+    made_with = {key.replace("_", " "): str(value) for key, value in record.made_with.items() if value or value == 0}
+    made = ", ".join(f"{escape(key)} {escape(value)}" for key, value in made_with.items())
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{escape(record.submission)}: {record.points:g} of {record.max_points:g}</title><style>{STYLE}</style></head>
