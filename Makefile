@@ -1,6 +1,7 @@
 # Bare `make` lists the targets. Each finds its Python through autograder/environment.sh.
 SUBMISSION ?= assignment
 OUT ?= results
+CHECKPOINT ?= assignment/checkpoints/v_prediction.safetensors
 PYTHON = python=$$(sh autograder/environment.sh) && $$python
 DEV = python=$$(sh autograder/environment.sh dev) && $$python
 # In an instructor's clone, hidden cases are recorded on first use; a student bundle has neither the tools nor the seed.
@@ -24,8 +25,8 @@ data: ## fetch all of MNIST into data/ (without it, training uses the 5,000 digi
 train: ## train the U-Net with your scheduler: make train [ARGS="--prediction-type v_prediction --out run"]
 	@$(PYTHON) assignment/train.py $(ARGS)
 
-infer: ## sample digits with your infer.py: make infer [ARGS="--checkpoint run/model.safetensors --output samples.png"]
-	@$(PYTHON) assignment/infer.py $(or $(ARGS),--checkpoint assignment/checkpoints/v_prediction.safetensors --output samples.png)
+infer: ## samples.png with your infer.py: make infer [ARGS="--steps 20"] [CHECKPOINT=run/model.safetensors]
+	@$(PYTHON) assignment/infer.py --checkpoint $(CHECKPOINT) --output samples.png $(ARGS)
 
 test: ## lint, format and tests of the kit (minutes)
 	@$(DEV) -m ruff check --quiet . && $$python -m ruff format --quiet --check . && $$python -m pytest -m "not slow"

@@ -42,7 +42,10 @@ def load(source="auto"):
             return load("mnist")
         except OSError:
             images, line = load("digits5k")
-            return images, f"{line} (MNIST is not in {DATA} and could not be downloaded; `make data` tries harder)"
+            return (
+                images,
+                f"{line} (all of MNIST could not be downloaded; that is no problem, and `make data` tries another way)",
+            )
     if source == "mnist":
         if not complete():
             download()

@@ -10,11 +10,11 @@ What goes in
                      `num_train_timesteps`, `beta_start` and `beta_end` (arguments of the schedulers)
     --scheduler      ddim (the default) or ddpm; variance_type and clip_sample are the defaults of the class
     --steps          how many timesteps are visited, 50 by default
-    --eta            of DDIM, between 0 and 1; 0 by default
+    --eta            of DDIM, between 0 and 1; 0 by default; with ddpm it may not be given at all
     --num-images     N, 64 by default
     --seed           0 by default; the same seed, device and arguments give the same pixels
     --initial-noise  a safetensors file whose tensor `noise`, N x 1 x 28 x 28, is where sampling starts, instead of a
-                     draw; it also sets N
+                     draw; it also sets N, whatever --num-images says
     --device         auto (the default: cuda where there is one, else cpu), cpu, cuda or mps
 What comes out
     --output         a PNG: the images in torchvision's grid, ceil(sqrt(N)) to a row, padding 2; a sample x in [-1, 1]
@@ -26,7 +26,8 @@ Exit status
     2                wrong usage: a bad value, more steps than the checkpoint has timesteps, --eta with ddpm, a device
                      that this machine lacks
 
-The network is called as model(x, t) with t int64 of shape (B,): the timesteps of the scheduler's list.
+The schedulers are those of your scheduler.py, the network is UNet of unet.py. The network is called as model(x, t) with
+t int64 of shape (B,): the timesteps of the scheduler's list.
 """
 
 # TODO 6.1: everything: arguments, checkpoint, the loop over the timesteps, picture and samples (about 100 lines)

@@ -86,6 +86,9 @@ def run_grade(options):
 
 
 def run_debug(options):
+    if not options.submission.exists():
+        print(f"There is no {options.submission}.", file=sys.stderr)
+        return USAGE
     rubric = Rubric.load()
     try:
         submission = read(options.submission)

@@ -145,8 +145,9 @@ def check(students, entry, sets, results, suspects):
             checks.run(entry.id, student, expect)
         except Failed as found:
             failed = found
-            suspects[entry.id] = Suspects.of(expect, found)
-            evidence = expect.evidence() if expect.public else None
+            if failed.verdict != BLOCKED:
+                suspects[entry.id] = Suspects.of(expect, found)
+                evidence = expect.evidence() if expect.public else None
         except Exception as error:  # a fault of ours must cost no points and must not stop the other checks
             student.facts = {"traceback": traceback.format_exc()}
             told = f"the grader failed, please tell your instructor: {type(error).__name__}: {error}"

@@ -150,6 +150,7 @@ def train(run, out, stop):
                 saving.write_all(run, out, console)
                 saved = time.perf_counter()
                 console.print(f"step {run.step} of {steps}, {(saved - started) / 60:.1f} min: {said}")
+    console.print(f"What the run has made is in {out}/.")
     if run.step < steps:
         console.print(f"Stopped at step {run.step} of {steps}; the same command with --resume goes on.")
 

@@ -85,6 +85,20 @@ def table_alpha(t, alpha_bar, previous, alpha, beta, variance):
     return 1 - beta, beta / (1 - alpha_bar) ** 0.5, ((1 - previous) / (1 - alpha_bar) * beta) ** 0.5
 
 
+def table_alpha_with_x0():
+    """The same slip in the mean of 3.6, which is written with x_0."""
+    scheduler = listed(50)
+
+    def step(t, x, epsilon, z):
+        alpha_bar, previous, *_ = coefficients(scheduler, t)
+        beta = ddpm().betas[t].item()
+        x0 = (x - (1 - alpha_bar) ** 0.5 * epsilon) / alpha_bar**0.5
+        mean = previous**0.5 * beta * x0 + (1 - beta) ** 0.5 * (1 - previous) * x
+        return mean / (1 - alpha_bar) + ((1 - previous) / (1 - alpha_bar) * beta) ** 0.5 * z
+
+    return end_of_run(scheduler, step)[1]
+
+
 def ten_steps(name):
     return end_of_run(listed(10, DDIM, beta_schedule=name))[1]
 
@@ -144,7 +158,8 @@ SENTENCES = [
         "({:.3f} or {:.3f} for {:.3f})",
         [changed(ddpm(), change) for change in (variance_as_deviation, no_noise, right)],
     ),
-    ("gives noise ({:.3f} for {:.3f} in", [changed(listed(50), change) for change in (table_alpha, right)]),
+    ("gives one grey ({:.3f} for {:.3f} in", [table_alpha_with_x0(), changed(listed(50), right)]),
+    ("or noise ({:.3f}) where", [changed(listed(50), table_alpha)]),
     ("it is {:.1e} nats for a white pixel", [prior_nats()]),
     ("the factor is {:.2f} in the last step", [dropped_factor(0)]),
     ("and {:.4f} half-way", [dropped_factor(499)]),

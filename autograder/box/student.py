@@ -89,7 +89,8 @@ class Student:
             return Scheduler(self, self.ask(f"{name}(...)", "new", name, kwargs))
         except Failed as failed:
             settings = ", ".join(f"{key}={value!r}" for key, value in kwargs.items())
-            failed.detail = f"{name}({settings})" + (f": {failed.detail}" if failed.detail else "")
+            if failed.verdict != NOT_IMPLEMENTED:
+                failed.detail = f"{name}({settings})" + (f": {failed.detail}" if failed.detail else "")
             raise
 
     def generator(self, seed):

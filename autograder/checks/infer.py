@@ -9,7 +9,7 @@ import numpy as np
 from safetensors.numpy import save
 
 from .. import given, measure
-from ..record import CRASHED, WRONG, Failed
+from ..record import BLOCKED, CRASHED, WRONG, Failed
 from .laws import SIGMAS, law_of_the_normal
 from .program import (
     NAMES,
@@ -95,6 +95,10 @@ def check_picture(student, expect):
 def check_errors(student, expect):
     """Bad usage ends with 2, a bad checkpoint with 1. Whoever always fails earns nothing: a good run comes first."""
     case, _, _ = exact(student, expect, {}, 3, images=1)
+    try:
+        expect.settle()
+    except Failed:
+        raise Failed(BLOCKED, "not run: it begins with a run whose samples must be right (see infer.ddim)") from None
     if not expect.laws():
         return
     for options in (
@@ -133,7 +137,11 @@ def check_digits(student, expect):
         found["frechet"], "the Frechet distance of the samples to real digits", "of 100 samples in 10 steps"
     )
     if expect.public and expect.wrong:
-        expect.remark(f"The classifier is sure of {found['confident']:.0%} of them, and sees {kinds} different digits.")
+        sure = f"{found['confident']:.0%}"
+        expect.remark(
+            f"Better digits have a smaller distance. In these, the classifier sees {kinds} of the ten digits. "
+            f"(It is sure of {sure} of them, but it may be sure of blots, too.)"
+        )
 
 
 # ----- runs beside the reference's ------------------------------------------------------------------------------------
