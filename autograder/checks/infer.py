@@ -46,7 +46,9 @@ def check_ddim(student, expect):
 def check_random(student, expect):
     """What is drawn: the noise at the start, the noise of the steps, and what a seed means."""
     exact(student, expect, {}, 1, images=2, scheduler="ddpm")
-    blank, gaussian = Case.draw(student, expect, {"prediction_type": "v_prediction"}), Case.draw(student, expect, {})
+    # With T = 300, much of x_T is image, and what follows is not lost in rounding for any right way to write a step.
+    blank = Case.draw(student, expect, {"prediction_type": "v_prediction", "num_train_timesteps": 300})
+    gaussian = Case.draw(student, expect, {})
     seed, start = expect.integer(1, 1 << 20), expect.normal(1, 1, 28, 28)
     spreads = [
         expect.draw(lambda rng, o=options: spread_of_runs(student, gaussian, start, o, rng)) for options in DRAWN
@@ -57,7 +59,7 @@ def check_random(student, expect):
     # With an output of 0, one step from v only scales the noise at the start, which shows what that was.
     blank.tables = 0 * blank.tables
     scale = drive(student, blank, np.ones_like(start), 1, "ddim")
-    if scale is not None and 0 < np.abs(scale).max() < 0.15:  # else a wrong scheduler hides it
+    if scale is not None and 0 < np.abs(scale).max() < 0.25:  # else a wrong scheduler hides it
         hidden = blank.samples(student, ["--steps", 1, "--num-images", 20, "--seed", seed], 20)
         expect.law(hidden.std() > 0, "the noise at the start is one number everywhere")
         law_of_the_normal(expect, np.float64(hidden) / scale, "the noise at the start")
