@@ -54,15 +54,12 @@ def test_accepted_on_five_seeds(seed, box, rubric, tmp_path):
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("patch", patches.load_all(), ids=lambda patch: patch.id)
 def test_mistake_in_every_part(patch, grade):
-    """What a mistake in scheduler.py loses in training is in its patch; infer.py is judged by that very scheduler, but
-    for the digits that come out in the end, and for samples that are NaN, which nothing can be compared with."""
+    """What a mistake in scheduler.py loses in training is in its patch, and nothing is ever our fault."""
     found = {check.id: check for check in grade(patch.files, public_only=True, only=PROGRAMS).checks}
     lost = {id for id, check in found.items() if check.verdict != PASSED}
     trained = {id for id in patch.loses if id.startswith("training.")}
     assert trained <= lost <= {*trained, *patch.may_lose, *(id for id in found if id.startswith("infer."))}
-    charged = {id for id in lost if id.startswith("infer.") and id != "infer.digits"}
-    if patch.file == "scheduler.py":
-        assert all(found[id].verdict != "wrong" for id in charged), charged
+    assert not any(check.verdict == "ungraded" for check in found.values())
 
 
 def test_a_mistake_in_the_scheduler_is_not_charged_again(grade):
