@@ -29,10 +29,13 @@ infer: ## samples.png with your infer.py: make infer [ARGS="--steps 20"] [CHECKP
 	@$(PYTHON) assignment/infer.py --checkpoint $(CHECKPOINT) --output samples.png $(ARGS)
 
 test: ## lint, format and tests of the kit (minutes)
-	@$(DEV) -m ruff check --quiet . && $$python -m ruff format --quiet --check . && $$python -m pytest -m "not slow"
+	@$(DEV) -m ruff check --quiet . && $$python -m ruff format --quiet --check . && $$python -m pytest -m "not slow and not gpu"
 
 test-slow: ## the tests that take minutes each: every mistake under a fresh seed, real sampling
 	@$(DEV) -m pytest -m slow
+
+test-gpu: ## the tests that need a GPU
+	@$(DEV) -m pytest -m gpu
 
 skeleton: ## generate assignment/ from solution/
 	@$(DEV) -m autograder.tools.skeleton
@@ -59,5 +62,5 @@ clean: ## remove what can be made again (not course/, which holds the seed)
 course/hidden.safetensors: $(wildcard autograder/checks/*.py) solution/scheduler.py solution/infer.py assignment/train.py
 	@$(PYTHON) -m autograder.tools.record hidden
 
-.PHONY: help grade check debug data train infer test test-slow skeleton record figures handout bench clean
+.PHONY: help grade check debug data train infer test test-slow test-gpu skeleton record figures handout bench clean
 .DEFAULT_GOAL = help

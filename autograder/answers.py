@@ -10,6 +10,7 @@ from .record import BAD_OUTPUT, WRONG, Failed
 # A step is a linear combination of the noise and any two of (x0_hat, epsilon_hat, x_t): these three ways to write it
 # give the same x_prev wherever the student's own prediction explains x_t, and all three are right.
 FORMS = (("x0", "sample"), ("x0", "epsilon"), ("epsilon", "sample"))
+MOVED = 0.01  # samples of the opposite network must lie so far away, in units of a pixel's half range
 INDEPENDENT = 1e-4  # smallest singular value of the normalised terms of a form; collinear terms prove nothing
 
 
@@ -22,7 +23,8 @@ class Answer:
     error        the largest of |off|, infinite for NaN
     step         the Step it is the result of, if it is one
     complaint    what is said of a wrong one
-    driven       for what infer.py made: makes it again with the student's own scheduler, or gives None
+    own          for what infer.py made: a function that makes it again with the student's own scheduler, and gives it
+                 with how far the network moves it there, or gives None
     """
 
     def __init__(self, name, where, got, expected, scale, tolerance):
@@ -32,17 +34,26 @@ class Answer:
         error = np.abs(self.off).max(initial=0)
         self.error = np.inf if np.isnan(error) else float(error)
         self.right = bool(self.error <= tolerance)
-        self.step = self.driven = None
+        self.step = self.own = None
         self.complaint = "has wrong values"
 
     def carried(self):
         """Whether it is right given what the student's own `predict`, or for samples their own scheduler, does."""
         if self.step:
             return self.step.explains(self, self.step.forms)
-        if self.right or not self.driven:
+        if self.right or self.made_again is None:
             return self.right
-        expected = self.driven()
-        return expected is not None and bool(np.all(difference(self.got, expected) <= self.tolerance * self.scale))
+        expected, _ = self.made_again
+        errors = np.where(np.isnan(self.got) & np.isnan(expected), 0, difference(self.got, expected))
+        return bool(np.all(errors <= self.tolerance * self.scale))
+
+    def telling(self):
+        """Whether it could not have come out like this by chance: samples that no network moves prove nothing."""
+        return self.right or self.step is not None or (self.made_again is not None and self.made_again[1] >= MOVED)
+
+    @cached_property
+    def made_again(self):
+        return self.own() if self.own else None
 
     def failed(self):
         """What is wrong with it, and where, for public cases: expected and got at the worst element."""

@@ -207,8 +207,9 @@ class Expect:
         return max((answer for answer in self.wrong if answer.name == self.wrong[0].name), key=lambda a: a.error)
 
     def carried(self):
-        """Whether every answer of this check is right given what other parts of the student's work, also wrong, do."""
-        return all(answer.carried() for answer in self.answers)
+        """Whether every answer of this check is right given what other parts of the student's work, also wrong, do, and
+        at least one of them is telling: one case of a few is enough to see that the student's work is at work."""
+        return all(answer.carried() for answer in self.answers) and any(answer.telling() for answer in self.answers)
 
     def remark(self, text):
         """Something worth telling beside the verdict, once."""

@@ -19,10 +19,10 @@ from .program import (
     Case,
     as_value,
     drive,
+    driven,
     finished,
     grid,
     left,
-    proven,
     samples_in,
     start,
 )
@@ -46,40 +46,45 @@ def check_ddim(student, expect):
 def check_random(student, expect):
     """What is drawn: the noise at the start, the noise of the steps, and what a seed means."""
     exact(student, expect, {}, 1, images=2, scheduler="ddpm")
+    exact(student, expect, {"prediction_type": "v_prediction"}, 10, images=2)
     # With T = 300, much of x_T is image, and what follows is not lost in rounding for any right way to write a step.
     blank = Case.draw(student, expect, {"prediction_type": "v_prediction", "num_train_timesteps": 300})
     gaussian = Case.draw(student, expect, {})
     seed, start = expect.integer(1, 1 << 20), expect.normal(1, 1, 28, 28)
-    spreads = [
-        expect.draw(lambda rng, o=options: spread_of_runs(student, gaussian, start, o, rng)) for options in DRAWN
+    variances = [
+        expect.draw(lambda rng, o=options: np.array([spread(runs(student, gaussian, start, o, rng))]))
+        for options in DRAWN
     ]
     if not expect.laws():
         return
 
     # With an output of 0, one step from v only scales the noise at the start, which shows what that was.
     blank.tables = 0 * blank.tables
-    scale = drive(student, blank, np.ones_like(start), 1, "ddim")
-    if scale is not None and 0 < np.abs(scale).max() < 0.25:  # else a wrong scheduler hides it
+    ones = np.ones_like(start)
+    scaled = drive(student, blank, np.concatenate([ones, -4 * ones]), 1, "ddim")
+    # Else a wrong scheduler hides it.
+    if scaled is not None and 0 < np.abs(scaled[0]).max() < 0.25 and np.allclose(scaled[1], -4 * scaled[0], 1e-3):
         hidden = blank.samples(student, ["--steps", 1, "--num-images", 20, "--seed", seed], 20)
         expect.law(hidden.std() > 0, "the noise at the start is one number everywhere")
-        law_of_the_normal(expect, np.float64(hidden) / scale, "the noise at the start")
+        law_of_the_normal(expect, np.float64(hidden) / scaled[0], "the noise at the start")
     first, again, other = (
         gaussian.samples(student, ["--steps", 2, "--num-images", 5, "--seed", s], 5) for s in (seed, seed, seed + 1)
     )
     expect.law(np.array_equal(first, again), "the same seed must give the same samples")
     expect.law(not np.array_equal(first, other), "another seed must give other samples")
-    for options, spread in zip(DRAWN, spreads, strict=True):
-        spreads_as(student, expect, gaussian, start, [*options, "--seed", seed], spread)
+    for options, variance in zip(DRAWN, variances, strict=True):
+        spreads_as(student, expect, gaussian, start, [*options, "--seed", seed], variance)
 
 
 def check_picture(student, expect):
     """The PNG is torchvision's grid of the samples, also for one image and for a number that fills no square."""
-    case, run, driven = exact(student, expect, {}, 3, images=4)
+    case, run = exact(student, expect, {}, 10, images=4)
     expect.settle()
     pixels = as_value(measure.pixels(left(run, "output"), NAMES["output"]).astype(np.float32))
     expect.value(pixels, "the picture", "of 4 images")
     if expect.answers:
-        expect.answers[-1].driven = lambda: None if (own := driven()) is None else grid(own)
+        tensor, drawn = expect.answers
+        drawn.own = lambda: tensor.made_again and (grid(tensor.made_again[0]), tensor.made_again[1])
     if not expect.laws():
         return
     for number in (1, 7):
@@ -96,7 +101,7 @@ def check_picture(student, expect):
 
 def check_errors(student, expect):
     """Bad usage ends with 2, a bad checkpoint with 1. Whoever always fails earns nothing: a good run comes first."""
-    case, _, _ = exact(student, expect, {}, 3, images=1)
+    case, _ = exact(student, expect, {}, 10, images=1)
     try:
         expect.settle()
     except Failed:
@@ -152,7 +157,7 @@ def check_digits(student, expect):
 def exact(student, expect, settings, steps, images, scheduler="ddim"):
     """A run from given noise, without any draw: its samples against the recorded ones.
 
-    Returns the Case, what was Finished, and a function that makes the samples with the student's own scheduler.
+    Returns the Case, and what was Finished.
     """
     case = Case.draw(student, expect, settings)
     noise = expect.normal(images, 1, 28, 28)
@@ -165,46 +170,62 @@ def exact(student, expect, settings, steps, images, scheduler="ddim"):
     where = f"with {scheduler}, {steps or 'default'} steps, {images} images{said and ', a checkpoint with ' + said}"
     run = case.run(student, arguments, {NOISE: save({"noise": noise})})
     told(expect, run)
-    expect.value(samples_in(run, images), "the tensor `samples`", where)
+    expect.value(samples_in(run, images, finite=False), "the tensor `samples`", where)
     if expect.public and len(expect.wrong) == 1 and not expect.answers[-1].right:
         expect.remark(asked(run))
-    driven = partial(proven, student, case, noise, steps or 50, scheduler)
     if expect.answers:
-        expect.answers[-1].driven = driven
-    return case, run, driven
+        expect.answers[-1].own = partial(driven, student, case, noise, steps or 50, scheduler)
+    return case, run
 
 
-def spread_of_runs(student, case, start, options, rng):
-    """The variance, per pixel, of samples of the student's own scheduler that all start from one noise, as (1,)."""
-    noise = np.repeat(start, MANY, axis=0)
-    noises = rng.standard_normal((10, MANY, 1, 28, 28), dtype=np.float32)
+def runs(student, case, start, options, rng=None):
+    """MANY samples of the student's own scheduler from one noise, in 10 steps; None if there are none.
+
+    rng  gives the noise of the steps; without it the scheduler draws its own
+    """
+    noises = rng and rng.standard_normal((10, MANY, 1, 28, 28), dtype=np.float32)
     scheduler, eta = ("ddpm", {}) if "ddpm" in options else ("ddim", {"eta": options[1]})
-    samples = proven(student, case, noise, 10, scheduler, noises, **eta)
-    return np.array([np.nan if samples is None else spread(samples)])
+    return drive(student, case, np.repeat(start, MANY, axis=0), 10, scheduler, noises, **eta)
 
 
 def spread(samples):
     return np.float64(samples).var(axis=0, ddof=1).mean()
 
 
+def distinct(samples):
+    """The share of numbers between -1 and 1 that no other sample or pixel has."""
+    inside = samples[np.abs(samples) < 1]
+    return len(np.unique(inside)) / max(inside.size, 1)
+
+
 def spreads_as(student, expect, case, start, options, recorded):
-    """Samples from one noise differ by the noise of the steps alone: their variance is the recorded one, or that of the
-    student's own scheduler."""
-    said, number = " ".join(map(str, options[:4])), 64
+    """Samples from one noise differ by the noise of the steps alone: as much as the reference's, or else in the way
+    that those of the student's own scheduler do."""
     run = case.run(
-        student, ["--initial-noise", NOISE, *options], {NOISE: save({"noise": np.repeat(start, number, axis=0)})}
+        student, ["--initial-noise", NOISE, *options], {NOISE: save({"noise": np.repeat(start, 64, axis=0)})}
     )
     told(expect, run)
-    samples = samples_in(run, number)
+    samples = samples_in(run, 64, finite=False)
+    odd = oddity(samples, recorded[0], 1)
+    if odd and (own := runs(student, case, start, options)) is not None:
+        odd = oddity(samples, spread(own), distinct(own))
+    expect.law(not odd, f"with {' '.join(map(str, options[:4]))}: {odd}")
+
+
+def oddity(samples, variance, share):
+    """What is odd in samples of which this variance and share of distinct numbers are expected; None if nothing."""
     got = spread(samples)
-    expect.law(got > 1e-6, f"with {said}: nothing random happens in the steps")
     # Of a variance estimated from n numbers, the relative standard error is the root of 2 / n.
-    near = SIGMAS * math.sqrt(2 / (784 * (number - 1)) + 2 / (784 * (MANY - 1)))
-    if abs(got / recorded[0] - 1) > near:
-        own = spread_of_runs(student, case, start, options, np.random.default_rng(0))[0]
-        expect.law(abs(got / own - 1) <= near, f"with {said}: the noise of the steps adds up to another variance")
-    inside = samples[np.abs(samples) < 1]
-    expect.law(len(np.unique(inside)) >= 0.9 * inside.size, f"with {said}: images or pixels share their noise")
+    near = SIGMAS * math.sqrt(2 / (784 * (len(samples) - 1)) + 2 / (784 * (MANY - 1)))
+    if np.isnan(got) and not np.isnan(variance):
+        return "the samples contain NaN"
+    if got <= 1e-6 < variance:
+        return "nothing random happens in the steps"
+    if abs(got - variance) > near * variance:
+        return "the noise of the steps adds up to another variance"
+    if distinct(samples) < 0.9 * share:
+        return "images or pixels share their noise"
+    return None
 
 
 def asked(run):
