@@ -19,12 +19,14 @@ from autograder.record import PASSED, Failed
 from autograder.tools import patches
 from autograder.tools.record import record
 
-# Charged in infer.py as well: noise where none belongs cannot be made again, nor can what is written into one's input.
+# Charged in infer.py as well: noise where none belongs cannot be made again, nor can what is written into one's input,
+# and samples that explode have no variance to speak of.
 CHARGED_AGAIN = {
     "previous_is_t_minus_one",
     "previous_past_the_end_is_zero",
     "ddim_noise_at_eta_zero",
     "predict_in_place",
+    "ddpm_mean_divided_by_alpha_bar",
 }
 PROGRAMS = [part for part in checks.PARTS if part not in checks.EXACT]
 
