@@ -56,7 +56,7 @@ def accepted(path, grade, whole):
 
 @pytest.mark.parametrize("path", ACCEPTED, ids=lambda path: path.name)
 def test_accepted(path, grade):
-    """The exact parts, and every part for two that bring an infer.py; the others are slow, here and in test_programs."""
+    """The exact parts, and every part for two that bring an infer.py; others are slow, here and in test_programs."""
     accepted(path, grade, whole=path.name in WHOLE)
 
 
