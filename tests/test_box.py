@@ -59,6 +59,26 @@ def test_numbers_and_pairs(student):
     assert np.array_equal(pair[0], np.ones((2, 2))) and pair[1] == 4.0
 
 
+def test_a_pair_may_have_names(box, rubric):
+    """As in lucidrains' way to write `predict`."""
+    code = b"import collections\nclass DDPMScheduler:\n def predict(self, x): return Pair(x, x + 1)\n"
+    code += b"Pair = collections.namedtuple('Pair', ['x0', 'epsilon'])\n"
+    pair = Student(box, box.stage({"scheduler.py": code}), rubric.limits).DDPMScheduler().predict(np.zeros(1))
+    assert type(pair) is tuple and [part.item() for part in pair] == [0, 1]
+
+
+def test_views_that_are_not_their_bytes_arrive(box, rubric):
+    """Lazily negated or conjugated ones, and one element of a larger tensor: a column of pairs where S = 1, say."""
+    code = b"import torch\nclass DDPMScheduler:\n timesteps = torch.tensor([[999, -1]])[:, 0]\n"
+    code += b" def add_noise(self, x): return torch.complex(x, x).conj().imag\n"
+    code += b" def get_velocity(self, x): return torch.complex(x, x).conj()\n"
+    scheduler = Student(box, box.stage({"scheduler.py": code}), rubric.limits).DDPMScheduler()
+    assert scheduler.timesteps.tolist() == [999]
+    for shape in ((), (1, 1), (2, 3)):
+        assert np.all(scheduler.add_noise(np.ones(shape)) == -1)
+        assert np.all(scheduler.get_velocity(np.ones(shape)) == 1 - 1j)
+
+
 def test_what_has_no_business_on_the_wire_is_named(student):
     assert student.DDPMScheduler().get_velocity(np.ones(1)) == (wire.Other("dict"), 1)
 

@@ -13,6 +13,7 @@ from autograder.tools import patches
 
 HERE = Path(__file__).parent / "submissions"
 ACCEPTED = sorted(path for path in (HERE / "accepted").iterdir() if (path / "scheduler.py").exists())
+WHOLE = ("angles", "numpy_tables")
 BROKEN = {path.stem: path for path in sorted((HERE / "broken").iterdir())}
 EXPECTATIONS = tomllib.loads((HERE / "expectations.toml").read_text(encoding="utf-8"))
 NOT_NAMED = {"add_noise_own_noise", "infer_initial_noise_ignored"}  # random all over, which leaves no fingerprint
@@ -43,16 +44,26 @@ def verdicts(record):
     return {check.id: check.verdict for check in failed}
 
 
-@pytest.mark.parametrize("path", ACCEPTED, ids=lambda path: path.name)
-def test_accepted(path, grade):
-    """Every part for those that bring an infer.py; the other half of the work is tested in test_every_part."""
+def accepted(path, grade, whole):
+    """Full marks in the exact parts, or in the whole homework, and nothing to remark."""
     files = {file.name: file.read_bytes() for file in path.glob("*.py")}
-    whole = "infer.py" in files
     record = grade(files, only=()) if whole else grade(files)
     assert verdicts(record) == {}
     assert record.points == record.max_points
     assert record.complete == whole and not record.provisional
     assert not any(check.hint or check.mistake for check in record.checks)
+
+
+@pytest.mark.parametrize("path", ACCEPTED, ids=lambda path: path.name)
+def test_accepted(path, grade):
+    """The exact parts, and every part for two that bring an infer.py; others are slow, here and in test_programs."""
+    accepted(path, grade, whole=path.name in WHOLE)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", [path for path in ACCEPTED if list(path.glob("infer.py"))], ids=lambda path: path.name)
+def test_accepted_in_every_part(path, grade):
+    accepted(path, grade, whole=True)
 
 
 @pytest.mark.parametrize("patch", patches.load_all(), ids=lambda patch: patch.id)

@@ -23,5 +23,6 @@ class UNet(nn.Module):
     def forward(self, x, t):
         """x (B, 1, 28, 28), t (B,); returns (B, 1, 28, 28). As with the real one, a t without an axis is an error."""
         index = t[:, None, None, None].long().clamp(0, len(self.slope) - 1)
-        calls.append((t.flatten()[0].item(), torch.is_grad_enabled(), self.training))
-        return self.slope[index] * x + self.offset[index] * self.pattern
+        output = self.slope[index] * x + self.offset[index] * self.pattern
+        calls.append((t.flatten()[0].item(), output.requires_grad, self.training))
+        return output

@@ -168,14 +168,14 @@ class IndexDevices(TorchFunctionMode):
 
 
 def sendable(value):
-    """Numbers, strings and None as they are; tensors as bytes; tuples of these; else the type's name."""
+    """Numbers, strings and None as they are; tensors as bytes; tuples of these, named or not; else the type's name."""
     if isinstance(value, torch.Tensor):
         tensor = torch.Tensor.detach(value)
         dtype = str(tensor.dtype).removeprefix("torch.")
         if tensor.device.type != "cpu" or tensor.layout != torch.strided:
             return wire.Tensor(dtype, tuple(tensor.shape), b"", str(tensor.device.type))
         return wire.Tensor(dtype, tuple(tensor.shape), raw(tensor))
-    if isinstance(value, tuple) and type(value) is tuple and len(value) <= 8:
+    if isinstance(value, tuple) and len(value) <= 8:
         return tuple(sendable(item) for item in value)
     if value is None or type(value) in (bool, float, str) or (type(value) is int and abs(value) < 1 << 63):
         return value
@@ -184,7 +184,9 @@ def sendable(value):
 
 def raw(tensor):
     """The elements of a CPU tensor as bytes, whatever its layout and dtype."""
-    return tensor.contiguous().reshape(-1).view(torch.uint8).numpy().tobytes() if tensor.numel() else b""
+    # Lazily negated ones, and single elements of a larger tensor, cannot be viewed as bytes: they are copied first.
+    tensor = tensor.resolve_conj().resolve_neg().clone(memory_format=torch.contiguous_format)
+    return tensor.reshape(-1).view(torch.uint8).numpy().tobytes() if tensor.numel() else b""
 
 
 def describe(error, folder):
