@@ -17,7 +17,7 @@ from .. import __version__, checks, given, measure
 from ..answers import FORMS
 from ..box import Box
 from ..box.student import Student
-from ..diagnosis import CLEAR, PROJECTIONS, fingerprint
+from ..diagnosis import CLEAR, PROJECTIONS, fingerprint, words_of
 from ..expected import Expect, Expectations
 from ..files import write
 from ..paths import COURSE, HIDDEN, PUBLIC, ROOT
@@ -115,7 +115,7 @@ def record_mistakes(box, rubric, expectations, patches):
                 checks.run(check, student, expect)
             except Failed as failed:
                 if not expect.settled:
-                    said.setdefault(check, {})[patch.id] = [failed.verdict, failed.message]
+                    said.setdefault(check, {})[patch.id] = words_of(failed)
             rows.setdefault(check, {})[patch.id] = {
                 f"{check}/{kind}/{answer.name} {answer.where}": row
                 for answer in expect.answers
