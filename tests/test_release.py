@@ -55,7 +55,7 @@ def test_students_get_the_layout_of_the_handout(student, contents):
     assert {path.removeprefix("assignment/") for path in paths if path.startswith("assignment/")} == {*FILES, *GIVEN}
     assert not [path for path in paths if "tools" in path or "seed" in path or "hidden" in path or "mistaken" in path]
     assert "autograder/expectations/public.safetensors" in paths
-    assert leaks.it_is_small_enough(student, zipped(contents[STUDENT]))
+    assert leaks.it_is_small_enough(zipped(contents[STUDENT]))
 
 
 def test_the_students_makefile_is_the_same_file_and_lists_no_target_of_the_instructor(tmp_path, student):
@@ -303,6 +303,7 @@ def test_nothing_to_look_for_proves_nothing(student, hidden, public, files):
         (leaks.the_course_seed_is_not_in_it, student, ""),
         (leaks.no_hidden_number_is_in_it, student, public, public),
         (leaks.every_file_can_be_read, Bundle("x", {})),
+        (leaks.it_is_small_enough, bytes(bundles.MAX_STUDENT + 1)),
     ):
         with pytest.raises(NotProven):
             proof(*facts)

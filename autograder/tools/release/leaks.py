@@ -178,7 +178,7 @@ def rows(numbers):
     return key[kept]
 
 
-def it_is_small_enough(bundle, zipped):
+def it_is_small_enough(zipped):
     """The student bundle is at most 10 MB."""
     if len(zipped) > MAX_STUDENT:
         raise NotProven(f"{len(zipped):,} bytes, more than {MAX_STUDENT:,}")
