@@ -80,10 +80,13 @@ def answers(files):
 
 
 def mistakes(files):
-    """The lines that the patches in solution/mistakes/ put in; those that they take out are lines of the answer."""
+    """The lines that the patches in solution/mistakes/ put in, but for those that they leave as they are."""
     patches = [data.decode() for name, data in files.items() if name.startswith("solution/mistakes/")]
     texts = [replace["new"] for patch in patches for replace in tomllib.loads(patch)["replace"]]
-    return set().union(*map(long_lines, texts)) - {normal(line) for line in SHARED}
+    right = (files[f"solution/{name}"].decode() for name in FILES)
+    return (
+        set().union(*map(long_lines, texts)) - set().union(*map(long_lines, right)) - {normal(line) for line in SHARED}
+    )
 
 
 # ----- the proofs --------------------------------------------------------------------------------------------
