@@ -44,6 +44,7 @@ def main(arguments=None):
     command = commands.add_parser("debug", help="print a script with the first failing public call of a check")
     command.add_argument("check", choices=checks.CHECKS, metavar="CHECK", help=", ".join(checks.CHECKS))
     command.add_argument("--submission", type=Path, default=Path("assignment"))
+    command.add_argument("--out", type=Path, metavar="FILE", help="write it there; PowerShell's > would spoil it")
     command.set_defaults(run=run_debug)
     command = commands.add_parser("submit", help="pack what is collected into one zip, to be uploaded")
     command.add_argument("submission", type=Path, nargs="?", default=Path("assignment"))
@@ -115,7 +116,11 @@ def run_debug(options):
         return USAGE
     with Box(rubric.limits) as box:
         folder = box.stage(given.files() | submission.files)
-        print(script(options.check, box, folder, options.submission.resolve(), rubric, public), end="")
+        text = script(options.check, box, folder, options.submission.resolve(), rubric, public)
+    if options.out:
+        write(options.out, text)
+    else:
+        print(text, end="")
     return GRADED
 
 

@@ -83,10 +83,9 @@ def mistakes(files):
     """The lines that the patches in solution/mistakes/ put in, but for those that they leave as they are."""
     patches = [data.decode() for name, data in files.items() if name.startswith("solution/mistakes/")]
     texts = [replace["new"] for patch in patches for replace in tomllib.loads(patch)["replace"]]
-    right = (files[f"solution/{name}"].decode() for name in FILES)
-    return (
-        set().union(*map(long_lines, texts)) - set().union(*map(long_lines, right)) - {normal(line) for line in SHARED}
-    )
+    right = " ".join(normal(files[f"solution/{name}"].decode()) for name in FILES)
+    lines = set().union(*map(long_lines, texts)) - {normal(line) for line in SHARED}
+    return {line for line in lines if line not in right}
 
 
 # ----- the proofs --------------------------------------------------------------------------------------------
