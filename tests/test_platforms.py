@@ -1,6 +1,7 @@
 """What platforms read: each output beside the platform's own documentation, or beside what its own writer makes."""
 
 import json
+import shutil
 import subprocess
 import sys
 from html.parser import HTMLParser
@@ -9,9 +10,10 @@ from xml.etree import ElementTree
 import pytest
 from markdown_it import MarkdownIt
 
-from autograder.paths import ROOT
+from autograder.paths import PUBLIC, ROOT
 from autograder.record import CheckResult, GradeRecord
 from autograder.reports import gradescope, junit, markdown
+from autograder.tools.release import bundles
 
 # gradescope-autograders.readthedocs.io, "Autograder Specifications", "Output format".
 VISIBILITY = {"hidden", "after_due_date", "after_published", "visible"}
@@ -87,6 +89,41 @@ def test_gradescope_gets_what_it_documents(record, last):
     else:
         assert results["score"] == sum(scores) == 5 and results["max_score"] == 20
     assert (results["visibility"], results["stdout_visibility"]) == ("visible", "hidden")
+
+
+@pytest.fixture
+def gradescope_layout(tmp_path):
+    """run(submission, *broken) -> results.json, of Gradescope's bundle in its folders, which lie in tmp_path here;
+    the public cases play the hidden ones."""
+    root = tmp_path / "autograder"
+    files = bundles.gradescope(bundles.tracked(), PUBLIC.read_bytes())
+    for name, data in files.items():
+        (root / "source" / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / "source" / name).write_bytes(data)
+    (root / "venv" / "bin").mkdir(parents=True)
+    (root / "venv" / "bin" / "python").symlink_to(sys.executable)
+
+    def run(submission, python=sys.executable):
+        shutil.copytree(submission, root / "submission", ignore=shutil.ignore_patterns("checkpoints", "mistakes"))
+        script = files["run_autograder"].decode().replace("/autograder/venv/bin/python", str(python))
+        (root / "run_autograder").write_text(script.replace("/autograder/", f"{root}/"))
+        subprocess.run(["bash", root / "run_autograder"], cwd=root, check=True, capture_output=True)
+        return documented(json.loads((root / "results" / "results.json").read_text()))
+
+    return run
+
+
+def test_gradescopes_results_hold_no_score_until_there_is_one(gradescope_layout):
+    """As where the grader is killed: what was written before it began is what stands there."""
+    results = gradescope_layout(ROOT / "assignment", python="/bin/false")
+    assert "score" not in results and results["tests"] == []
+    assert results["output"].startswith("Not graded")
+
+
+@pytest.mark.slow
+def test_gradescopes_script_grades_with_hidden_cases(gradescope_layout):
+    results = gradescope_layout(ROOT / "solution")
+    assert results["score"] == 100 and results["extra_data"]["complete"] is True
 
 
 def test_the_points_of_the_homework_are_100(rubric):
