@@ -2,7 +2,7 @@
 
 import re
 
-PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
+MEANS_SOMETHING = re.compile(r"([\\`*_\[\]#|~$:@])")  # in the middle of a line
 
 
 def render(record, rubric):
@@ -23,5 +23,5 @@ def head(record):
 
 def plain(text):
     """Text that may come from a submission, on one line and without any meaning as Markdown or HTML."""
-    text = PUNCTUATION.sub(r"\\\1", " ".join(text.split()))
-    return text.replace("\\&", "&amp;").replace("\\<", "&lt;").replace("\\>", "&gt;")
+    text = MEANS_SOMETHING.sub(r"\\\1", " ".join(text.split()))
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
