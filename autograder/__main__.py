@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from . import __version__, checks, given, measure
+from . import KIT, __version__, checks, given, measure
 from .box import Box, BoxError
 from .box.host import doctor, strongest
 from .debug import script
@@ -14,11 +14,12 @@ from .diagnosis import catalogue
 from .expected import Expectations, ExpectationsError
 from .files import write
 from .grading import TooWeak, grade
+from .handin import Incomplete, submit
 from .paths import HIDDEN, PUBLIC, SECRETS
 from .record import UNGRADED
-from .reports import gradescope, html, junit, mistakes, terminal
+from .reports import gradescope, html, junit, markdown, mistakes, terminal
 from .rubric import Rubric
-from .submission import Refused, read
+from .submission import ACCEPTED, Refused, read
 
 GRADED, USAGE, NOT_GRADED = 0, 2, 3
 
@@ -28,8 +29,7 @@ def main(arguments=None):
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     command = commands.add_parser("grade", help="grade one submission: a folder, zip or tar with scheduler.py")
-    command.add_argument("submission", type=Path)
-    command.add_argument("--out", type=Path, required=True, metavar="DIR", help="where the reports go")
+    grades(command)
     command.add_argument(
         "--device",
         choices=("auto", "cpu", "cuda"),
@@ -38,18 +38,34 @@ def main(arguments=None):
     )
     command.add_argument("--only", action="append", choices=checks.PARTS, default=[], metavar="PART",
                          help=f"run this part only; may be repeated ({', '.join(checks.PARTS)})")  # fmt: skip
-    command.add_argument("--public", action="store_true", help="public cases only")
-    command.set_defaults(run=run_grade)
+    command = commands.add_parser("check", help="the same for the exact parts only, in a second or two")
+    grades(command)
+    command.set_defaults(only=checks.EXACT, device="cpu")
     command = commands.add_parser("debug", help="print a script with the first failing public call of a check")
     command.add_argument("check", choices=checks.CHECKS, metavar="CHECK", help=", ".join(checks.CHECKS))
     command.add_argument("--submission", type=Path, default=Path("assignment"))
+    command.add_argument("--out", type=Path, metavar="FILE", help="write it there; PowerShell's > would spoil it")
     command.set_defaults(run=run_debug)
+    command = commands.add_parser("submit", help="pack what is collected into one zip, to be uploaded")
+    command.add_argument("submission", type=Path, nargs="?", default=Path("assignment"))
+    command.add_argument("--out", type=Path, default=Path("submission.zip"), metavar="ZIP")
+    command.add_argument("--without", action="append", choices=list(ACCEPTED)[1:], default=[], metavar="NAME",
+                         help=f"go without this file ({', '.join(list(ACCEPTED)[1:])})")  # fmt: skip
+    command.set_defaults(run=run_submit)
     command = commands.add_parser("doctor", help="say how well this host can confine student code, and what would help")
     command.set_defaults(run=run_doctor)
     command = commands.add_parser("mistakes", help="list the known mistakes, for staff")
     command.set_defaults(run=run_mistakes)
     options = parser.parse_args(arguments)
     return options.run(options)
+
+
+def grades(command):
+    """The arguments of every command that grades."""
+    command.add_argument("submission", type=Path, nargs="?", default=Path("assignment"), help="default: assignment")
+    command.add_argument("--out", type=Path, default=Path("results"), metavar="DIR", help="default: results")
+    command.add_argument("--public", action="store_true", help="public cases only")
+    command.set_defaults(run=run_grade)
 
 
 def run_grade(options):
@@ -77,11 +93,13 @@ def run_grade(options):
     except (BoxError, TooWeak) as error:
         errors.print(str(error), style="red", soft_wrap=True)
         return NOT_GRADED
-    write(options.out / "results.json", gradescope.render(record))
+    write(options.out / "results.json", gradescope.render(record, rubric.gradescope["visibility"]))
     write(options.out / "junit.xml", junit.render(record))
+    write(options.out / "summary.md", markdown.render(record, rubric))
     write(options.out / "report.html", html.render(record, rubric))
     console.print(terminal.render(record, rubric))
-    console.print(f"Written to {options.out}/: report.html, results.json, junit.xml", style="dim", soft_wrap=True)
+    written = "report.html, results.json, junit.xml, summary.md"
+    console.print(f"Written to {options.out}/: {written}", style="dim", soft_wrap=True)
     return NOT_GRADED if any(check.verdict == UNGRADED for check in record.checks) else GRADED
 
 
@@ -98,7 +116,26 @@ def run_debug(options):
         return USAGE
     with Box(rubric.limits) as box:
         folder = box.stage(given.files() | submission.files)
-        print(script(options.check, box, folder, options.submission.resolve(), rubric, public), end="")
+        text = script(options.check, box, folder, options.submission.resolve(), rubric, public)
+    if options.out:
+        write(options.out, text)
+    else:
+        print(text, end="")
+    return GRADED
+
+
+def run_submit(options):
+    try:
+        packed, digest = submit(options.submission, options.out, options.without)
+    except (Incomplete, OSError) as error:
+        print(f"Nothing was packed. {error}.", file=sys.stderr)
+        return USAGE
+    print(
+        f"{options.out}, packed with {KIT}:",
+        *(f"  {name:<14}{size:>9,} bytes" for name, size in packed.items()),
+        sep="\n",
+    )
+    print(f"SHA-256 {digest}\nUpload this file as it is, and keep a copy: the digest shows that it is the one.")
     return GRADED
 
 

@@ -154,6 +154,14 @@ class Bounded(io.RawIOBase):
             raise Refused(f"it unpacks to more than {MAX_UNPACKED >> 20} MB")
 
 
+def comment(path):
+    """What the maker of a zip wrote at its end, at most 100 characters; "" for anything else."""
+    if not zipfile.is_zipfile(path):
+        return ""
+    with zipfile.ZipFile(path) as file:
+        return shown(file.comment.decode("utf-8", "replace"))
+
+
 def reader(open_member, info):
     def load(limit):
         with open_member(info) as member:

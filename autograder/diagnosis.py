@@ -6,6 +6,7 @@ it explains every answer of it: wrong where the student's is wrong, in the same 
 Which suspect is named is decided when all checks are done: only one whose other checks failed, too.
 """
 
+import re
 import tomllib
 from collections import Counter
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from .record import BLOCKED, PASSED
 
 PROJECTIONS = 8
 LARGE = 1e4  # what is farther off, or not finite, counts as this far: its place is part of a fingerprint, its size not
+QUOTED = re.compile(r"( at \w+\.py line \d+): .*", re.DOTALL)  # a line of code in the message of an exception
 CLEAR = 3  # tolerances; an answer less far off may be right in another, equally right program
 
 
@@ -77,7 +79,7 @@ class Suspects:
         """Suspects of a check that ended with `failed`, from the answers that it had collected."""
         recorded = expect.expectations.mistakes
         said = recorded["said"].get(expect.check, {})
-        words = None if expect.settled else [failed.verdict, failed.message]
+        words = None if expect.settled else words_of(failed)
         ids = recorded["suspects"].get(expect.check, [])
         found, possible = explained(expect, ids)
         found = [id for id in (found if expect.wrong else ids) if said.get(id) == words]
@@ -85,6 +87,12 @@ class Suspects:
             found = carried(expect, ids)
         known = [*expect.remarks, parts(expect) if expect.wrong else ""]
         return cls(found, possible, recorded["loses"], "\n".join(filter(None, known)))
+
+
+def words_of(failed):
+    """[verdict, message] of what a check said, as it is recorded for each known mistake: without the line of code that
+    the message of an exception quotes. Of a known mistake that is a line of the reference."""
+    return [failed.verdict, QUOTED.sub(r"\1", failed.message)]
 
 
 def explained(expect, ids):

@@ -5,11 +5,12 @@ import tempfile
 from pathlib import Path
 
 
-def write(path, text):
-    """Write text atomically, making the folder if need be."""
+def write(path, content):
+    """Write text or bytes atomically, making the folder if need be."""
+    data = content.encode("utf-8") if isinstance(content, str) else content
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, encoding="utf-8", newline="\n", delete=False) as file:
-        file.write(text)
+    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+        file.write(data)
     os.chmod(file.name, 0o644)  # temporary files are private by default
     os.replace(file.name, path)

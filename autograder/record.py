@@ -114,3 +114,12 @@ class GradeRecord:
     @property
     def ungraded(self):
         return [check for check in self.checks if check.verdict == UNGRADED]
+
+    @property
+    def state(self):
+        """How far this is the last word, in a sentence or two for the student."""
+        if self.ungraded:
+            return f"{len(self.ungraded)} checks could not be graded here, so there is no score. Tell your instructor."
+        if self.provisional:
+            return "Provisional: public cases only. Hidden cases: after you submit."
+        return "Public and hidden cases." if self.complete else "Some parts only."

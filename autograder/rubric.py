@@ -28,9 +28,10 @@ class Rubric:
     box: dict
     parts: dict
     checks: dict
+    gradescope: dict
 
     @classmethod
     def load(cls, path=RUBRIC):
         data = tomllib.loads(path.read_text(encoding="utf-8"))
         checks = {id: Entry(id, **fields) for id, fields in data["checks"].items()}
-        return cls(data["limits"], data["box"], data["parts"], checks)
+        return cls(data["limits"], data["box"], data["parts"], checks, data["gradescope"])

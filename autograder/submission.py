@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from . import archives
+from . import KIT, archives
 from .archives import MAX_MEMBERS, Refused, shown
 from .paths import ASSIGNMENT
 
@@ -36,6 +36,9 @@ def read(path):
     try:
         with folder(path) if path.is_dir() else archives.members(path) as members:
             take(submission, members)
+        packed_by = "" if path.is_dir() else archives.comment(path)
+        if packed_by.startswith(KIT.split()[0]) and packed_by != KIT:
+            submission.notes.append(f"It was packed with {packed_by}; this is {KIT}.")
     except (*DAMAGED, tarfile.TarError) as error:
         raise Refused(f"{submission.name} cannot be read ({shown(str(error))})") from None
     return submission

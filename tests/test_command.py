@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
@@ -14,17 +13,6 @@ from autograder import checks
 from autograder.box import Box, Layers
 from autograder.paths import PUBLIC, ROOT
 from autograder.reports import gradescope, junit
-
-SCHEMA_KEYS = {
-    "score",
-    "max_score",
-    "execution_time",
-    "output",
-    "output_format",
-    "test_output_format",
-    "tests",
-    "extra_data",
-}
 
 
 @pytest.fixture
@@ -41,7 +29,6 @@ def test_reference_twice_gives_the_same_results_but_for_times(tmp_path, no_hidde
     for out in (tmp_path / "one", tmp_path / "two"):
         assert run("grade", ROOT / "solution", "--out", out) == 0
         results = json.loads((out / "results.json").read_text())
-        assert results.keys() == SCHEMA_KEYS
         del results["execution_time"], results["extra_data"]["runs"]
         for test in results["tests"]:
             del test["extra_data"]["seconds"]
@@ -78,7 +65,8 @@ def test_a_refused_submission_is_graded_zero(tmp_path, no_hidden, capsys):
 
 
 @pytest.mark.parametrize(
-    "arguments", [[], ["grade"], ["grade", "solution", "--out", "x", "--only", "poetry"], ["paint"]]
+    "arguments",
+    [[], ["submit", "--without", "scheduler.py"], ["grade", "solution", "--out", "x", "--only", "poetry"], ["paint"]],
 )
 def test_wrong_usage_exits_2(arguments):
     with pytest.raises(SystemExit) as exit:
@@ -177,5 +165,6 @@ def test_make_lists_every_target():
     # A make of its own, also where the tests are run by one.
     clean = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL")}
     listed = subprocess.run(["make"], cwd=ROOT, env=clean, capture_output=True, text=True, check=True).stdout
-    phony = next(line for line in Path(ROOT / "Makefile").read_text().splitlines() if line.startswith(".PHONY"))
-    assert {line.split()[0] for line in listed.splitlines()} == set(phony.split()[1:])
+    rules = "\n".join((ROOT / path).read_text() for path in ("Makefile", "autograder/tools/instructor.mk"))
+    phony = {target for line in rules.splitlines() if line.startswith(".PHONY: ") for target in line.split()[1:]}
+    assert {line.split()[0] for line in listed.splitlines()} == phony

@@ -26,6 +26,17 @@ def test_public_file_is_small():
     assert PUBLIC.stat().st_size < 1_000_000
 
 
+def test_equal_content_is_recorded_as_equal_bytes(public, tmp_path):
+    backwards = Expectations(dict(reversed(public.tensors.items())), dict(reversed(public.metadata.items())))
+    data = {record.file_of(expectations) for expectations in (public, backwards) for _ in range(5)}
+    assert len(data) == 1
+    (tmp_path / "file").write_bytes(data.pop())
+    again = Expectations.load(tmp_path / "file", checks.version())
+    assert again.metadata == public.metadata and again.tensors.keys() == public.tensors.keys()
+    for key, array in again.tensors.items():
+        np.testing.assert_array_equal(array, public.tensors[key])
+
+
 def test_two_seeds_share_no_input(public, hidden):
     seen = {hashlib.sha256(a.tobytes()).digest() for k, a in public.tensors.items() if "/input/" in k and a.size > 10}
     new = {

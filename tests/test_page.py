@@ -1,13 +1,14 @@
 """handout.html: every formula is turned, nothing comes from a network, and what cannot be turned is an error."""
 
 import re
+import shutil
 from html import unescape
 
 import pytest
 from handout import CODE, HANDOUT
 
 from autograder.paths import ROOT
-from autograder.tools.page import mathml, render
+from autograder.tools.page import mathml, render, sources
 
 
 @pytest.fixture(scope="module")
@@ -23,6 +24,22 @@ def test_every_formula_is_turned(page):
     assert page.count('MathML" display="inline">') == inlines
     assert "$" not in re.sub(r"<code>.*?</code>", "", page, flags=re.DOTALL)
     assert "\\" not in re.sub(r"<code>.*?</code>", "", page, flags=re.DOTALL)
+
+
+def test_the_committed_page_is_this_one(page):
+    assert (ROOT / "handout.html").read_text(encoding="utf-8") == page, "run `make handout` and commit handout.html"
+
+
+def test_a_page_tells_what_it_was_made_from(page, tmp_path):
+    """A release compares this, and renders nothing: every byte of text, pictures and style counts."""
+    (tmp_path / "figures").symlink_to(ROOT / "figures")
+    assert sources(HANDOUT, tmp_path) in page
+    assert sources(HANDOUT + " ", tmp_path) not in page
+    (tmp_path / "figures").unlink()
+    shutil.copytree(ROOT / "figures", tmp_path / "figures")
+    picture = next((tmp_path / "figures").iterdir())
+    picture.write_bytes(picture.read_bytes() + b"x")
+    assert sources(HANDOUT, tmp_path) not in page
 
 
 def test_nothing_is_loaded(page):

@@ -3,19 +3,26 @@
 import json
 
 from ..record import PASSED
+from . import markdown
 
 
-def render(record):
+def render(record, visibility="visible"):
     """The text of results.json. A record with an ungraded check carries no score at all: a platform that sums up the
-    rest would turn a fault of ours into points lost."""
+    rest would turn a fault of ours into points lost.
+
+    visibility  when students see it: "visible" at once, "after_due_date", "after_published" or "hidden"
+    """
     scored = not record.ungraded
     results = {
         "score": record.points,
         "max_score": record.max_points,
         "execution_time": round(record.seconds, 3),
-        "output": "\n".join(record.notes),
-        "output_format": "text",
+        "output": markdown.head(record),
+        "output_format": "md",
         "test_output_format": "text",
+        "test_name_format": "text",
+        "visibility": visibility,
+        "stdout_visibility": "hidden",
         "tests": [test(number, check, scored) for number, check in enumerate(record.checks, 1)],
         "extra_data": {
             "complete": record.complete,

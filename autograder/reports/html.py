@@ -49,17 +49,9 @@ def render(record, rubric):
 <title>{escape(record.submission)}: {record.points:g} of {record.max_points:g}</title><style>{STYLE}</style></head>
 <body><header><h1>{escape(record.submission)}</h1>
 <p class="total">{record.points:g} of {record.max_points:g} points</p>{bar(record.points, record.max_points)}
-<p class="dim">{escape(state(record))}</p>{notes}</header>
+<p class="dim">{escape(record.state)}</p>{notes}</header>
 {body}<footer><p class="dim">Graded with: {made}</p></footer></body></html>
 """
-
-
-def state(record):
-    if record.ungraded:
-        return f"{len(record.ungraded)} checks could not be graded here, so there is no score. Tell your instructor."
-    if record.provisional:
-        return "Provisional: public cases only. The hidden ones are run when you hand in."
-    return "Public and hidden cases." if record.complete else "Some parts only."
 
 
 def part(rubric, name, checks):

@@ -33,13 +33,5 @@ def render(record, rubric):
             rubric.checks[check.id].section,
         )
     notes = [Text(note, "dim") for note in record.notes]
-    return Group(table, Text(), *notes, Text(total(record), "bold"))
-
-
-def total(record):
-    text = f"{record.points:g} of {record.max_points:g} points"
-    if record.ungraded:
-        return f"Not graded: {len(record.ungraded)} checks could not be run here. So far {text}."
-    if record.provisional:
-        return f"{text}, provisional: public cases only; the hidden ones are run when you hand in."
-    return f"{text}."
+    total = f"{record.points:g} of {record.max_points:g} points. {record.state}"
+    return Group(table, Text(), *notes, Text(total, "bold"))

@@ -1,6 +1,6 @@
 """handout.html: the handout as one page that opens anywhere, without a network.
 
-    make handout        # writes build/handout.html
+    make handout        # writes handout.html, which is committed: a release renders nothing
 
 Pictures stand inside the file, and formulas are turned into MathML here, which browsers draw by themselves. What this
 tool cannot turn is an error, never a line of LaTeX on a student's screen. GitHub shows the same handout.md; both read
@@ -8,6 +8,7 @@ dollars as mathematics.
 """
 
 import base64
+import hashlib
 import re
 import sys
 from html import escape
@@ -22,7 +23,7 @@ from ..files import write
 from ..paths import PACKAGE, ROOT
 
 STYLE = PACKAGE / "tools" / "page.css"
-OUT = ROOT / "build" / "handout.html"
+OUT = ROOT / "handout.html"
 # Browsers no longer turn letters into script or double-struck ones by an attribute; Unicode has them as they are.
 LETTERS = {
     ("script", "N"): "\N{MATHEMATICAL SCRIPT CAPITAL N}",
@@ -88,11 +89,19 @@ def render(text, folder):
     title = escape(re.search(r"^# (.*)$", text, re.MULTILINE)[1])
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="made-from" content="{sources(text, folder)}">
 <title>{title}</title><style>
 {STYLE.read_text(encoding="utf-8")}</style></head>
 <body>
 {body}</body></html>
 """
+
+
+def sources(text, folder):
+    """SHA-256 of all that a page is made from, to see whether it is older than that."""
+    pictures = re.findall(r"!\[[^]]*\]\((.*?)\)", text)
+    made_from = [text.encode(), STYLE.read_bytes(), *((folder / picture).read_bytes() for picture in pictures)]
+    return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in made_from)).hexdigest()
 
 
 def main():

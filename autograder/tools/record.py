@@ -17,8 +17,9 @@ from .. import __version__, checks, given, measure
 from ..answers import FORMS
 from ..box import Box
 from ..box.student import Student
-from ..diagnosis import CLEAR, PROJECTIONS, fingerprint
+from ..diagnosis import CLEAR, PROJECTIONS, fingerprint, words_of
 from ..expected import Expect, Expectations
+from ..files import write
 from ..paths import COURSE, HIDDEN, PUBLIC, ROOT
 from ..record import Failed
 from ..rubric import Rubric
@@ -114,7 +115,7 @@ def record_mistakes(box, rubric, expectations, patches):
                 checks.run(check, student, expect)
             except Failed as failed:
                 if not expect.settled:
-                    said.setdefault(check, {})[patch.id] = [failed.verdict, failed.message]
+                    said.setdefault(check, {})[patch.id] = words_of(failed)
             rows.setdefault(check, {})[patch.id] = {
                 f"{check}/{kind}/{answer.name} {answer.where}": row
                 for answer in expect.answers
@@ -169,6 +170,16 @@ def forms(terms, noise, x_prev):
     return np.array(weights)
 
 
+def file_of(expectations):
+    """The bytes of a file of expectations: the same for the same content, whatever order safetensors' own writer gives
+    the header (its metadata is in a map without one)."""
+    data = save(expectations.tensors, expectations.metadata)
+    start = 8 + int.from_bytes(data[:8], "little")
+    header = json.dumps(json.loads(data[8:start]), sort_keys=True, separators=(",", ":")).encode()
+    header += b" " * (-len(header) % 8)
+    return len(header).to_bytes(8, "little") + header + data[start:]
+
+
 def course_seed():
     """The seed of this course, drawn once."""
     COURSE.mkdir(mode=0o700, exist_ok=True)
@@ -187,8 +198,7 @@ def main(which):
             if which in ("all", path.stem):
                 shown = track(patches, f"Running the known mistakes, {path.stem} cases", transient=True)
                 expectations = record(box, rubric, seed or course_seed(), shown)
-                path.parent.mkdir(exist_ok=True)
-                path.write_bytes(save(expectations.tensors, expectations.metadata))
+                write(path, file_of(expectations))
                 print(f"Recorded {path.relative_to(ROOT)}: {len(checks.CHECKS)} checks, {path.stat().st_size >> 10} kB")
 
 

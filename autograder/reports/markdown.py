@@ -1,0 +1,27 @@
+"""summary.md: the grade on half a page, for the summary of a CI run and for platforms that show Markdown."""
+
+import re
+
+MEANS_SOMETHING = re.compile(r"([\\`*_\[\]#|~$:@])")  # in the middle of a line
+
+
+def render(record, rubric):
+    """The text of summary.md: the total, then a table with a row per check."""
+    lines = [f"## {plain(record.submission)}: {record.points:g} of {record.max_points:g} points", "", head(record), ""]
+    lines += ["| handout | check | points | verdict | |", "|---|---|---:|---|---|"]
+    for check in record.checks:
+        cells = (rubric.checks[check.id].section, check.title, f"{check.points:g}/{check.max_points:g}")
+        cells += (check.verdict.replace("_", " "), f"{check.message} {check.hint}")
+        lines.append(f"| {' | '.join(map(plain, cells))} |")
+    return "\n".join(lines) + "\n"
+
+
+def head(record):
+    """How far this grade is the last word, and the notes about what was handed in."""
+    return "\n".join([plain(record.state), *(f"\n- {plain(note)}" for note in record.notes)])
+
+
+def plain(text):
+    """Text that may come from a submission, on one line and without any meaning as Markdown or HTML."""
+    text = MEANS_SOMETHING.sub(r"\\\1", " ".join(text.split()))
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -1,0 +1,40 @@
+# The instructor's targets: they come with the workbench, which a student bundle lacks.
+DEV = python=$$(sh autograder/environment.sh dev) && $$python
+
+# Hidden cases are recorded on first use.
+grade check bench release: course/hidden.safetensors
+
+course/hidden.safetensors: $(wildcard autograder/checks/*.py) solution/scheduler.py solution/infer.py assignment/train.py
+	@$(PYTHON) -m autograder.tools.record hidden
+
+release: ## dist/: the bundles for students, Gradescope and after the deadline, each proven not to leak
+	@$(DEV) -m autograder.tools.release
+
+test: ## lint, format and tests of the kit (minutes)
+	@$(DEV) -m ruff check --quiet . && $$python -m ruff format --quiet --check . && $$python -m pytest -m "not slow and not gpu"
+
+test-slow: ## the tests that take minutes each: every mistake under a fresh seed, real sampling
+	@$(DEV) -m pytest -m slow
+
+test-gpu: ## the tests that need a GPU
+	@$(DEV) -m pytest -m gpu
+
+skeleton: ## generate assignment/ from solution/
+	@$(DEV) -m autograder.tools.skeleton
+
+record: ## record the expectations anew, public and hidden
+	@$(PYTHON) -m autograder.tools.record
+
+figures: ## draw the handout's figures anew, from the reference and the checkpoints
+	@$(DEV) -m autograder.tools.figures
+
+handout: ## the handout as one page that opens without a network: handout.html
+	@$(DEV) -m autograder.tools.page
+
+bench: ## time grading beside plain pytest, the box, training and sampling, each beside others
+	@$(DEV) -m autograder.tools.bench
+	@$(DEV) -m autograder.tools.bench_box
+	@$(DEV) -m autograder.tools.bench_train
+	@$(DEV) -m autograder.tools.bench_infer
+
+.PHONY: release test test-slow test-gpu skeleton record figures handout bench

@@ -1,0 +1,191 @@
+"""What platforms read: each output beside the platform's own documentation, or beside what its own writer makes."""
+
+import json
+import shutil
+import subprocess
+import sys
+from html.parser import HTMLParser
+from xml.etree import ElementTree
+
+import pytest
+from markdown_it import MarkdownIt
+
+from autograder.paths import PUBLIC, ROOT
+from autograder.record import CheckResult, GradeRecord
+from autograder.reports import gradescope, junit, markdown
+from autograder.tools.release import bundles
+
+# gradescope-autograders.readthedocs.io, "Autograder Specifications", "Output format".
+VISIBILITY = {"hidden", "after_due_date", "after_published", "visible"}
+FORMATS = {"text", "html", "simple_format", "md", "ansi"}
+NUMBER = (int, float)
+RESULTS = {
+    "score": NUMBER,
+    "max_score": NUMBER,  # not documented, and ignored: for those who read the file themselves
+    "execution_time": NUMBER,
+    "output": str,
+    "output_format": FORMATS,
+    "test_output_format": FORMATS,
+    "test_name_format": FORMATS,
+    "visibility": VISIBILITY,
+    "stdout_visibility": VISIBILITY,
+    "extra_data": dict,
+    "tests": list,
+    "leaderboard": list,
+}
+TEST = {
+    "score": NUMBER,
+    "max_score": NUMBER,
+    "status": {"passed", "failed"},
+    "name": str,
+    "name_format": FORMATS,
+    "number": str,
+    "output": str,
+    "output_format": FORMATS,
+    "tags": list,
+    "visibility": VISIBILITY,
+    "extra_data": dict,
+}
+HOSTILE = "</td><script>alert(1)</script> | **x** `y` ![z](https://w.example/p.png) \n\n# title <b>&amp;"
+
+
+def documented(results):
+    """Assert that results.json holds nothing but what Gradescope documents; returns it."""
+    for entry, keys in ((results, RESULTS), *((test, TEST) for test in results["tests"])):
+        for key, value in entry.items():
+            allowed = keys[key]
+            assert value in allowed if isinstance(allowed, set) else isinstance(value, allowed), (key, value)
+    return results
+
+
+@pytest.fixture
+def record():
+    """A pass, a failure, one that was not run and, on request, one that is a fault of ours."""
+
+    def record(*verdicts, notes=(HOSTILE,)):
+        checks = [
+            CheckResult(
+                "ddim.eta",
+                "ddim",
+                "DDIM",
+                5.0,
+                verdict,
+                message="" if verdict == "passed" else HOSTILE,
+                printed=HOSTILE,
+            )
+            for verdict in verdicts
+        ]
+        return GradeRecord(HOSTILE, checks, True, False, list(notes), {"kit_version": "0", "box_tier": "B"})
+
+    return record
+
+
+@pytest.mark.parametrize("last", ["crashed", "ungraded"])
+def test_gradescope_gets_what_it_documents(record, last):
+    results = documented(json.loads(gradescope.render(record("passed", "wrong", "blocked", last))))
+    scores = [test.get("score") for test in results["tests"]]
+    if last == "ungraded":
+        assert "score" not in results and scores == [None] * 4
+    else:
+        assert results["score"] == sum(scores) == 5 and results["max_score"] == 20
+    assert (results["visibility"], results["stdout_visibility"]) == ("visible", "hidden")
+
+
+@pytest.fixture
+def gradescope_layout(tmp_path):
+    """run(submission, *broken) -> results.json, of Gradescope's bundle in its folders, which lie in tmp_path here;
+    the public cases play the hidden ones."""
+    root = tmp_path / "autograder"
+    files = bundles.gradescope(bundles.tracked(), PUBLIC.read_bytes())
+    for name, data in files.items():
+        (root / "source" / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / "source" / name).write_bytes(data)
+    (root / "venv" / "bin").mkdir(parents=True)
+    (root / "venv" / "bin" / "python").symlink_to(sys.executable)
+
+    def run(submission, python=sys.executable):
+        shutil.copytree(submission, root / "submission", ignore=shutil.ignore_patterns("checkpoints", "mistakes"))
+        script = files["run_autograder"].decode().replace("/autograder/venv/bin/python", str(python))
+        (root / "run_autograder").write_text(script.replace("/autograder/", f"{root}/"))
+        subprocess.run(["bash", root / "run_autograder"], cwd=root, check=True, capture_output=True)
+        return documented(json.loads((root / "results" / "results.json").read_text()))
+
+    return run
+
+
+def test_gradescopes_results_hold_no_score_until_there_is_one(gradescope_layout):
+    """As where the grader is killed: what was written before it began is what stands there."""
+    results = gradescope_layout(ROOT / "assignment", python="/bin/false")
+    assert "score" not in results and results["tests"] == []
+    assert results["output"].startswith("Not graded")
+
+
+@pytest.mark.slow
+def test_gradescopes_script_grades_with_hidden_cases(gradescope_layout):
+    results = gradescope_layout(ROOT / "solution")
+    assert results["score"] == 100 and results["extra_data"]["complete"] is True
+
+
+def test_the_points_of_the_homework_are_100(rubric):
+    assert sum(check.points for check in rubric.checks.values()) == 100
+    assert rubric.gradescope["visibility"] in VISIBILITY
+
+
+class Tags(HTMLParser):
+    def __init__(self, page):
+        super().__init__()
+        self.tags, self.words = [], ""
+        self.feed(page)
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append(tag)
+
+    def handle_data(self, data):
+        self.words += data
+
+
+@pytest.mark.parametrize("html", [True, False], ids=["html allowed", "html off"])
+def test_markdown_of_anything_stays_a_table(record, rubric, html):
+    page = Tags(
+        MarkdownIt("commonmark", {"html": html}).enable("table").render(markdown.render(record("wrong"), rubric))
+    )
+    table = ["table", "thead", "tr", *["th"] * 5, "tbody", "tr", *["td"] * 5]
+    assert page.tags == ["h2", "p", "ul", "li", *table]
+    assert page.words.count(" ".join(HOSTILE.split())) == 3  # as title, as note, as message
+
+
+def structure(text):
+    """{tag: attributes} of a JUnit file, and which tags stand in which."""
+    root = ElementTree.fromstring(text)
+    attributes, nested = {}, set()
+    for element in root.iter():
+        attributes.setdefault(element.tag, set()).update(element.attrib)
+        nested |= {(element.tag, child.tag) for child in element}
+    return attributes, nested
+
+
+def test_junit_is_written_as_pytest_writes_it(record, tmp_path):
+    (tmp_path / "test_four.py").write_text(
+        "import pytest\n\n@pytest.fixture\ndef broken():\n    1 / 0\n\n"
+        "def test_passes(record_property):\n    record_property('points', 5)\n\n"
+        "def test_fails():\n    assert False\n\ndef test_skips():\n    pytest.skip('why')\n\n"
+        "def test_error(broken):\n    pass\n"
+    )
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--junitxml=junit.xml"]
+    subprocess.run(command, cwd=tmp_path, capture_output=True)
+    theirs, their_nesting = structure((tmp_path / "junit.xml").read_text())
+    ours, our_nesting = structure(junit.render(record("passed", "wrong", "blocked", "ungraded")))
+    assert ours.keys() == theirs.keys()
+    assert our_nesting == their_nesting
+    for tag, attributes in ours.items():
+        assert attributes <= theirs[tag], tag
+    root = ElementTree.fromstring(junit.render(record("passed", "wrong", "blocked", "ungraded")))
+    assert [root[0].get(name) for name in ("tests", "failures", "errors", "skipped")] == ["4", "1", "1", "1"]
+
+
+def test_every_report_of_a_real_grade(grade, rubric):
+    found = grade(ROOT / "assignment", only=("schedule",))
+    results = documented(json.loads(gradescope.render(found)))
+    assert results["score"] == 0
+    assert "not implemented" in markdown.render(found, rubric)
+    structure(junit.render(found))
