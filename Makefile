@@ -28,6 +28,9 @@ train: ## train the U-Net with your scheduler: make train [ARGS="--prediction-ty
 infer: ## samples.png with your infer.py: make infer [ARGS="--steps 20"] [CHECKPOINT=run/model.safetensors]
 	@$(PYTHON) assignment/infer.py --checkpoint $(CHECKPOINT) --output samples.png $(ARGS)
 
+study: ## prediction type x steps x eta, bits and distortion, into runs/study/: make study [ARGS="--student jdoe42"]
+	@$(PYTHON) assignment/study.py $(ARGS)
+
 test: ## lint, format and tests of the kit (minutes)
 	@$(DEV) -m ruff check --quiet . && $$python -m ruff format --quiet --check . && $$python -m pytest -m "not slow"
 
@@ -59,5 +62,5 @@ clean: ## remove what can be made again (not course/, which holds the seed)
 course/hidden.safetensors: $(wildcard autograder/checks/*.py) solution/scheduler.py solution/infer.py assignment/train.py
 	@$(PYTHON) -m autograder.tools.record hidden
 
-.PHONY: help grade check debug data train infer test test-slow skeleton record figures handout bench clean
+.PHONY: help grade check debug data train infer study test test-slow skeleton record figures handout bench clean
 .DEFAULT_GOAL = help
