@@ -46,6 +46,9 @@ record: ## record the expectations anew, public and hidden
 figures: ## draw the handout's figures anew, from the reference and the checkpoints
 	@$(DEV) -m autograder.tools.figures
 
+report: ## the reference report: the study with the kit's checkpoints, report.ipynb with its outputs (12 minutes)
+	@$(DEV) -m autograder.tools.report
+
 handout: ## the handout as one page that opens without a network: build/handout.html
 	@$(DEV) -m autograder.tools.page
 
@@ -62,5 +65,5 @@ clean: ## remove what can be made again (not course/, which holds the seed)
 course/hidden.safetensors: $(wildcard autograder/checks/*.py) solution/scheduler.py solution/infer.py assignment/train.py
 	@$(PYTHON) -m autograder.tools.record hidden
 
-.PHONY: help grade check debug data train infer study test test-slow skeleton record figures handout bench clean
+.PHONY: help grade check debug data train infer study test test-slow skeleton record figures report handout bench clean
 .DEFAULT_GOAL = help

@@ -38,7 +38,7 @@ def study_csv(rows, floor):
 
 
 def timesteps_csv(codes):
-    """A line for each checkpoint, variance and timestep; rate is what has been sent before, rmse what it is good for."""
+    """A line for each checkpoint, variance and timestep; the rate is what was sent before, rmse what that buys."""
     lines = [["checkpoint", "variance_type", "t", "loss", "bits", "rate", "rmse"]]
     for row in codes:
         code = row["code"]
