@@ -28,6 +28,9 @@ train: ## train the U-Net with your scheduler: make train [ARGS="--prediction-ty
 infer: ## samples.png with your infer.py: make infer [ARGS="--steps 20"] [CHECKPOINT=run/model.safetensors]
 	@$(PYTHON) assignment/infer.py --checkpoint $(CHECKPOINT) --output samples.png $(ARGS)
 
+study: ## prediction type x steps x eta, bits and distortion, into runs/study/: make study [ARGS="--student jdoe42"]
+	@$(PYTHON) assignment/study.py $(ARGS)
+
 clean: ## remove what can be made again (not what you wrote, and not course/)
 	rm -rf results build dist .pytest_cache .ruff_cache
 	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
@@ -35,5 +38,5 @@ clean: ## remove what can be made again (not what you wrote, and not course/)
 # The instructor's targets, where there are any.
 -include autograder/tools/instructor.mk
 
-.PHONY: help grade check debug submit data train infer clean
+.PHONY: help grade check debug submit data train infer study clean
 .DEFAULT_GOAL = help

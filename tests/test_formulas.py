@@ -1,10 +1,16 @@
 """Every formula of the handout in the reference, and every step of its derivations."""
 
 import math
+import sys
 
 import pytest
 import torch
 from handout import MEAN, SD, close, coefficients, ddpm, end_of_run, images, listed, reference
+
+from autograder.paths import ROOT
+
+sys.path.insert(0, str(ROOT / "solution"))
+import bound
 
 DDIM = reference.DDIMScheduler
 TIMES = (0, 1, 40, 500, 999)
@@ -233,3 +239,33 @@ def test_a_network_for_the_step_goes_with_its_own_rule():
         g = (beta / (1 - alpha_bar)) ** 0.5 * epsilon
         of_total = (x_t - beta / (1 - alpha_bar) ** 0.5 * epsilon) / alpha**0.5
         assert math.isclose((x_t - beta**0.5 * g) / alpha**0.5, of_total, rel_tol=1e-9)
+
+
+@pytest.mark.parametrize("variance", [0.02, 0.05])
+def test_what_a_step_costs(variance):
+    """Against torch's divergence of two normal distributions, and against what the receiver would lose by sampling."""
+    x0, guess, t, x_t = 0.4, 0.3, 500, 0.7
+    mean, other = (ddpm().posterior(image(x), image(x_t), t)[0].item() for x in (x0, guess))
+    tilde = ddpm().posterior(image(x0), image(x_t), t)[1].item()
+    nats = (tilde / variance - 1 - math.log(tilde / variance) + (mean - other) ** 2 / variance) / 2
+    normal = torch.distributions.Normal
+    pair = normal(mean, tilde**0.5), normal(other, variance**0.5)
+    assert nats == pytest.approx(torch.distributions.kl_divergence(*pair).item(), rel=1e-4)
+    assert bound.divergence_bits(image(mean), tilde, image(other), variance).item() * math.log(2) == pytest.approx(nats)
+
+
+@pytest.mark.parametrize("guess", [0.2, 0.207, 0.15])
+def test_what_the_last_step_costs(guess):
+    """The integral of equation 13, by adding up 10,000 narrow strips; and black takes all that lies below."""
+    level = round(0.2 * 127.5 + 127.5) / 127.5 - 1
+    x = torch.linspace(level - 1 / 255, level + 1 / 255, 10_001, dtype=torch.float64)
+    density = (
+        torch.distributions.Normal(torch.tensor(guess).double(), ddpm().betas[0].double().sqrt()).log_prob(x).exp()
+    )
+    bits = bound.decoder_bits(image(level), image(guess), ddpm().betas[0].item()).item()
+    assert bits == pytest.approx(-torch.log2(torch.trapezoid(density, x)).item(), rel=1e-5)
+    assert bound.decoder_bits(image(-1.0), image(-5.0), 1e-4).item() == pytest.approx(0, abs=1e-9)
+
+
+def image(value):
+    return torch.full((1, 1, 1, 1), value, dtype=torch.float64)

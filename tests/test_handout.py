@@ -39,7 +39,7 @@ def test_part_headings_and_total():
     points = {part: sum(e.points for e in RUBRIC.checks.values() if e.part == part) for part in RUBRIC.parts}
     headings = re.findall(r"^## (\d+ .*)$", HANDOUT, re.MULTILINE)
     expected = [f"{n} {RUBRIC.parts[part]} ({points[part]:g} points)" for n, part in enumerate(RUBRIC.parts, 1)]
-    assert headings == expected
+    assert headings[:-1] == expected and headings[-1].startswith(f"{len(expected) + 1} The study (")  # test_notebook.py
     assert f"**Parts 1 to {len(points)} give {sum(points.values()):g} points.**" in HANDOUT
 
 

@@ -31,6 +31,11 @@ IN_WORDS = {
     r"\log p(x_0 \mid x_1)\right]": "the_bound_bounds",
     r"L_\mathrm{simple} = \mathbb E \lVert \varepsilon - \hat\varepsilon(\sqrt{\bar\alpha_t} x_0 + "
     r"\sqrt{1 - \bar\alpha_t} \varepsilon, t) \rVert^2": None,
+    r"D = \frac{1}{2}\left[\frac{\tilde\beta}{\sigma^2} - 1 - \ln\frac{\tilde\beta}{\sigma^2} + "
+    r"\frac{\big(\tilde\mu(x_0, x_t) - \tilde\mu(\hat x_0, x_t)\big)^2}{\sigma^2}\right]": "what_a_step_costs",
+    r"p(x_0 \mid x_t) = \int_{x_0 - 1/255}^{x_0 + 1/255} \mathcal N(x; \hat x_0, \beta_0) dx": (
+        "what_the_last_step_costs"
+    ),
     r"\mathbb E(\varepsilon_t - g)^2 = "
     r"\mathbb E\left(\sqrt{\frac{\beta_t}{1 - \bar\alpha_t}} \varepsilon - g\right)^2 + "
     r"\frac{\alpha_t (1 - \bar\alpha_{t-1})}{1 - \bar\alpha_t}": "four_draws_become_three",

@@ -26,7 +26,11 @@ def test_assignment_is_up_to_date():
 def test_assignment_holds_nothing_else():
     folder = ROOT / "assignment"
     there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
-    assert {name for name in there if "__pycache__" not in name} == {*skeleton.FILES, *skeleton.GIVEN}
+    assert {name for name in there if "__pycache__" not in name} == {
+        *skeleton.FILES,
+        skeleton.NOTEBOOK,
+        *skeleton.GIVEN,
+    }
 
 
 def test_every_region_becomes_a_todo_that_raises():

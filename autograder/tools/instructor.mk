@@ -28,6 +28,9 @@ record: ## record the expectations anew, public and hidden
 figures: ## draw the handout's figures anew, from the reference and the checkpoints
 	@$(DEV) -m autograder.tools.figures
 
+report: ## the reference report: the study with the kit's checkpoints, report.ipynb with its outputs (12 minutes)
+	@$(DEV) -m autograder.tools.report
+
 handout: ## the handout as one page that opens without a network: handout.html
 	@$(DEV) -m autograder.tools.page
 
@@ -37,4 +40,4 @@ bench: ## time grading beside plain pytest, the box, training and sampling, each
 	@$(DEV) -m autograder.tools.bench_train
 	@$(DEV) -m autograder.tools.bench_infer
 
-.PHONY: release test test-slow test-gpu skeleton record figures handout bench
+.PHONY: release test test-slow test-gpu skeleton record figures report handout bench

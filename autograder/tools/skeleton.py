@@ -1,5 +1,5 @@
-"""Generate assignment/ from solution/: every SOLUTION region becomes a TODO that raises NotImplementedError, and the
-given files, which have none, are copied.
+"""Generate assignment/ from solution/: every SOLUTION region of a program becomes a TODO that raises
+NotImplementedError, one of the report becomes a place to answer in, and the given files, which have none, are copied.
 
 The stripping is nbgrader's own ClearSolutions. It fails open on markers it does not recognise (the answer stays
 in the file, without a word), so `lint` refuses everything but clean BEGIN/END pairs before it is asked.
@@ -10,17 +10,24 @@ import re
 import sys
 from pathlib import Path
 
+import nbformat
 from nbformat.v4 import new_code_cell, new_notebook
 from nbgrader.preprocessors import ClearSolutions
+from nbgrader.utils import is_solution
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = ("scheduler.py", "infer.py")  # with regions to strip
+NOTEBOOK = "report.ipynb"  # where a region holds a sample answer and how to mark, for instructors only
 GIVEN = (
     "unet.py",
     "train.py",
     "saving.py",
     "data.py",
     "evaluate.py",
+    "bound.py",
+    "study.py",
+    "tables.py",
+    "plots.py",
     "classifier.py",
     "classifier.safetensors",
     "digits5k.npz",
@@ -39,6 +46,7 @@ GIVEN = (
 MARKER = re.compile(r"^[ \t]*### (BEGIN|END) SOLUTION$", re.M)
 # A comment that mentions a solution, or opens with "begin" or "end" in any case, is a marker or a misspelled one.
 LOOKS_LIKE_A_MARKER = re.compile(r"(?i)#.*solut|#\W*(?:begin|end)\b")
+ANSWER = re.compile(r"(?s)### BEGIN SOLUTION\n.*\n### END SOLUTION")
 REGION = re.compile(r"(?ms)^([ \t]*)### BEGIN SOLUTION\n[ \t]*# (TODO [^\n]*)\n(.*?)^[ \t]*### END SOLUTION$")
 
 
@@ -89,6 +97,28 @@ def clear(text, stub, tag):
     return notebook.cells[0].source.rstrip("\n") + "\n"
 
 
+def strip_notebook(text, name="file.ipynb"):
+    """The student's version of a solution notebook, as text. Raises ValueError rather than let an answer through.
+
+    A cell that nbgrader knows as a solution is one region from its first line to its last; no other cell has a marker.
+    """
+    notebook = nbformat.reads(text, 4)
+    for cell in notebook.cells:
+        where = f"{name}, cell {cell.id}"
+        if cell.cell_type == "code" and (cell.outputs or cell.execution_count):
+            raise ValueError(f"{where}: clear the outputs; they may show an answer")
+        marked = len(LOOKS_LIKE_A_MARKER.findall(cell.source))
+        if is_solution(cell):
+            if marked != 2 or not ANSWER.fullmatch(cell.source):
+                raise ValueError(f"{where}: an answer is one region, '### BEGIN SOLUTION' to '### END SOLUTION'")
+        elif marked:
+            raise ValueError(f"{where}: it has what looks like a SOLUTION marker and is no answer cell")
+    if not any(is_solution(cell) for cell in notebook.cells):
+        raise ValueError(f"{name}: no cell is an answer")
+    notebook, _ = ClearSolutions(text_stub="*Your answer:*").preprocess(notebook, {})
+    return nbformat.writes(notebook) + "\n"
+
+
 def given(content, name):
     """A given file's bytes as they are. Raises ValueError where a Python file looks as if it held an answer."""
     if name.endswith(".py") and LOOKS_LIKE_A_MARKER.search(content.decode()):
@@ -100,6 +130,7 @@ def generate(root=ROOT):
     """{name: bytes} of every file of assignment/."""
     source = root / "solution"
     stripped = {name: strip((source / name).read_text(encoding="utf-8"), name).encode() for name in FILES}
+    stripped[NOTEBOOK] = strip_notebook((source / NOTEBOOK).read_text(encoding="utf-8"), NOTEBOOK).encode()
     return stripped | {name: given((source / name).read_bytes(), name) for name in GIVEN}
 
 
