@@ -52,6 +52,9 @@ bench: $(HIDDEN) ## time grading beside plain pytest, the box, training and samp
 	@$(DEV) -m autograder.tools.bench_train
 	@$(DEV) -m autograder.tools.bench_infer
 
+validity: ## how often the autograder errs: grade wrong and right submissions by the hundred, write VALIDITY.md
+	@$(DEV) -m autograder.tools.validity
+
 clean: ## remove what can be made again (not course/, which holds the seed)
 	rm -rf results build dist .pytest_cache .ruff_cache
 	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
@@ -59,5 +62,5 @@ clean: ## remove what can be made again (not course/, which holds the seed)
 course/hidden.safetensors: $(wildcard autograder/checks/*.py) solution/scheduler.py solution/infer.py assignment/train.py
 	@$(PYTHON) -m autograder.tools.record hidden
 
-.PHONY: help grade check debug data train infer test test-slow skeleton record figures handout bench clean
+.PHONY: help grade check debug data train infer test test-slow skeleton record figures handout bench validity clean
 .DEFAULT_GOAL = help
