@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 needs="torch torchvision numpy safetensors msgpack rich"
 what=".[train]"
 if [ "${1:-grading}" = dev ]; then
-    needs="$needs pytest pytest_timeout nbgrader ruff diffusers matplotlib markdown_it mdit_py_plugins latex2mathml"
+    needs="$needs pytest pytest_timeout nbgrader ruff diffusers matplotlib markdown_it mdit_py_plugins latex2mathml mutmut"
     what=".[dev]"
 fi
 for python in python3 .venv/bin/python; do

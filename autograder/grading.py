@@ -39,7 +39,7 @@ def grade(path, box, rubric, public, hidden=None, only=(), progress=lambda title
     """Grade the submission at `path` in `box`.
 
     public, hidden  recorded Expectations; without hidden ones the grade is provisional
-    only            parts to run; all by default
+    only            parts, or single checks, to run; all by default
     progress        called with the title of each check before it runs
     gpu             name of the GPU that training may use; without one, or without a recorded run on it, it uses the CPU
     Raises FileNotFoundError when there is no such path, and TooWeak. What a student did never raises.
@@ -47,7 +47,7 @@ def grade(path, box, rubric, public, hidden=None, only=(), progress=lambda title
     started = time.monotonic()
     weakness = strong_enough(path, box, rubric, hidden)
     sets = {"public": public, "hidden": hidden} if hidden else {"public": public}
-    entries = [rubric.checks[id] for id in checks.CHECKS if not only or rubric.checks[id].part in only]
+    entries = [rubric.checks[id] for id in checks.CHECKS if not only or {id, rubric.checks[id].part} & set(only)]
     unknown = gpu and not all(expectations.ran_on(gpu) for expectations in sets.values())
     try:
         submission = read(path)

@@ -66,7 +66,7 @@ class StudentCode:
     def call_on_cuda(self, obj, name, args, kwargs):
         """The same call with fake CUDA tensors: "mismatch", "undecided", or where the results are, "cuda" or "cpu"."""
         try:
-            with FakeTensorMode(allow_non_fake_inputs=True), IndexDevices(), warnings.catch_warnings():
+            with FakeTensorMode(allow_non_fake_inputs=True), Devices(), warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # about fake tensors, which the student knows nothing of
                 args = [self.arrive(value) for value in args]
                 kwargs = {key: self.arrive(value) for key, value in kwargs.items()}
@@ -156,15 +156,30 @@ class CpuTableIndexed(Exception):
     """A table on the CPU is indexed by timesteps on the GPU."""
 
 
-class IndexDevices(TorchFunctionMode):
-    """Real CUDA refuses to index a CPU table with CUDA timesteps; fake tensors let it pass, so it is caught here."""
+class Devices(TorchFunctionMode):
+    """Two things that fake tensors do not do as real ones: CUDA refuses to index a CPU table with CUDA timesteps, and
+    what has to do with the CPU alone (the list of timesteps, a table) has values."""
 
     def __torch_function__(self, function, types, args=(), kwargs=None):
+        if function is not torch.Tensor.cuda and not on_cuda((*args, *(kwargs or {}).values())):
+            with torch._subclasses.fake_tensor.unset_fake_temporarily():
+                return function(*args, **(kwargs or {}))
         if function is torch.Tensor.__getitem__ and args[0].device.type == "cpu":
             index = args[1] if isinstance(args[1], tuple) else (args[1],)
             if any(isinstance(i, torch.Tensor) and i.device.type == "cuda" and i.ndim > 0 for i in index):
                 raise CpuTableIndexed
         return function(*args, **(kwargs or {}))
+
+
+def on_cuda(values):
+    """Whether a fake tensor, or the device, is among the arguments of a call."""
+    return any(
+        on_cuda(value)
+        if isinstance(value, (tuple, list))
+        else isinstance(value, torch._subclasses.FakeTensor)
+        or (isinstance(value, (str, torch.device)) and str(value).startswith("cuda"))
+        for value in values
+    )
 
 
 def sendable(value):

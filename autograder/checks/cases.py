@@ -1,23 +1,27 @@
 """Inputs that several checks share. Shapes are small, and B = W: there a table of shape (B,) broadcasts over the
-columns without an error."""
+columns without an error. They are drawn like all numbers, so that being right for one shape is of no use."""
 
 import numpy as np
 
-BATCH = (5, 2, 4, 5)
-STEP = (3, 2, 2, 3)
+
+def shape_of_images(expect, least=3):
+    """(B, C, H, W), B at least so large."""
+    size, channels, height = expect.draw(lambda rng: rng.integers((least, 1, 1), (least + 2, 5, 5))).tolist()
+    return size, channels, height, size
 
 
-def batch(expect, T, shape=BATCH):
+def batch(expect, T):
     """(x_0, epsilon, timesteps) with a timestep of its own per image, both ends among them."""
+    shape = shape_of_images(expect, least=4)
     timesteps = expect.integers(1, T - 1, shape[0])
-    if shape[0] > 1:
-        timesteps = np.concatenate([[0, T - 1], timesteps[2:]])
+    timesteps = np.concatenate([[0, T - 1], timesteps[2:]])
     return expect.normal(*shape), expect.normal(*shape), timesteps
 
 
 def reverse_inputs(expect):
     """(model_output, x_t, z). x_t and the output are independent, so x0_hat leaves [-1, 1] at many pixels."""
-    return expect.normal(*STEP), expect.normal(*STEP), expect.normal(*STEP)
+    shape = shape_of_images(expect)
+    return expect.normal(*shape), expect.normal(*shape), expect.normal(*shape)
 
 
 def timesteps_of(expect, T):

@@ -29,6 +29,7 @@ from .program import (
 
 PICKLE = f"cbuiltins\nopen\n(S'{UNPICKLED}'\nS'w'\ntR.".encode()  # opens that file when it is unpickled
 DRAWN = (["--scheduler", "ddpm", "--steps", 10], ["--eta", 0.6, "--steps", 10])
+DEFAULTS = ["--num-images", 64, "--seed", 0, "--scheduler", "ddim", "--eta", 0.0, "--device", "auto"]
 MANY = 256  # runs of the student's scheduler that the variance of random samples is estimated from
 
 
@@ -39,6 +40,7 @@ def check_ddim(student, expect):
     exact(student, expect, {}, None, images=3)
     exact(student, expect, {"prediction_type": "v_prediction", "beta_schedule": "cosine"}, 7, images=2)
     exact(student, expect, short, 1, images=1)
+    exact(student, expect, {"num_train_timesteps": T // 5}, T // 5, images=1)  # as many steps as there are timesteps
     exact(student, expect, {"beta_schedule": "scaled_linear"}, expect.choice(9, 11, 30), images=5)
     expect.settle()
 
@@ -72,6 +74,15 @@ def check_random(student, expect):
     )
     expect.law(np.array_equal(first, again), "the same seed must give the same samples")
     expect.law(not np.array_equal(first, other), "another seed must give other samples")
+    unasked, asked = (gaussian.samples(student, ["--steps", 2, *options], 64) for options in ([], DEFAULTS))
+    expect.law(np.array_equal(unasked, asked), "what is left out must be as if its default had been given")
+    if draws_from_its_generator(student):  # else reverse.noise and ddim.noise charge it
+        given_noise = ["--initial-noise", NOISE, "--steps", 2, "--eta", 1.0]
+        one, two = (
+            samples_in(gaussian.run(student, [*given_noise, "--seed", s], {NOISE: save({"noise": start})}), 1)
+            for s in (seed, seed + 1)
+        )
+        expect.law(not np.array_equal(one, two), "another seed must give other noise in the steps")
     for options, variance in zip(DRAWN, variances, strict=True):
         spreads_as(student, expect, gaussian, start, [*options, "--seed", seed], variance)
 
@@ -116,6 +127,7 @@ def check_errors(student, expect):
         ["--num-images", 0],
         ["--scheduler", "euler"],
         ["--device", "cuda" if sys.platform == "darwin" else "mps"],
+        ["--device", "tpu"],
     ):
         refuses(student, expect, case, options, 2, " ".join(map(str, options)), case.checkpoint())
     good = case.checkpoint()
@@ -159,13 +171,11 @@ def exact(student, expect, settings, steps, images, scheduler="ddim"):
 
     Returns the Case, and what was Finished.
     """
-    case = Case.draw(student, expect, settings)
+    case = Case.draw(student, expect, settings, rough=0.1)  # 50 steps and 51 come out clearly apart
     noise = expect.normal(images, 1, 28, 28)
     arguments = ["--initial-noise", NOISE]
     if steps:
-        arguments += ["--steps", steps]
-    if scheduler != "ddim":
-        arguments += ["--scheduler", scheduler]
+        arguments += ["--steps", steps, "--scheduler", scheduler, "--device", "cpu"]
     said = " ".join(f"{key}={value}" for key, value in settings.items())
     where = f"with {scheduler}, {steps or 'default'} steps, {images} images{said and ', a checkpoint with ' + said}"
     run = case.run(student, arguments, {NOISE: save({"noise": noise})})
@@ -226,6 +236,17 @@ def oddity(samples, variance, share):
     if distinct(samples) < 0.9 * share:
         return "images or pixels share their noise"
     return None
+
+
+def draws_from_its_generator(student):
+    """Whether two steps of the student's own scheduler, with generators of one seed, get the same noise."""
+    x = np.zeros((1, 1, 4, 4), np.float32)
+    try:
+        scheduler = student.DDIMScheduler()
+        first, again = (scheduler.step(x, 500, x, eta=1.0, generator=student.generator(1)) for _ in range(2))
+    except Failed:
+        return False
+    return np.array_equal(first, again)
 
 
 def asked(run):

@@ -4,6 +4,8 @@ import math
 
 import numpy as np
 
+from .cases import shape_of_images
+
 MEAN, SD = 0.3, 0.4  # the "data" of the whole run: every pixel is N(0.3, 0.4^2)
 DRAWS = (32, 1, 16, 16)
 SIGMAS = 5.5  # two-sided normal tail 4e-8 for each of the statistics below: false alarms under 1e-6 in all
@@ -17,7 +19,8 @@ def follows_the_exact_denoiser(scheduler, expect, **options):
 
     Many wrong samplers look right on images and fail here: errors of single steps add up over a run.
     """
-    x, noises = expect.normal(4, 1, 3, 3), expect.normal(10, 4, 1, 3, 3)
+    shape = shape_of_images(expect)
+    x, noises = expect.normal(*shape), expect.normal(10, *shape)
     scheduler.set_timesteps(10)
     timesteps = expect.listed(scheduler)
     if not (expect.passed("schedule.linear") and expect.passed("reverse.predict_epsilon")):
@@ -35,7 +38,8 @@ def follows_the_exact_denoiser(scheduler, expect, **options):
 def standard_normal_draws(student, scheduler, expect, **options):
     """`step` with noise of its own: on zeros, x_prev is that noise times a number known from a call with ones."""
     t, seed = expect.integer(300, 700), expect.integer(1, 1 << 30)
-    zeros, small, given = np.zeros(DRAWS, np.float32), np.zeros((1, 1, 2, 2), np.float32), expect.normal(1, 1, 2, 2)
+    given = expect.normal(*shape_of_images(expect))
+    zeros, small = np.zeros(DRAWS, np.float32), np.zeros(given.shape, np.float32)
     scale = expect.tensor(scheduler.step(small, t, small, variance_noise=small + 1, **options), small.shape, "x_prev")
     sigma = float(scale[0, 0, 0, 0])
     expect.law(np.isfinite(sigma) and sigma != 0, "step adds no noise where variance_noise is given")
@@ -65,6 +69,9 @@ def standard_normal_draws(student, scheduler, expect, **options):
     )
     law(not np.array_equal(first, second), "two steps from one generator get the same noise")
     law(not np.array_equal(draw(), draw()), "two steps without a generator get the same noise")
+    halves = np.zeros(small.shape, np.float16)
+    expect.tensor(scheduler.step(halves, t, halves, **options), halves.shape, "x_prev for float16 images", "float16")
+    expect.on_cuda(scheduler, "step", zeros, t, zeros, generator=generator, **options)
 
 
 def law_of_the_normal(expect, z, what="the noise of step"):

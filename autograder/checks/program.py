@@ -37,7 +37,8 @@ class Case:
     tables: np.ndarray
 
     @classmethod
-    def draw(cls, student, expect, settings):
+    def draw(cls, student, expect, settings, rough=0.0):
+        """rough  standard deviation, relative, by which the network misses the exact denoiser at each timestep"""
         settings = {
             "num_train_timesteps": 1000,
             "beta_schedule": "linear",
@@ -48,7 +49,7 @@ class Case:
         }
         pattern = 0.4 * np.tanh(expect.normal(1, 28, 28))
         sd = expect.uniform(0.25, 0.35)
-        tables = expect.draw(lambda rng: denoiser(student.DDPMScheduler(**settings), settings, sd))
+        tables = expect.draw(lambda rng: denoiser(student.DDPMScheduler(**settings), settings, sd, rough, rng))
         return cls(settings, pattern, tables)
 
     def checkpoint(self, **changed):
@@ -68,20 +69,21 @@ class Case:
         return samples_in(self.run(student, arguments), number)
 
 
-def denoiser(scheduler, settings, sd):
+def denoiser(scheduler, settings, sd, rough, rng):
     """Slope and offset of the exact denoiser of N(pattern, sd^2), (2, T) float32: what it answers is linear in x_t."""
     alpha_bar = np.float64(np.asarray(scheduler.alphas_cumprod))
+    missed = np.float32(1 + rough * rng.standard_normal(len(alpha_bar)))
     spread = alpha_bar * sd**2 + 1 - alpha_bar  # the variance of x_t
     epsilon = np.stack([(1 - alpha_bar) ** 0.5 / spread, -((alpha_bar * (1 - alpha_bar)) ** 0.5) / spread])
     if settings["prediction_type"] == "epsilon":
-        return np.float32(epsilon)
+        return missed * np.float32(epsilon)
     x0 = np.stack([alpha_bar**0.5 * sd**2 / spread, (1 - alpha_bar) / spread])
     t = np.arange(len(alpha_bar))
     both = [
         scheduler.get_velocity(a[:, None, None, None], e[:, None, None, None], t)
         for a, e in zip(x0, epsilon, strict=True)
     ]
-    return np.float32(np.stack([np.asarray(v) for v in both])[..., 0, 0, 0])
+    return missed * np.float32(np.stack([np.asarray(v) for v in both])[..., 0, 0, 0])
 
 
 # ----- the student's own scheduler, driven by the grader ------------------------------------------------------------

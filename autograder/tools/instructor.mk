@@ -40,4 +40,7 @@ bench: ## time grading beside plain pytest, the box, training and sampling, each
 	@$(DEV) -m autograder.tools.bench_train
 	@$(DEV) -m autograder.tools.bench_infer
 
-.PHONY: release test test-slow test-gpu skeleton record figures report handout bench
+validity: ## how often the autograder errs: grade wrong and right submissions by the hundred, write VALIDITY.md
+	@$(DEV) -m autograder.tools.validity
+
+.PHONY: release test test-slow test-gpu skeleton record figures report handout bench validity
