@@ -76,6 +76,8 @@ def check_random(student, expect):
     expect.law(not np.array_equal(first, other), "another seed must give other samples")
     unasked, asked = (gaussian.samples(student, ["--steps", 2, *options], 64) for options in ([], DEFAULTS))
     expect.law(np.array_equal(unasked, asked), "what is left out must be as if its default had been given")
+    for options, variance in zip(DRAWN, variances, strict=True):
+        spreads_as(student, expect, gaussian, start, [*options, "--seed", seed], variance)
     if draws_from_its_generator(student):  # else reverse.noise and ddim.noise charge it
         given_noise = ["--initial-noise", NOISE, "--steps", 2, "--eta", 1.0]
         one, two = (
@@ -83,8 +85,6 @@ def check_random(student, expect):
             for s in (seed, seed + 1)
         )
         expect.law(not np.array_equal(one, two), "another seed must give other noise in the steps")
-    for options, variance in zip(DRAWN, variances, strict=True):
-        spreads_as(student, expect, gaussian, start, [*options, "--seed", seed], variance)
 
 
 def check_picture(student, expect):
