@@ -6,7 +6,6 @@ from collections import Counter
 import pytest
 
 from autograder import checks
-from autograder.paths import ROOT
 from autograder.tools import patches, tolerances, validity
 from autograder.tools.mutants import mutants
 from autograder.tools.validity_page import Survivors, render
