@@ -66,7 +66,7 @@ class Study:
             self.made_with[name] = digest(path.read_bytes(), (HERE / "scheduler.py").read_bytes())
         self.progress = Progress(
             TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn(),
-            console=Console(highlight=False, force_jupyter=False, soft_wrap=True),  # its widget swallows what follows it
+            console=Console(highlight=False, force_jupyter=False, soft_wrap=True),  # widgets swallow output
         )  # fmt: skip
 
     # ----- what is asked for ------------------------------------------------------------------------------------------
