@@ -165,6 +165,7 @@ def test_refusals_are_one_line(tmp_path, checkpoint, monkeypatch, capsys):
     assert "2 usage" in (line := said("--num-images", "1")) and "--num-images" in line
 
 
+@pytest.mark.slow
 def test_an_unfinished_scheduler_is_one_line(tmp_path):
     folder = tmp_path / "handed out"
     shutil.copytree(ROOT / "assignment", folder)
