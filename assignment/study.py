@@ -66,7 +66,8 @@ class Study:
             self.made_with[name] = digest(path.read_bytes(), (HERE / "scheduler.py").read_bytes())
         self.progress = Progress(
             TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn(),
-            console=Console(highlight=False, force_jupyter=False, soft_wrap=True),  # its widget swallows what follows
+            # In a notebook rich would draw a widget, which swallows what is shown next, or write codes for a terminal.
+            console=Console(highlight=False, force_jupyter=False, force_terminal=sys.stdout.isatty(), soft_wrap=True),
         )  # fmt: skip
 
     # ----- what is asked for ------------------------------------------------------------------------------------------
@@ -91,7 +92,7 @@ class Study:
             model, schedule = self.networks[name]
 
             def part(number, noise):
-                generator = torch.Generator(self.device).manual_seed(number)
+                generator = self.generator(number, self.noise)
                 return sample(model, DDIMScheduler(**schedule), noise, steps, self.tick, eta=eta, generator=generator)
 
             images = self.parts(part, self.noise, f"{name}, {steps} steps, eta {eta:g}")
@@ -113,7 +114,7 @@ class Study:
             model, schedule = self.networks[name]
 
             def part(number, digits):
-                generator = torch.Generator(self.device).manual_seed(number)
+                generator = self.generator(number, self.digits)
                 scheduler = DDPMScheduler(**schedule, variance_type=variance_type)
                 code = bound.send(model, scheduler, digits, generator, self.tick)
                 return torch.cat([code.bits, code.rmse, code.loss]).T
@@ -129,6 +130,10 @@ class Study:
         parts = images.to(self.device).split(self.batch)
         return torch.cat([part.cpu() for part in self.pool.map(work, range(len(parts)), parts)])
 
+    def generator(self, number, images):
+        """What part `number` draws from: the same for every setting, another for other images (or another student)."""
+        return torch.Generator(self.device).manual_seed(int(digest_of(images), 16) % 2**48 + number)
+
     def tick(self, images):
         if self.stop is not None and self.stop.is_set():
             raise KeyboardInterrupt
@@ -137,13 +142,15 @@ class Study:
     # ----- the pieces -------------------------------------------------------------------------------------------------
 
     def row_key(self, name, steps, eta):
-        return {"piece": f"{name}-{steps}-{eta:g}", "made_with": self.made_with[name], "input": digest_of(self.noise),
-                "calls": steps * len(self.noise)}  # fmt: skip
+        return self.key(name, f"{steps}-{eta:g}", self.noise, steps)
 
     def code_key(self, name, variance_type):
-        T = self.networks[name][1]["num_train_timesteps"]
-        return {"piece": f"{name}-{variance_type}", "made_with": self.made_with[name],
-                "input": digest_of(self.digits), "calls": T * len(self.digits)}  # fmt: skip
+        return self.key(name, variance_type, self.digits, self.networks[name][1]["num_train_timesteps"])
+
+    def key(self, name, what, images, steps):
+        """What a piece depends on, and its calls of the network, counted in images."""
+        piece = {"piece": f"{name}-{what}", "made_with": self.made_with[name], "input": digest_of(images)}
+        return piece | {"calls": steps * len(images)}
 
     def path(self, key):
         return self.folder / "pieces" / f"{key['piece']}.safetensors"

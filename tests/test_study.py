@@ -109,6 +109,15 @@ def test_all_settings_start_alike_and_more_images_start_with_the_same():
     assert abs(study.noise_of("a", 50).std() - 1) < 0.02
 
 
+def test_another_student_has_other_noise_in_the_steps_as_well(checkpoint, tmp_path):
+    """Else two students at eta = 1 would see the same luck, and take it for a result."""
+    drawn = []
+    for student in ("a", "b", "a"):
+        work = study.Study([checkpoint], study.noise_of(student, 2), torch.zeros(0), tmp_path)
+        drawn.append(torch.rand(3, generator=work.generator(0, work.noise)).tolist())
+    assert drawn[0] == drawn[2] != drawn[1]
+
+
 def test_one_step_has_no_use_for_eta(checkpoint, tmp_path):
     (rows, _), _ = do(checkpoint, tmp_path / "out")
     one = [row["images"] for row in rows if row["steps"] == 1]
@@ -165,6 +174,7 @@ def test_refusals_are_one_line(tmp_path, checkpoint, monkeypatch, capsys):
     assert "2 usage" in (line := said("--num-images", "1")) and "--num-images" in line
 
 
+@pytest.mark.slow
 def test_an_unfinished_scheduler_is_one_line(tmp_path):
     folder = tmp_path / "handed out"
     shutil.copytree(ROOT / "assignment", folder)
