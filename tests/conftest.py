@@ -1,6 +1,9 @@
 """What the tests share: one box with a warm parent, and expectations of two seeds."""
 
+import os
 from dataclasses import replace
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch: threads that wait for each other crawl on busy cores
 
 import pytest
 
