@@ -541,10 +541,7 @@ def test_the_checkpoints_of_the_kit(kind):
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("kind", [
-    pytest.param("epsilon", marks=pytest.mark.xfail(reason="73 %: a longer run is still owed", strict=True)),
-    "v_prediction",
-])  # fmt: skip
+@pytest.mark.parametrize("kind", ["epsilon", "v_prediction"])
 def test_samples_of_the_checkpoints(kind):
     model, config = evaluate.load_checkpoint(ROOT / "solution" / "checkpoints" / f"{kind}.safetensors")
     result = classifier.measure(evaluate.samples_of(model, config, 1000, 50, seed=0))
