@@ -23,7 +23,7 @@ from autograder.tools.release import __main__ as release
 from autograder.tools.release import bundles, leaks, trials
 from autograder.tools.release.bundles import GRADESCOPE, HIDDEN_PATH, NAME, STUDENT, NotReady
 from autograder.tools.release.leaks import Bundle, NotProven
-from autograder.tools.skeleton import FILES, GIVEN, generate
+from autograder.tools.skeleton import FILES, GIVEN, NOTEBOOK, generate
 
 SEED = "0123456789abcdef" * 2
 SECRET = "        direction = (1 - alpha_bar_prev - sigma**2).sqrt()\n"
@@ -52,7 +52,8 @@ def test_students_get_the_layout_of_the_handout(student, contents):
     assert all(path.startswith(f"{NAME}/") for path in student.files)
     top = {path.split("/")[0] for path in paths}
     assert top == {*bundles.AT_THE_TOP, "requirements.txt", "assignment", "autograder", "figures"}
-    assert {path.removeprefix("assignment/") for path in paths if path.startswith("assignment/")} == {*FILES, *GIVEN}
+    handed_out = {path.removeprefix("assignment/") for path in paths if path.startswith("assignment/")}
+    assert handed_out == {*FILES, NOTEBOOK, *GIVEN}
     assert not [path for path in paths if "tools" in path or "seed" in path or "hidden" in path or "mistaken" in path]
     assert "autograder/expectations/public.safetensors" in paths
     assert leaks.it_is_small_enough(zipped(contents[STUDENT]))
@@ -143,6 +144,7 @@ def test_there_is_much_to_look_for(files):
     answers, mistakes = leaks.answers(files), leaks.mistakes(files)
     assert len(answers) > 60 and len(mistakes) > 100
     assert leaks.normal(SECRET) in answers
+    assert any("Marking guide" not in line and "conditional mean" in line for line in answers), "those of the report"
     assert not [line for line in answers if "TODO" in line]
 
 

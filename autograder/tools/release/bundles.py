@@ -63,7 +63,7 @@ def student(files):
             "handout.html is missing or older than handout.md, figures/ or page.css; `make handout` renders it"
         )
     kept = {name: data for name, data in files.items() if name in AT_THE_TOP or name.startswith("figures/")}
-    bundle = kept | kit(files) | {"requirements.txt": requirements(files, "train", "study")}
+    bundle = kept | kit(files) | {"requirements.txt": requirements(files, "train")}
     return {f"{NAME}/{name}": data for name, data in bundle.items()}
 
 
@@ -89,11 +89,11 @@ def kit(files):
 
 
 def requirements(files, *extras):
-    """requirements.txt: what grading needs, and these extras where the project has them."""
+    """requirements.txt: what grading needs, and these extras."""
     project = tomllib.loads(files["pyproject.toml"].decode())["project"]
     needed = [
         *project["dependencies"],
-        *(line for extra in extras for line in project["optional-dependencies"].get(extra, ())),
+        *(line for extra in extras for line in project["optional-dependencies"][extra]),
     ]
     return "".join(f"{line}\n" for line in needed).encode()
 

@@ -8,9 +8,10 @@ import tomllib
 import zipfile
 from dataclasses import dataclass
 
+import nbformat
 import numpy as np
 
-from ..skeleton import FILES, REGION
+from ..skeleton import ANSWER, FILES, NOTEBOOK, REGION
 from .bundles import HIDDEN_PATH, MAX_STUDENT, MODES
 from .layers import Unreadable, layers
 
@@ -74,8 +75,11 @@ def long_lines(text):
 
 
 def answers(files):
-    """The lines of every SOLUTION region, but for its TODO line, which is handed out."""
+    """The lines of every SOLUTION region, but for its TODO line, which is handed out; those of the report hold its
+    sample answers and how they are marked."""
     regions = [region for name in FILES for _, _, region in REGION.findall(files[f"solution/{name}"].decode())]
+    report = nbformat.reads(files[f"solution/{NOTEBOOK}"].decode(), 4)
+    regions += [cell.source for cell in report.cells if ANSWER.fullmatch(cell.source)]
     return set().union(*map(long_lines, regions)) - {normal(line) for line in SHARED}
 
 
