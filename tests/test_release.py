@@ -71,7 +71,7 @@ def test_the_students_makefile_is_the_same_file_and_lists_no_target_of_the_instr
 
 
 def test_requirements_are_those_of_the_project(files):
-    needed = bundles.requirements(files, "train", "an extra that is not there").decode().splitlines()
+    needed = bundles.requirements(files, "train").decode().splitlines()
     assert "torch>=2.6" in needed and "matplotlib>=3.8" in needed
     assert not [line for line in bundles.requirements(files).decode().splitlines() if "matplotlib" in line]
 
