@@ -3,7 +3,8 @@
 The recorder runs every known mistake (mistakes.toml) on the cases of each check that it fails. For every wrong answer
 it keeps a fingerprint: eight numbers, projections of how far the answer is off. A mistake is a suspect of a check when
 it explains every answer of it: wrong where the student's is wrong, in the same way, and right where that is right.
-Which suspect is named is decided when all checks are done: only one whose other checks failed, too.
+Which suspect is named is decided when all checks are done: only one that failed wherever it must fail, and that explains
+how. No name is better than a wrong one, which sends a student looking in the wrong place.
 """
 
 import re
@@ -79,20 +80,23 @@ class Suspects:
         """Suspects of a check that ended with `failed`, from the answers that it had collected."""
         recorded = expect.expectations.mistakes
         said = recorded["said"].get(expect.check, {})
-        words = None if expect.settled else words_of(failed)
+        words = None if expect.settled else words_of(failed, expect)
         ids = recorded["suspects"].get(expect.check, [])
         found, possible = explained(expect, ids)
-        found = [id for id in (found if expect.wrong else ids) if said.get(id) == words]
+        found, possible = (
+            [id for id in some if said.get(id) == words] for some in (found if expect.wrong else ids, possible)
+        )
         if expect.settled and not found:
             found = carried(expect, ids)
         known = [*expect.remarks, parts(expect) if expect.wrong else ""]
         return cls(found, possible, recorded["loses"], "\n".join(filter(None, known)))
 
 
-def words_of(failed):
-    """[verdict, message] of what a check said, as it is recorded for each known mistake: without the line of code that
-    the message of an exception quotes. Of a known mistake that is a line of the reference."""
-    return [failed.verdict, QUOTED.sub(r"\1", failed.message)]
+def words_of(failed, expect):
+    """[verdict, message, number of answers before it] of what ended a check, as it is recorded for each known mistake:
+    without the line of code that the message of an exception quotes. Of a known mistake that is a line of the
+    reference."""
+    return [failed.verdict, QUOTED.sub(r"\1", failed.message), len(expect.answers)]
 
 
 def explained(expect, ids):
@@ -147,20 +151,31 @@ def parts(expect):
     return f"What is known: {', '.join(counts)}." if len(expect.answers) > 1 else ""
 
 
+def made(mistake, loses, results, suspects):
+    """Whether the results as a whole speak for a mistake that one of them points to.
+
+    Each check that it must fail has failed, and it explains how they did: all of them where nothing else failed, so that
+    no other mistake is in sight, and else at least the first, which is nearest to where it is made."""
+    tested = [id for id in results if id in loses[mistake] and results[id].verdict != BLOCKED]
+    explained = [id in suspects and mistake in suspects[id].mistakes + suspects[id].possible for id in tested]
+    if not all(results[id].verdict != PASSED for id in tested) or not explained[0]:
+        return False
+    nameable = {id for lost in loses.values() for id in lost}
+    others = [id for id in suspects if id in nameable and id not in loses[mistake]]
+    return bool(others) or all(explained)
+
+
 def diagnose(results, suspects):
     """Give each failed check its hint, and the id of the mistake where one is named."""
     if not suspects:
         return
     catalogued = catalogue()
     order, told = list(catalogued), {}
-    failed = {id for id, result in results.items() if result.verdict not in (PASSED, BLOCKED)}
-    tested = {id for id, result in results.items() if result.verdict != BLOCKED}
     explains = Counter(mistake for suspect in suspects.values() for mistake in suspect.mistakes)
     for id, suspect in suspects.items():
-        # A mistake that must also fail a check which passed was not made, whatever the numbers look like here.
         # One that is only possible here is named if the answers to another check point to it.
         candidates = suspect.mistakes or [mistake for mistake in suspect.possible if explains[mistake]]
-        likely = [m for m in candidates if m in catalogued and set(suspect.loses[m]) & tested <= failed]
+        likely = [m for m in candidates if m in catalogued and made(m, suspect.loses, results, suspects)]
         if not likely:
             results[id].hint = suspect.known
             continue

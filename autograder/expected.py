@@ -31,7 +31,7 @@ class Expectations:
     tensors   {"<check id>/<kind>/<name>": array}; kinds are input, value and forms, and for M known mistakes
               mistakes, (M, 8) fingerprints (NaN: right there, infinite: unclear), and weights, (M, 3, 3) like forms
     metadata  kit_version, digest of the checks it was made for, fingerprint of its seed
-    mistakes  {"suspects": {check: [id]}, "said": {check: {id: [verdict, message]}}, "loses": {id: [check]}}
+    mistakes  {"suspects": {check: [id]}, "said": {check: {id: words_of(...)}}, "loses": {id: [check]}}
     """
 
     def __init__(self, tensors, metadata):

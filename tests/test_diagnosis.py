@@ -8,6 +8,7 @@ import pytest
 from autograder import checks
 from autograder.box import Box
 from autograder.diagnosis import alike, catalogue, fingerprint, words_of
+from autograder.expected import Expect
 from autograder.grading import grade as grade_submission
 from autograder.paths import ROOT
 from autograder.record import Failed
@@ -121,10 +122,9 @@ def test_the_first_name_is_the_true_one_under_a_fresh_seed(rubric, tmp_path):
 
 def test_what_is_recorded_of_an_exception_quotes_no_line_of_the_reference(public):
     """The public file goes to students, and the line at which a known mistake fails is a line of the reference."""
-    words = words_of(
-        Failed("crashed", "step(...) raised IndexError at scheduler.py line 9: return secret[i]\n(at b.py)")
-    )
-    assert words == ["crashed", "step(...) raised IndexError at scheduler.py line 9"]
+    failed = Failed("crashed", "step(...) raised IndexError at scheduler.py line 9: return secret[i]\n(at b.py)")
+    words = words_of(failed, Expect(public, "reverse.step", tolerance=0))
+    assert words == ["crashed", "step(...) raised IndexError at scheduler.py line 9", 0]
     said = [words for by_mistake in public.mistakes["said"].values() for words in by_mistake.values()]
-    crashed = [message for verdict, message in said if verdict == "crashed"]
+    crashed = [message for verdict, message, _ in said if verdict == "crashed"]
     assert crashed and all(re.search(r"\.py line \d+$", message) for message in crashed)

@@ -42,7 +42,8 @@ def standard_normal_draws(student, scheduler, expect, **options):
     zeros, small = np.zeros(DRAWS, np.float32), np.zeros(given.shape, np.float32)
     scale = expect.tensor(scheduler.step(small, t, small, variance_noise=small + 1, **options), small.shape, "x_prev")
     sigma = float(scale[0, 0, 0, 0])
-    expect.law(np.isfinite(sigma) and sigma != 0, "step adds no noise where variance_noise is given")
+    expect.law(np.isfinite(scale).all(), "x_prev contains NaN or infinite values")
+    expect.law(sigma != 0, "step adds no noise where variance_noise is given")
     expect.law(np.ptp(scale) <= 1e-3 * abs(sigma), "step does not use the variance_noise that it is given")
     # In units of the student's own sigma: a wrong sigma is charged in the checks of the step.
     noisy = scheduler.step(small, t, small, variance_noise=given, **options)

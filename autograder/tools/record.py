@@ -115,7 +115,7 @@ def record_mistakes(box, rubric, expectations, patches):
                 checks.run(check, student, expect)
             except Failed as failed:
                 if not expect.settled:
-                    said.setdefault(check, {})[patch.id] = words_of(failed)
+                    said.setdefault(check, {})[patch.id] = words_of(failed, expect)
             rows.setdefault(check, {})[patch.id] = {
                 f"{check}/{kind}/{answer.name} {answer.where}": row
                 for answer in expect.answers
