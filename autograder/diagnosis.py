@@ -3,7 +3,7 @@
 The recorder runs every known mistake (mistakes.toml) on the cases of each check that it fails. For every wrong answer
 it keeps a fingerprint: eight numbers, projections of how far the answer is off. A mistake is a suspect of a check when
 it explains every answer of it: wrong where the student's is wrong, in the same way, and right where that is right.
-Which suspect is named is decided when all checks are done: only one that failed wherever it must fail, and that explains
+Which suspect is named is decided when all checks are done: only one that failed wherever it must, and that explains
 how. No name is better than a wrong one, which sends a student looking in the wrong place.
 """
 
@@ -154,8 +154,8 @@ def parts(expect):
 def made(mistake, loses, results, suspects):
     """Whether the results as a whole speak for a mistake that one of them points to.
 
-    Each check that it must fail has failed, and it explains how they did: all of them where nothing else failed, so that
-    no other mistake is in sight, and else at least the first, which is nearest to where it is made."""
+    Each check that it must fail has failed, and it explains how they did: all of them where nothing else failed and no
+    other mistake is in sight, and else at least the first, which is nearest to where it is made."""
     tested = [id for id in results if id in loses[mistake] and results[id].verdict != BLOCKED]
     explained = [id in suspects and mistake in suspects[id].mistakes + suspects[id].possible for id in tested]
     if not all(results[id].verdict != PASSED for id in tested) or not explained[0]:

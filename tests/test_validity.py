@@ -6,10 +6,11 @@ from collections import Counter
 import pytest
 
 from autograder import checks
-from autograder.tools import patches, tolerances, validity
-from autograder.tools.mutants import mutants
-from autograder.tools.validity_page import Survivors, render
-from autograder.tools.validity_run import Kept, Run, Submission
+from autograder.tools import patches, tolerances
+from autograder.tools.validity import __main__ as validity
+from autograder.tools.validity.mutants import mutants
+from autograder.tools.validity.page import Survivors, render
+from autograder.tools.validity.run import Kept, Run, Submission
 
 # ----- mutants --------------------------------------------------------------------------------------------------------
 
@@ -95,7 +96,18 @@ def test_a_mutant_is_compared_with_the_mistake_that_it_is(rubric, tmp_path):
         run.grade("Both", [mutant, *known])
         assert mutant.said == known[0].said == known[1].said
         run.compare("Twins", [mutant], known)
-    assert mutant.same_as == [known[0].name]
+    assert mutant.same_as == [known[0].name] and not mutant.misnamed
+    mutant.named = {"schedule.linear": known[1].name}
+    assert mutant.misnamed
+
+
+def test_two_names_may_be_right_together():
+    mutant = graded("mutant", "both", {"reverse.noise": "wrong", "ddim.noise": "wrong"})
+    mutant.alike = {"one": ["reverse.noise"], "other": ["ddim.noise"]}
+    mutant.named = {"reverse.noise": "one", "ddim.noise": "other"}
+    assert not mutant.misnamed
+    mutant.named = {"reverse.noise": "one"}
+    assert mutant.misnamed
 
 
 def test_a_fault_of_ours_is_no_result(rubric, tmp_path, monkeypatch):
@@ -109,8 +121,8 @@ def test_a_fault_of_ours_is_no_result(rubric, tmp_path, monkeypatch):
 # ----- the page -------------------------------------------------------------------------------------------------------
 
 
-def graded(kind, name, verdicts=None, named=(), same_as=(), file="scheduler.py", seed="s"):
-    return Submission(kind, name, file, {}, (), (seed, None), verdicts or {}, dict(named), {}, list(same_as))
+def graded(kind, name, verdicts=None, named=(), alike=(), file="scheduler.py", seed="s"):
+    return Submission(kind, name, file, {}, (), (seed, None), verdicts or {}, dict(named), {}, dict(alike))
 
 
 @pytest.fixture
@@ -120,7 +132,7 @@ def canned():
         "commit": "abc",
         "seed": "s",
         "wrong": [
-            graded("mutant", "killed", {"ddim.eta": "wrong"}, {"ddim.eta": "one"}, ["one"]),
+            graded("mutant", "killed", {"ddim.eta": "wrong"}, {"ddim.eta": "one"}, {"one": ["ddim.eta"]}),
             graded("mutant", "hangs", {"infer.ddim": "timed_out", "infer.random": "blocked"}, file="infer.py"),
             graded("mutant", "the same"),
         ],
@@ -157,7 +169,7 @@ def test_all_that_is_not_well_is_said(canned):
     canned["wrong"][2].verdicts = {"ddim.eta": "wrong"}
     canned["wrong"] += [
         graded("mutant", "accepted"),
-        graded("mutant", "unnamed", {"ddim.eta": "wrong"}, same_as=["one"]),
+        graded("mutant", "unnamed", {"ddim.eta": "wrong"}, alike={"one": ["ddim.eta"]}),
         graded("mutant", "strange", {"ddim.eta": "wrong"}, {"ddim.eta": "one"}),
     ]
     canned["known"] += [

@@ -1,5 +1,5 @@
 """Grading many submissions of our own at once: a box on every core, results that survive a killed run, and what two
-submissions have in common. What is graded, and what for, is in validity.py."""
+submissions have in common. What is graded, and what for, is in __main__.py."""
 
 import hashlib
 import json
@@ -12,14 +12,14 @@ from queue import SimpleQueue
 
 import numpy as np
 
-from .. import checks, given
-from ..box import Box
-from ..box.student import Student
-from ..expected import Expect, Expectations
-from ..grading import grade
-from ..paths import PACKAGE, PUBLIC
-from ..record import PASSED, UNGRADED, Failed
-from .record import record
+from ... import checks, given
+from ...box import Box
+from ...box.student import Student
+from ...expected import Expect, Expectations
+from ...grading import grade
+from ...paths import PACKAGE, PUBLIC
+from ...record import PASSED, UNGRADED, Failed
+from ..record import record
 
 PATIENCE = {"timeouts_per_part": 1}  # many mutants hang, and one time-out says enough
 
@@ -48,7 +48,18 @@ class Submission:
     verdicts: dict | None = None
     named: dict = field(default_factory=dict)
     said: dict = field(default_factory=dict)
-    same_as: list = field(default_factory=list)  # entries of the catalogue that answer every case as it does
+    alike: dict = field(default_factory=dict)  # {known mistake: the checks whose every case it answers as this does}
+
+    @property
+    def same_as(self):
+        """Known mistakes that do the same wherever this one is wrong."""
+        return [name for name, found in self.alike.items() if self.verdicts.keys() <= set(found)]
+
+    @property
+    def misnamed(self):
+        """Whether it is wrong in a way that no mistake whose name it got, nor all of them together, accounts for."""
+        named = set(self.named.values())
+        return bool(named) and not self.verdicts.keys() <= {id for name in named for id in self.alike.get(name, ())}
 
 
 class Kept:
@@ -77,7 +88,8 @@ def kit():
     """Digest of all that a grade depends on but the submission and the seed: the autograder without its tools."""
     state = hashlib.sha256(given.version().encode())
     for path in sorted(PACKAGE.rglob("*")):
-        if path.suffix in (".py", ".toml", ".safetensors") and path.parent.name not in ("tools", "reports"):
+        outside = path.relative_to(PACKAGE).parts[0] in ("tools", "reports")
+        if path.suffix in (".py", ".toml", ".safetensors") and not outside:
             state.update(path.name.encode() + path.read_bytes())
     return state.hexdigest()
 
@@ -164,7 +176,7 @@ class Run:
         }
 
     def compare(self, title, wrong, known):
-        """Fill in `same_as`: entries of the catalogue that were told the same, and answer every public case alike."""
+        """Fill in `alike`, for known mistakes that were told the same, and for those whose name was given."""
         pairs = [
             (one, other)
             for one in wrong
@@ -173,31 +185,37 @@ class Run:
         ]
         keys = [self.kept.key(digest(one.files), digest(other.files)) for one, other in pairs]
         missing = [(key, pair) for key, pair in zip(keys, pairs, strict=True) if key not in self.kept.results]
-        for (key, _), same in self.each(title, missing, lambda box, job: self.alike(box, *job[1])):
-            self.kept.keep(key, same)
+        for (key, _), found in self.each(title, missing, lambda box, job: self.alike(box, *job[1])):
+            self.kept.keep(key, found)
         for key, (one, other) in zip(keys, pairs, strict=True):
-            if self.kept.results[key]:
-                one.same_as.append(other.name)
+            one.alike[other.name] = self.kept.results[key]
 
     def alike(self, box, one, other):
+        """The checks that two submissions answer alike on all public cases."""
         first, second = self.answers(box, one), self.answers(box, other)
-        return first.keys() == second.keys() and all(close(first[key], second[key]) for key in first)
+        return [
+            id
+            for id in first
+            if first[id].keys() == second[id].keys()
+            and all(close(first[id][name], second[id][name]) for name in first[id])
+        ]
 
     def answers(self, box, submission):
-        """{what: answer} to the public cases of all checks; of a check that ends early, the words with which it did."""
+        """{check: {what: answer}} to the public cases; of a check that ends early, also the words with which it did."""
         folder = box.stage(given.files() | submission.files)
         student = Student(box, folder, self.rubric.limits)
         found = {}
         for id in checks.CHECKS:
             if not {id, id.split(".")[0]} & set(submission.only):
                 continue
+            found[id] = {}
             expect = Expect(self.expectations["public"], id, self.rubric.checks[id].tolerance)
             try:
                 checks.run(id, student, expect)
             except Failed as failed:
                 if not expect.settled:
-                    found[id] = f"{failed.verdict}: {failed.message}"
-            found |= {f"{id}: {answer.name} {answer.where}": answer for answer in expect.answers}
+                    found[id]["end"] = f"{failed.verdict}: {failed.message}"
+            found[id] |= {f"{answer.name} {answer.where}": answer for answer in expect.answers}
         student.close()
         box.discard(folder)
         return found

@@ -1,14 +1,14 @@
-"""VALIDITY.md: what validity.py found, as a page for whoever has to decide whether to trust the grades."""
+"""VALIDITY.md: what the run found, as a page for whoever has to decide whether to trust the grades."""
 
 import tomllib
 from collections import Counter
 from dataclasses import dataclass
 
-from .. import __version__, checks
-from ..paths import PACKAGE
-from ..record import BLOCKED, TIMED_OUT
+from ... import __version__, checks
+from ...paths import PACKAGE
+from ...record import BLOCKED, TIMED_OUT
 
-DATA = PACKAGE / "tools" / "survivors.toml"
+DATA = PACKAGE / "tools" / "validity" / "survivors.toml"
 
 PAGE = """\
 # How far the grades can be trusted
@@ -81,7 +81,7 @@ class Survivors:
 def render(commit, seed, wrong, known, exact, every, survivors):
     """The page, and what has to be done about it, as lines: none where all is well.
 
-    wrong, known, exact, every  graded Submissions of validity.py: mutants, known mistakes, and right ones twice
+    wrong, known, exact, every  graded Submissions: mutants, known mistakes, and right ones twice
     """
     killed, alive = split(wrong)
     detected, missed = split(known)
@@ -92,7 +92,7 @@ def render(commit, seed, wrong, known, exact, every, survivors):
     misnamed = [one for one in known if set(one.named.values()) - {one.name}]
     twins = [one for one in killed if one.same_as]
     unnamed = [one for one in twins if not one.named]
-    strange = [one for one in killed if set(one.named.values()) - set(one.same_as)]
+    strange = [one for one in killed if one.misnamed]
 
     asked = [id for id in checks.CHECKS if id not in checks.MEASURED]
     rows = {id: [*counts(id, killed), *counts(id, detected)] for id in asked}

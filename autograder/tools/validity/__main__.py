@@ -18,14 +18,14 @@ import sys
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from .. import checks
-from ..files import write
-from ..paths import ROOT
-from ..rubric import Rubric
-from . import validity_page
+from ... import checks
+from ...files import write
+from ...paths import ROOT
+from ...rubric import Rubric
+from ..patches import load_all, reference
 from .mutants import mutants
-from .patches import load_all, reference
-from .validity_run import Kept, Run, Submission, kit
+from .page import Survivors, render
+from .run import Kept, Run, Submission, kit
 
 BUILD = ROOT / "build" / "validity"
 PAGE = ROOT / "VALIDITY.md"
@@ -114,8 +114,8 @@ def main():
         run.grade("Right ones, exact parts", exact)
         run.grade("Right ones, all parts", every)
         run.compare("Mutants like known mistakes", wrong, known)
-    survivors = validity_page.Survivors.load()
-    text, problems = validity_page.render(measured, seed, wrong, known, exact, every, survivors)
+    survivors = Survivors.load()
+    text, problems = render(measured, seed, wrong, known, exact, every, survivors)
     write(PAGE, text)
     console.print(f"Written: {PAGE.name}", *problems, sep="\n", style=None, markup=False, highlight=False)
     return 1 if problems else 0
