@@ -4,10 +4,11 @@
 set -eu
 cd "$(dirname "$0")/.."
 needs="torch torchvision numpy safetensors msgpack rich"
-what=".[train]"
+what="-e .[train]"
+[ -f pyproject.toml ] || what="-r requirements.txt" # the bundle of students
 if [ "${1:-grading}" = dev ]; then
     needs="$needs pytest pytest_timeout nbgrader ruff diffusers matplotlib markdown_it mdit_py_plugins latex2mathml mutmut"
-    what=".[dev]"
+    what="-e .[dev]"
 fi
 for python in python3 .venv/bin/python; do
     if command -v "$python" >/dev/null && "$python" -c "
@@ -23,5 +24,5 @@ if ! python3 -c "import sys; sys.exit(sys.version_info < (3, 11))"; then
 fi
 echo "The active Python lacks some of: $needs. Building .venv (about 2 minutes, 6 GB) ..." >&2
 [ -x .venv/bin/python ] || python3 -m venv .venv
-.venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e "$what" >&2
+.venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt $what >&2
 echo .venv/bin/python

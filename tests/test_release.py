@@ -70,6 +70,41 @@ def test_the_students_makefile_is_the_same_file_and_lists_no_target_of_the_instr
     assert not names & {"release", "record", "skeleton", "test", "bench", "figures", "handout"}
 
 
+FRESH = """\
+#!/bin/sh
+# A Python that has nothing yet, and writes down what it is asked to install.
+case "$*" in
+    *find_spec*) exit 1 ;;
+    "-m venv .venv") mkdir -p .venv/bin && cp "$0" .venv/bin/python ;;
+    *"pip install"*) echo "$*" > asked ;;
+esac
+"""
+
+
+@pytest.mark.parametrize("what", ["the clone", "the bundle of students"])
+def test_the_first_make_on_a_fresh_machine_installs_what_is_there(tmp_path, student, files, what):
+    given = student.files if "students" in what else {f"{NAME}/{path}": data for path, data in files.items()}
+    kit, path = tmp_path / "kit", tmp_path / "bin"
+    for name in ("pyproject.toml", "requirements.txt", "constraints.txt", "autograder/environment.sh"):
+        if f"{NAME}/{name}" in given:
+            (kit / name).parent.mkdir(parents=True, exist_ok=True)
+            (kit / name).write_bytes(given[f"{NAME}/{name}"])
+    path.mkdir()
+    (path / "python3").write_text(FRESH)
+    (path / "python3").chmod(0o755)
+    run = subprocess.run(
+        ["sh", kit / "autograder" / "environment.sh"],
+        env={"PATH": f"{path}:/usr/bin:/bin"}, capture_output=True, text=True,
+    )  # fmt: skip
+    assert run.stdout == ".venv/bin/python\n" and "about 2 minutes" in run.stderr
+    asked = (kit / "asked").read_text().split()
+    assert (kit / asked[asked.index("-c") + 1]).exists()
+    if "-r" in asked:
+        assert (kit / asked[asked.index("-r") + 1]).exists()
+    else:
+        assert asked[asked.index("-e") + 1] == ".[train]" and (kit / "pyproject.toml").exists()
+
+
 def test_requirements_are_those_of_the_project(files):
     needed = bundles.requirements(files, "train").decode().splitlines()
     assert "torch>=2.6" in needed and "matplotlib>=3.8" in needed
