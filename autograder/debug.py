@@ -1,4 +1,4 @@
-"""`make debug CHECK=id`: the first failing public call of a check as a standalone script, to run and step through.
+"""`make debug CHECK=id`: the failing public call that the grade tells of, as a script of its own, to step through.
 
 The script needs the student's files, those that are given and torch; nothing of the grader. Hidden cases are never
 looked at.
@@ -101,14 +101,6 @@ NAMES = {
 }
 
 
-class Found(Exception):
-    """The answer to show; None when the call raised."""
-
-    def __init__(self, answer):
-        super().__init__()
-        self.answer = answer
-
-
 class Traced(Student):
     """A Student that remembers every request."""
 
@@ -124,42 +116,52 @@ class Traced(Student):
         return value
 
 
-class FirstWrong(Expect):
-    """Stops at the first wrong answer."""
+class Placed(Expect):
+    """An Expect that remembers which request each answer came from."""
+
+    def __init__(self, student, *arguments):
+        super().__init__(*arguments)
+        self.student, self.places = student, []
 
     def note(self, answer):
         super().note(answer)
-        if not answer.right:
-            raise Found(answer)
+        self.places.append(len(self.student.requests))
+
+    def requests(self, answer):
+        """All requests until this answer."""
+        return self.student.requests[: self.places[self.answers.index(answer)]]
 
 
 def script(check, box, folder, shown_folder, rubric, public):
-    """The script for the first failing public call of a check, or for its first call if none fails.
+    """The script for the failing public call of a check that its grade tells of, or for its first call if none fails.
 
     folder        the staged submission
     shown_folder  what the script puts on sys.path
     """
     student = Traced(box, folder, rubric.limits)
+    expect = Placed(student, public, check, rubric.checks[check].tolerance)
     answer, what = None, "passes on all public cases; this is its first call"
     try:
-        checks.run(check, student, FirstWrong(public, check, rubric.checks[check].tolerance))
-    except Found as found:
-        answer, what = found.answer, f"{found.answer.name} {found.answer.where}"
+        checks.run(check, student, expect)
     except Failed as failed:
         what = failed.message
     finally:
         student.close()
-    program, arguments = student.requests[-1]
+    requests = student.requests
+    if expect.settled:
+        answer = expect.worst()
+        what, requests = f"{answer.name} {answer.where}", expect.requests(answer)
+    program, arguments = requests[-1]
     if program == "train":
         return TRAIN.format(
             check=check, what=what, folder=str(shown_folder), given=str(ASSIGNMENT), settings=arguments[0]
         )
     if program == "run":
         return infer_script(check, what, shown_folder, arguments, answer)
-    calls = [request for request in student.requests if request[0] in ("call", "attribute", "call_on_cuda")]
+    calls = [request for request in requests if request[0] in ("call", "attribute", "call_on_cuda")]
     passes = what.startswith("passes")
-    if not passes and student.requests[-1][0] in ("load", "new"):  # the scheduler could not be built
-        name, settings = student.requests[-1][1] if student.requests[-1][0] == "new" else ("DDPMScheduler", {})
+    if not passes and requests[-1][0] in ("load", "new"):  # the scheduler could not be built
+        name, settings = requests[-1][1] if requests[-1][0] == "new" else ("DDPMScheduler", {})
         body = f"scheduler = {name}({keywords(settings)})"
         return SCRIPT.format(check=check, what=what, folder=str(shown_folder), name=name, body=body)
     request, arguments = calls[0] if passes else calls[-1]

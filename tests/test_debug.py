@@ -51,6 +51,19 @@ def test_the_script_shows_the_error(debug, tmp_path, check, old, new):
     assert float(re.search(r"largest error (\S+)", right)[1]) < 1e-3
 
 
+def test_the_script_shows_the_case_that_the_grade_tells_of(debug, grade, tmp_path):
+    """The worst case, not the first; and not one that is right for the student's own, also wrong, predict."""
+    source = REFERENCE.replace("x0 = (sample - b * epsilon) / a\n", "x0 = (sample - b * epsilon) / alpha_bar\n")
+    source = source.replace("sigma = eta * variance.sqrt()", "sigma = (eta * variance).sqrt()")
+    (tmp_path / "scheduler.py").write_text(source)
+    graded = next(check for check in grade(source).checks if check.id == "ddim.eta")
+    where, expected = re.fullmatch(r"(.*): expected (\S+), got .*", graded.detail).groups()
+    text = debug("ddim.eta", tmp_path)
+    assert f'"""ddim.eta: x_prev {where}\n' in text
+    assert f"{float(expected):.4f}"[:-1] in run(text, tmp_path).stdout
+    assert "passes on all public cases" in debug("ddim.deterministic", tmp_path)
+
+
 def test_an_exception_is_raised_again_where_it_was(debug, tmp_path):
     (tmp_path / "scheduler.py").write_text(
         REFERENCE.replace("x_prev = alpha_bar_prev.sqrt() * x0 + direc", "x_prev = y + direc")
