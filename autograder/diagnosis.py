@@ -68,12 +68,14 @@ class Suspects:
     possible  ids of those that the answers do not contradict, because theirs are random
     loses     {id: the checks that it must fail}
     known     a sentence about which results are right
+    nameable  whether any known mistake must fail this check
     """
 
     mistakes: list
     possible: list
     loses: dict
     known: str
+    nameable: bool
 
     @classmethod
     def of(cls, expect, failed):
@@ -89,7 +91,7 @@ class Suspects:
         if expect.settled and not found:
             found = carried(expect, ids)
         known = [*expect.remarks, parts(expect) if expect.wrong else ""]
-        return cls(found, possible, recorded["loses"], "\n".join(filter(None, known)))
+        return cls(found, possible, recorded["loses"], "\n".join(filter(None, known)), bool(ids))
 
 
 def words_of(failed, expect):
@@ -158,11 +160,10 @@ def made(mistake, loses, results, suspects):
     other mistake is in sight, and else at least the first, which is nearest to where it is made."""
     tested = [id for id in results if id in loses[mistake] and results[id].verdict != BLOCKED]
     explained = [id in suspects and mistake in suspects[id].mistakes + suspects[id].possible for id in tested]
-    if not all(results[id].verdict != PASSED for id in tested) or not explained[0]:
+    if not all(results[id].verdict != PASSED for id in tested) or not all(explained[:1]):
         return False
-    nameable = {id for lost in loses.values() for id in lost}
-    others = [id for id in suspects if id in nameable and id not in loses[mistake]]
-    return bool(others) or all(explained)
+    others = any(suspect.nameable for id, suspect in suspects.items() if id not in loses[mistake])
+    return others or all(explained)
 
 
 def diagnose(results, suspects):

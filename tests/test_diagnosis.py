@@ -2,12 +2,13 @@
 
 import re
 import secrets
+from collections import namedtuple
 
 import pytest
 
 from autograder import checks
 from autograder.box import Box
-from autograder.diagnosis import alike, catalogue, fingerprint, words_of
+from autograder.diagnosis import Suspects, alike, catalogue, fingerprint, made, words_of
 from autograder.expected import Expect
 from autograder.grading import grade as grade_submission
 from autograder.paths import ROOT
@@ -15,6 +16,7 @@ from autograder.record import Failed
 from autograder.tools import patches
 from autograder.tools.record import record
 
+Result = namedtuple("Result", "verdict")
 REFERENCE = (ROOT / "solution" / "scheduler.py").read_text()
 
 
@@ -79,6 +81,35 @@ def test_what_is_right_is_said(grade):
     check = next(check for check in grade(source).checks if check.id == "reverse.posterior")
     assert check.mistake is None
     assert "the posterior variance is right" in check.hint
+
+
+@pytest.mark.parametrize(
+    ("wrong", "pointing", "named"),
+    [
+        ("ab", "ab", True),
+        ("ab", "a", False),  # b is wrong in another way, and nothing else is wrong
+        ("abc", "a", True),  # there is a second mistake, which b may have to do with
+        ("abc", "bc", False),  # the first check that it must fail says something else
+        ("a", "a", False),  # b is right
+        ("c", "c", True),  # neither a nor b was asked for
+    ],
+)
+def test_what_speaks_for_a_mistake(wrong, pointing, named):
+    """One that must fail the checks a and b, where these are wrong and those point to it."""
+    asked = wrong if wrong == "c" else "abc"
+    results = {id: Result("wrong" if id in wrong else "passed") for id in asked}
+    suspects = {id: Suspects(["it"] if id in pointing else [], [], {}, "", True) for id in wrong}
+    assert made("it", {"it": ["a", "b"]}, results, suspects) == named
+
+
+def test_other_mistakes_that_look_alike_somewhere_get_no_name(grade):
+    """Both fail the checks that a known mistake must fail, and say in one of them what it says."""
+    for old, new in (
+        ("mean = x0_weight * original_samples + sample_weight * sample", "mean = x0_weight + sample_weight / sample"),
+        ("(1 - alpha_bar_prev - sigma**2).sqrt()", "(1 - alpha_bar_prev - sigma**3).sqrt()"),
+    ):
+        named = mistakes_of(grade(changed(REFERENCE, (old, new))))
+        assert named and not any(named.values())
 
 
 def test_fingerprints():
