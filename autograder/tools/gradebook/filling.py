@@ -13,7 +13,7 @@ from ... import submission
 from ...files import write
 from ...submission import DAMAGED, Refused
 from . import late, restoring
-from .course import ASSIGNMENT, NOTEBOOK, build
+from .course import ASSIGNMENT, NOTEBOOK, build, quiet
 
 DONE = ".filled.json"  # {student: digest of what the gradebook was filled from}
 
@@ -28,6 +28,7 @@ class Filled:
     failed: dict = field(default_factory=dict)
 
 
+@quiet()
 def fill(folder, handed_in, rubric, roster=None, db_url=None, show=iter):
     """Bring the gradebook of a class up to date. Returns Filled.
 
@@ -45,15 +46,17 @@ def fill(folder, handed_in, rubric, roster=None, db_url=None, show=iter):
     known = {student.id: student for student in roster.students} if roster else {}
     with course.gradebook() as gradebook:
         enrol(gradebook, known, handed_in)
+        there = {each.student.id for each in gradebook.assignment_submissions(ASSIGNMENT)}
     for entry in show([entry for entry in handed_in if entry.path]):
         notebook, notes = put(course, entry, master)
         filled.notes[entry.student] = notes
         digest = digest_of(course, entry, notebook)
-        if digest == before.get(entry.student) and course.autograded(entry.student).exists():
+        if digest == before.get(entry.student) and entry.student in there and course.autograded(entry.student).exists():
             filled.same += 1
             now[entry.student] = digest
             continue
-        why = autograde(course, api, entry.student, same_notebook=before.get(entry.student, "").startswith(digest[:16]))
+        known_notebook = entry.student in there and before.get(entry.student, "").startswith(digest[:16])
+        why = autograde(course, api, entry.student, known_notebook)
         if why:
             filled.failed[entry.student] = why
         else:
@@ -121,7 +124,9 @@ def autograde(course, api, student, same_notebook):
     open_before = waiting(course, student) if same_notebook else None
     done = api.autograde(ASSIGNMENT, student)
     if not done["success"]:
-        errors = re.findall(r"(?m)^(?:\w+\.)*(\w*(?:Error|Exception|Entry): .*)", done.get("log", "") + done["error"])
+        errors = re.findall(
+            r"(?m)^\s*(?:\w+\.)*(\w*(?:Error|Exception|Entry): .*)", done.get("log", "") + done["error"]
+        )
         return errors[0] if errors else done["error"].strip().splitlines()[-1]
     if open_before is not None:
         with course.gradebook() as gradebook:

@@ -20,7 +20,7 @@ from traitlets import Unicode
 
 # In the order in which they are applied: (what may act, in Markdown or in a formula, harmless).
 HARMLESS = [
-    (re.compile(r"&(?!(?:amp|lt);)(?=#?\w+;)"), "&amp;"),  # an entity can spell any of the following
+    (re.compile(r"&(?!lt;)(?=#?\w+;)"), "& "),  # an entity can spell any of the following
     (re.compile(r"<(?=[A-Za-z/!?])"), "&lt;"),
     (re.compile(r"(?i)\b(javascript|vbscript)(\s*):"), r"\1\2-"),
     (re.compile(r"(?i)(\]\(\s*|\]:\s*)data:"), r"\1data-"),
@@ -68,7 +68,7 @@ def answer(cell, student, stub):
     """Put a student's text into an answer cell; one that says nothing is the untouched one, which nbgrader gives 0."""
     text(cell, student)
     said = cell.source.replace(stub, "")
-    if not ANSWERED.search(said) and not cell.attachments:
+    if not ANSWERED.search(said) and not cell.get("attachments"):
         cell.source = stub
 
 
@@ -95,11 +95,13 @@ def text(cell, student):
     """Give a cell the student's text, and the pictures that were pasted into it. A picture that is not there would stop
     the rendering of the page, and one from elsewhere would tell who looks at it: both become links."""
     pasted = {name: pictures(data) for name, data in (student.get("attachments") or {}).items()}
-    cell.attachments = {name: data for name, data in pasted.items() if data and re.fullmatch(r"[\w.-]+", name)}
+    pasted = {name: data for name, data in pasted.items() if data and re.fullmatch(r"[\w.-]+", name)}
+    if pasted:
+        cell.attachments = pasted
     source = str(student.source)
     for pattern, harmless in HARMLESS:
         source = pattern.sub(harmless, source)
-    there = {f"attachment:{name})" for name in cell.attachments}
+    there = {f"attachment:{name})" for name in pasted}
     pieces = PASTED.split(source)  # every second one is a picture
     for n, piece in enumerate(pieces):
         if n % 2 == 0 or piece[piece.index("attachment:") :] not in there:
