@@ -30,6 +30,7 @@ from ...paths import ROOT
 from .. import skeleton
 from . import late
 
+ROSTER, SUBMISSIONS = "roster.csv", "submissions"
 ASSIGNMENT, NOTEBOOK = "homework", "report"
 STUB = "*Your answer:*"
 PART = "part_"  # the id of a locked cell is this and the part
