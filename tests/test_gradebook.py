@@ -461,6 +461,13 @@ def test_points_by_hand_stay_until_the_answer_changes(small):
         assert gradebook.find_grade("warmup", "report", ASSIGNMENT, "ada").manual_score == 2
 
 
+def test_points_that_came_by_the_button_are_known(small):
+    small.record("ada", record(losing=["schedule.cosine"]))
+    assert small.course.api().autograde(ASSIGNMENT, "ada")["success"]
+    small.record("ada", record())
+    assert small.fill().done == 1 and small.grades()["ada"].parts["schedule"] == 15
+
+
 def late_by(small, days, extension=0.0, **policy):
     when = datetime.fromisoformat(DUE) + timedelta(days=days)
     small.fill(Roster([Student("ada", submitted=when, extension_days=extension)]), **policy)

@@ -38,8 +38,8 @@ handout: ## the handout as one page that opens without a network: handout.html
 gradebook: ## nbgrader's gradebook, filled from CLASS (class): make gradebook [ARGS="--submissions download.zip"]
 	@$(DEV) -m autograder.tools.gradebook fill $(CLASS) $(ARGS)
 
-formgrader: ## mark the reports in the browser
-	@$(DEV) -m autograder.tools.gradebook formgrader $(CLASS)
+formgrader: ## mark the reports in the browser [ARGS="-- --no-browser"]
+	@$(DEV) -m autograder.tools.gradebook formgrader $(CLASS) $(ARGS)
 
 feedback: ## lateness, grades.csv, a page for each student [ARGS="--canvas export.csv --column Homework"]
 	@$(DEV) -m autograder.tools.gradebook feedback $(CLASS) $(ARGS)

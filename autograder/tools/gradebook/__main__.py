@@ -33,6 +33,7 @@ def main(arguments=None):
     command.set_defaults(run=run_fill)
     command = commands.add_parser("formgrader", help="open nbgrader's formgrader, to mark the reports")
     command.add_argument("folder", type=Path, nargs="?", default=Path("class"))
+    command.add_argument("jupyter", nargs="*", metavar="-- OPTION", help="for jupyter lab, such as -- --no-browser")
     command.set_defaults(run=run_formgrader)
     command = commands.add_parser("feedback", help="reckon lateness, write grades.csv and the feedback for students")
     command.add_argument("folder", type=Path, nargs="?", default=Path("class"))
@@ -111,7 +112,7 @@ def run_formgrader(options, rubric, console, errors):
     os.chdir(course.root)
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={course.root}"]
-    os.execv(sys.executable, [*command, "--LabApp.default_url=/formgrader"])
+    os.execv(sys.executable, [*command, "--LabApp.default_url=/formgrader", *options.jupyter])
 
 
 if __name__ == "__main__":

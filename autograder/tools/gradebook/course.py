@@ -82,10 +82,12 @@ def quiet():
     """nbgrader says in its result why it failed; what it, nbformat and SQLAlchemy print on the way helps nobody."""
     log = get_logger()
     propagate, log.propagate = log.propagate, False
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
-    log.propagate = propagate
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        log.propagate = propagate
 
 
 def configure(c, root, db_url):

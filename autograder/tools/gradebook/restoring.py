@@ -9,6 +9,8 @@ from elsewhere. Doing it twice changes nothing.
 import base64
 import binascii
 import copy
+import hashlib
+import json
 import re
 from pathlib import Path
 
@@ -17,6 +19,8 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
 from nbgrader.preprocessors import NbGraderPreprocessor
 from nbgrader.utils import is_solution
 from traitlets import Unicode
+
+MADE_FROM = "made_from"  # in the metadata of an autograded notebook: digests of what it was made from
 
 # In the order in which they are applied: (what may act, in Markdown or in a formula, harmless).
 HARMLESS = [
@@ -58,6 +62,11 @@ def empty(master, note):
     return restored(nbformat.v4.new_notebook(cells=[new_markdown_cell(note)]), master)
 
 
+def digest(notebook):
+    """What tells a restored notebook from another."""
+    return hashlib.sha256(json.dumps(notebook.cells, sort_keys=True).encode()).hexdigest()[:16]
+
+
 def grade_id(cell):
     entry = cell.get("metadata", {}).get("nbgrader")
     id = entry.get("grade_id") if isinstance(entry, dict) else None
@@ -85,10 +94,9 @@ def output(made):
         return new_output("stream", name="stdout", text=str(made.text))
     if made.output_type == "error":
         return new_output("stream", name="stdout", text=f"{made.ename}: {made.evalue}")
-    if "data" in made:
-        plain = {"text/plain": str(made.data.get("text/plain", ""))}
-        return new_output("display_data", data=pictures(made.data) or plain)
-    return None
+    data = made.get("data", {})
+    shown = pictures(data) or {"text/plain": str(data.get("text/plain", ""))}
+    return new_output("display_data", data=shown) if any(shown.values()) else None
 
 
 def text(cell, student):
@@ -128,4 +136,6 @@ class RestoreCells(NbGraderPreprocessor):
     master = Unicode(help="The notebook that was handed out, with nbgrader's metadata.").tag(config=True)
 
     def preprocess(self, nb, resources):
-        return restored(nb, nbformat.read(Path(self.master), 4)), resources
+        made = restored(nb, nbformat.read(Path(self.master), 4))
+        made.metadata[MADE_FROM] = {"notebook": digest(made)}
+        return made, resources
