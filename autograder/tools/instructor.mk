@@ -49,6 +49,7 @@ bench: ## time grading beside plain pytest, the box, training and sampling, each
 	@$(DEV) -m autograder.tools.bench_box
 	@$(DEV) -m autograder.tools.bench_train
 	@$(DEV) -m autograder.tools.bench_infer
+	@$(DEV) -m autograder.tools.bench_gradebook
 
 validity: ## how often the autograder errs: grade wrong and right submissions by the hundred, write VALIDITY.md
 	@$(DEV) -m autograder.tools.validity

@@ -76,6 +76,7 @@ class ExternalScores(NbGraderPreprocessor):
         path = Path(self.results) / known["student"] / "results.json"
         parts = read(path) if path.exists() else {}
         nb.metadata.setdefault(MADE_FROM, {})["results"] = digest(path)
+        rubric = Rubric.load()
         with Gradebook(known["db_url"]) as gradebook:
             submission = gradebook.find_submission(known["assignment"], known["student"])
             notebook = next(each for each in submission.notebooks if each.name == known["notebook"])
@@ -86,10 +87,11 @@ class ExternalScores(NbGraderPreprocessor):
                 if is_solution(cell):
                     answer(cell, grades[id], comments[id])
                 else:
-                    part = parts.get(id.removeprefix(PART), Part(None, ["Not graded yet."]))
-                    locked(cell, grades[id], part)
+                    name = id.removeprefix(PART)
+                    cell.source = f"# {rubric.parts[name]}: graded by the autograder"
+                    locked(cell, grades[id], parts.get(name, Part(None, ["Not graded yet."])))
             gradebook.db.flush()
-            late.settle(submission, Rubric.load().late)
+            late.settle(submission, rubric.late)
             gradebook.db.commit()
         return nb, resources
 
