@@ -8,6 +8,7 @@ import io
 import json
 import re
 import shutil
+import sqlite3
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
@@ -16,6 +17,7 @@ from urllib.parse import urlsplit
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
+from nbgrader import api
 from nbgrader.utils import determine_grade, is_solution
 
 from autograder.handin import zipped
@@ -27,6 +29,7 @@ from autograder.tools.classroom.collecting import collect
 from autograder.tools.classroom.roster import Roster, Student
 from autograder.tools.gradebook import course as courses
 from autograder.tools.gradebook import grades, guide, late, restoring, scores
+from autograder.tools.gradebook.__main__ import MISSING, USAGE, main
 from autograder.tools.gradebook.course import ASSIGNMENT, Course, CourseError
 from autograder.tools.gradebook.filling import fill
 from autograder.tools.gradebook.filling import grades as grades_of
@@ -387,6 +390,12 @@ def test_feedback_has_points_comments_and_the_report(classroom):
     assert not any(line in page for line in guide.lines())
 
 
+@pytest.mark.parametrize("name", [*NOTEBOOKS, "corrupt", "missing", "refused"])
+def test_everybody_can_get_feedback(name, classroom):
+    points = dict.fromkeys(classroom.grades()[name].missing, 1)
+    assert "/ 120.0)" in feedback_of(classroom, name, **points)
+
+
 def test_feedback_that_is_no_longer_true_is_taken_away(classroom):
     page = classroom.course.feedback("latin")
     feedback_of(classroom, "latin")
@@ -434,7 +443,9 @@ def class_of_one(tmp_path_factory):
     made = Classroom(tmp_path_factory.mktemp("one"), [Student("ada", "Ada", "L")])
     made.hand_in("ada", json.dumps(notebook(warmup="The mean.", steps_answer="Few.")).encode())
     made.record("ada", record())
-    made.fill()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(api, "get_alembic_version", lambda: "asking takes seconds")
+        made.fill()
     return made
 
 
@@ -470,6 +481,23 @@ def test_points_that_came_by_the_button_are_known(small):
     assert small.fill().done == 1 and small.grades()["ada"].parts["schedule"] == 15
 
 
+def test_a_locked_gradebook_is_one_line(small, capsys):
+    fill(small.folder, small.handed_in, rubric(), db_url=f"sqlite:///{small.folder}/nbgrader/gradebook.db?timeout=0.1")
+    with sqlite3.connect(small.folder / "nbgrader" / "gradebook.db") as held:
+        held.execute("BEGIN EXCLUSIVE")
+        for command in ("fill", "feedback"):
+            assert main([command, str(small.folder)]) == MISSING
+            told = capsys.readouterr().err
+            assert "The gradebook cannot be used: database is locked." in told and "Traceback" not in told
+    assert small.fill().same == 1
+
+
+def test_commands_without_a_class_are_one_line(tmp_path, capsys):
+    for command in (["fill"], ["feedback"], ["formgrader"], ["fill", "--submissions", str(tmp_path / "nothing")]):
+        assert main([command[0], str(tmp_path / "class"), *command[1:]]) == USAGE
+        assert len(capsys.readouterr().err.splitlines()) == 1
+
+
 def late_by(small, days, extension=0.0, **policy):
     when = datetime.fromisoformat(DUE) + timedelta(days=days)
     small.fill(Roster([Student("ada", submitted=when, extension_days=extension)]), **policy)
@@ -479,6 +507,12 @@ def late_by(small, days, extension=0.0, **policy):
 def test_lateness_is_reckoned_after_marking_and_shown(small):
     small.by_hand("ada", warmup=2)
     assert late_by(small, 1.5).penalty == 20.4
+    with small.course.gradebook() as gradebook:
+        when = gradebook.find_submission(ASSIGNMENT, "ada").timestamp
+    assert when == datetime(2026, 11, 26, 10, 59) and small.course.api().autograde(ASSIGNMENT, "ada")["success"]
+    with small.course.gradebook() as gradebook:
+        assert gradebook.find_submission(ASSIGNMENT, "ada").timestamp == when, "from timestamp.txt, with its offset"
+    small.by_hand("ada", warmup=2)
     small.by_hand("ada", steps_answer=4)
     grade = small.grades()["ada"]
     assert grade.penalty == 21.2 and grade.points == 84.8
@@ -524,6 +558,8 @@ def test_extension_grace_and_policies(small):
     ("changed", "reason"),
     [
         ({"policy": "harsh"}, "policy is 'harsh'"),
+        ({"grace_minutes": "ten"}, "grace_minutes must be a number"),
+        ({"per_day_percent": -10}, "not below 0"),
         ({"due": ""}, "needs a due date"),
         ({"due": "tomorrow"}, "write it like"),
         ({"due": "2026-12-01 23:59"}, "write it like"),
@@ -556,7 +592,8 @@ def test_points_of_a_check_can_change(small, monkeypatch):
         assert gradebook.find_grade("part_ddim", "report", ASSIGNMENT, "ada").max_score == 18
 
 
-def test_another_database(tmp_path, small):
+def test_another_database(tmp_path, small, monkeypatch):
+    monkeypatch.setattr(api, "get_alembic_version", lambda: "asking takes seconds")
     url = f"sqlite:///{tmp_path}/elsewhere.db"
     fill(small.folder, small.handed_in, rubric(), db_url=url)
     fill(small.folder, small.handed_in, rubric())

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.progress import track
+from sqlalchemy.exc import OperationalError
 
 from ...archives import shown
 from ...files import write
@@ -47,6 +48,10 @@ def main(arguments=None):
     except (CourseError, DownloadError, PolicyError, RosterError, grades.ExportError) as reason:
         errors.print(f"{reason}.", style="red", soft_wrap=True, markup=False)
         return USAGE
+    except OperationalError as reason:  # nbgrader would ask for an upgrade of its database
+        told = f"The gradebook cannot be used: {reason.orig}. Does another program hold it, and is its server up?"
+        errors.print(told, style="red", soft_wrap=True, markup=False)
+        return MISSING
 
 
 def the_class(folder):

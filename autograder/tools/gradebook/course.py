@@ -97,12 +97,12 @@ def configure(c, root, db_url):
     c.CourseDirectory.root = str(root)
     c.CourseDirectory.db_url = db_url or f"sqlite:///{root}/gradebook.db"
     c.ClearSolutions.text_stub = STUB
-    # Instead of ClearOutput and DeduplicateIds: the cells as they were handed out, with answers and plots put back.
+    # Instead of ClearOutput, DeduplicateIds and CheckCellMetadata: the cells as they were handed out, with answers and
+    # plots put back.
     c.Autograde.sanitize_preprocessors = [
         f"{HERE}.restoring.RestoreCells",
         f"{ng}OverwriteKernelspec",
         f"{ng}OverwriteCells",
-        f"{ng}CheckCellMetadata",
     ]
     # Instead of Execute, SaveAutoGrades and AssignLatePenalties: no kernel, no student code, points from the record.
     c.Autograde.autograde_preprocessors = [f"{HERE}.scores.ExternalScores", f"{ng}LimitOutput"]

@@ -18,9 +18,12 @@ class PolicyError(ValueError):
 
 def due(late):
     """The due date in UTC, or None. Raises PolicyError for a table that means nothing."""
-    if late["policy"] not in POLICIES:
-        raise PolicyError(f"[late] of rubric.toml: policy is {late['policy']!r}, not one of {', '.join(POLICIES)}")
-    if not late["due"]:
+    for name in ("grace_minutes", "per_day_percent", "last_day"):
+        if not (isinstance(late.get(name), int | float) and late[name] >= 0):
+            raise PolicyError(f"[late] of rubric.toml: {name} must be a number, and not below 0")
+    if late.get("policy") not in POLICIES:
+        raise PolicyError(f"[late] of rubric.toml: policy is {late.get('policy')!r}, not one of {', '.join(POLICIES)}")
+    if not late.get("due"):
         if late["policy"] != "none":
             raise PolicyError(f"[late] of rubric.toml: policy {late['policy']!r} needs a due date")
         return None
