@@ -24,8 +24,8 @@ MADE_FROM = "made_from"  # in the metadata of an autograded notebook: digests of
 
 # In the order in which they are applied: (what may act, in Markdown or in a formula, harmless).
 HARMLESS = [
-    (re.compile(r"&(?!lt;)(?=#?\w+;)"), "& "),  # an entity can spell any of the following
-    (re.compile(r"<(?=[A-Za-z/!?])"), "&lt;"),
+    (re.compile(r"&(?=#?\w+;)"), "& "),  # an entity can spell any of the following
+    (re.compile(r"<(?=[A-Za-z/!?])"), "< "),  # a space, as an entity would stand in formulas as it is
     (re.compile(r"(?i)\b(javascript|vbscript)(\s*):"), r"\1\2-"),
     (re.compile(r"(?i)(\]\(\s*|\]:\s*)data:"), r"\1data-"),
     (re.compile(r"\\(?=(?:href|style|class|cssId|require)\b)"), ""),  # MathJax would obey them

@@ -7,7 +7,7 @@ record goes into the gradebook as it is, after it was looked at, and what has no
 import hashlib
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from nbformat.v4 import new_output
@@ -29,10 +29,12 @@ class RecordError(ValueError):
 
 @dataclass
 class Part:
-    """What a record says of one part: points, None where it is not graded in full; lines for staff and student."""
+    """What a record says of one part: points, None where they are not known; the most that its checks give; lines for
+    staff and student."""
 
-    points: float | None
-    lines: list
+    points: float | None = None
+    most: float = 0.0
+    lines: list = field(default_factory=lambda: ["Not graded yet."])
 
 
 def read(path):
@@ -44,7 +46,8 @@ def read(path):
         for test in results["tests"]:
             facts = test["extra_data"]
             points = number(facts["points"], test["max_score"])
-            part = parts.setdefault(facts["part"], Part(0.0, []))
+            part = parts.setdefault(facts["part"], Part(0.0, 0.0, []))
+            part.most += test["max_score"]
             if part.points is not None:
                 unknown = provisional or (facts["verdict"] == UNGRADED and not scored)
                 part.points = None if unknown else part.points + points
@@ -89,7 +92,7 @@ class ExternalScores(NbGraderPreprocessor):
                 else:
                     name = id.removeprefix(PART)
                     cell.source = f"# {rubric.parts[name]}: graded by the autograder"
-                    locked(cell, grades[id], parts.get(name, Part(None, ["Not graded yet."])))
+                    locked(cell, grades[id], parts.get(name, Part()))
             gradebook.db.flush()
             late.settle(submission, rubric.late)
             gradebook.db.commit()
@@ -110,9 +113,11 @@ def answer(cell, grade, comment):
 
 
 def locked(cell, grade, part):
-    number(part.points or 0.0, float(cell.metadata.nbgrader["points"]))
-    cell.outputs = [new_output("stream", name="stdout", text="\n".join(part.lines) + "\n")]
-    if part.points is not None:
-        cell.outputs.append(new_output("execute_result", data={"text/plain": repr(part.points)}, execution_count=1))
-    grade.auto_score = part.points
-    grade.needs_manual_grade = part.points is None and grade.manual_score is None
+    points, lines = part.points, part.lines
+    if points is not None and not math.isclose(part.most, cell.metadata.nbgrader["points"]):
+        points, lines = None, ["Graded by another rubric or in part; grade it again.", *lines]
+    cell.outputs = [new_output("stream", name="stdout", text="\n".join(lines) + "\n")]
+    if points is not None:
+        cell.outputs.append(new_output("execute_result", data={"text/plain": repr(points)}, execution_count=1))
+    grade.auto_score = points
+    grade.needs_manual_grade = points is None and grade.manual_score is None
