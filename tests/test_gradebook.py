@@ -243,7 +243,7 @@ def test_everybody_is_graded_but_the_one_whose_record_is_wrong(classroom):
 
 @pytest.mark.parametrize("name", NOTEBOOKS)
 def test_every_cell_is_there_once_and_as_it_was_handed_out(name, classroom):
-    master, made = nbformat.read(classroom.course.source, 4), classroom.autograded(name)
+    master, made = nbformat.read(classroom.course.release, 4), classroom.autograded(name)
     ids = [restoring.grade_id(cell) for cell in made.cells if restoring.grade_id(cell)]
     assert ids == [restoring.grade_id(cell) for cell in master.cells if restoring.grade_id(cell)]
     for cell in master.cells:
@@ -311,7 +311,7 @@ def test_what_is_no_record_is_refused(text, tmp_path):
 
 
 def test_the_locked_cells_give_nothing_to_nbgraders_own_execute(classroom):
-    cell = cell_of(nbformat.read(classroom.course.source, 4), "part_ddim")
+    cell = cell_of(nbformat.read(classroom.course.release, 4), "part_ddim")
     with pytest.raises(RuntimeError, match="not here"):
         exec(cell.source)
     cell.outputs = [new_output("error", ename="RuntimeError", evalue="", traceback=[])]
@@ -353,7 +353,7 @@ class Tags(HTMLParser):
 
 
 def test_restoring_twice_changes_nothing(classroom):
-    master = nbformat.read(classroom.course.source, 4)
+    master = nbformat.read(classroom.course.release, 4)
     for name in (*NOTEBOOKS, "good"):
         path = classroom.course.submitted(name) / "report.ipynb"
         once = nbformat.read(path, 4)
@@ -363,7 +363,7 @@ def test_restoring_twice_changes_nothing(classroom):
 def test_plots_and_pasted_pictures_stay(classroom):
     made = notebook(warmup="See ![this](attachment:a.png), or ![that](attachment:b.png)!")
     cell_of(made, "warmup").attachments = {"a.png": {"image/png": PNG}, "b.png": {"image/svg+xml": "<svg/>"}, "../c": 7}
-    master = nbformat.read(classroom.course.source, 4)
+    master = nbformat.read(classroom.course.release, 4)
     cell = cell_of(restoring.restored(made, master), "warmup")
     assert cell.source == "See ![this](attachment:a.png), or [that](attachment:b.png)!"
     assert cell.attachments == {"a.png": {"image/png": PNG}}
@@ -372,7 +372,7 @@ def test_plots_and_pasted_pictures_stay(classroom):
 
 def test_formulas_stay_formulas(classroom):
     made = notebook(warmup=r"$x<y$ and $\begin{aligned}a &= b\\c &\le d\end{aligned}$, 1 < 2")
-    cell = cell_of(restoring.restored(made, nbformat.read(classroom.course.source, 4)), "warmup")
+    cell = cell_of(restoring.restored(made, nbformat.read(classroom.course.release, 4)), "warmup")
     assert cell.source == r"$x< y$ and $\begin{aligned}a &= b\\c &\le d\end{aligned}$, 1 < 2"
 
 

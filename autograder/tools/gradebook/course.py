@@ -48,6 +48,7 @@ class Course:
         self.folder = Path(folder).resolve()
         self.root = self.folder / "nbgrader"
         self.source = self.root / "source" / ASSIGNMENT / f"{NOTEBOOK}.ipynb"
+        self.release = self.root / "release" / ASSIGNMENT / f"{NOTEBOOK}.ipynb"
         self.config = self.root / "nbgrader_config.py"
 
     def submitted(self, student):
@@ -62,9 +63,12 @@ class Course:
     def results(self, student):
         return self.folder / "results" / student / "results.json"
 
+    def configuration(self):
+        return PyFileConfigLoader(self.config.name, path=str(self.root)).load_config()
+
     def api(self):
-        """nbgrader in this process, quiet, as the course configures it."""
-        config = PyFileConfigLoader(self.config.name, path=str(self.root)).load_config()
+        """nbgrader in this process, as the course configures it."""
+        config = self.configuration()
         Path(config.Exchange.root).mkdir(exist_ok=True)
         api = NbGraderAPI(config=config)
         api.log_level = "ERROR"
@@ -72,7 +76,7 @@ class Course:
 
     @contextmanager
     def gradebook(self):
-        config = PyFileConfigLoader(self.config.name, path=str(self.root)).load_config()
+        config = self.configuration()
         with Gradebook(config.CourseDirectory.db_url, config.CourseDirectory.course_id) as gradebook:
             yield gradebook
 
@@ -97,13 +101,8 @@ def configure(c, root, db_url):
     c.CourseDirectory.root = str(root)
     c.CourseDirectory.db_url = db_url or f"sqlite:///{root}/gradebook.db"
     c.ClearSolutions.text_stub = STUB
-    # Instead of ClearOutput, DeduplicateIds and CheckCellMetadata: the cells as they were handed out, with answers and
-    # plots put back.
-    c.Autograde.sanitize_preprocessors = [
-        f"{HERE}.restoring.RestoreCells",
-        f"{ng}OverwriteKernelspec",
-        f"{ng}OverwriteCells",
-    ]
+    # Instead of all that sanitizes: the cells as they were released, with answers and plots put back.
+    c.Autograde.sanitize_preprocessors = [f"{HERE}.restoring.RestoreCells"]
     # Instead of Execute, SaveAutoGrades and AssignLatePenalties: no kernel, no student code, points from the record.
     c.Autograde.autograde_preprocessors = [f"{HERE}.scores.ExternalScores", f"{ng}LimitOutput"]
     c.HTMLExporter.preprocessors = [f"{HERE}.guide.ShowGuide"]
@@ -113,7 +112,7 @@ def configure(c, root, db_url):
         "nbconvert.preprocessors.CSSHTMLHeaderPreprocessor",
         f"{HERE}.guide.RefuseGuide",
     ]
-    c.RestoreCells.master = str(Path(root) / "source" / ASSIGNMENT / f"{NOTEBOOK}.ipynb")
+    c.RestoreCells.release = str(Path(root) / "release")
     c.ExternalScores.results = str(Path(root).parent / "results")
     c.Exchange.root = str(Path(root) / "exchange")  # not used; without it formgrader complains
 
@@ -121,7 +120,8 @@ def configure(c, root, db_url):
 CONFIG = """# Written by the kit, for nbgrader started in this folder; db_url is yours to change.
 import sys
 
-sys.path.insert(0, {kit!r})
+if {kit!r} not in sys.path:
+    sys.path.insert(0, {kit!r})
 from autograder.tools.gradebook.course import configure
 
 configure(get_config(), {root!r}, db_url={db_url!r})
@@ -168,13 +168,14 @@ def build(folder, rubric, db_url=None):
         db_url = db_url or ast.literal_eval(re.search(r"db_url=(.*)\)$", course.config.read_text("utf-8"), re.M)[1])
     write(course.config, CONFIG.format(kit=str(ROOT), root=str(course.root), db_url=db_url))
     text = master(rubric)
-    if not course.source.exists() or course.source.read_text(encoding="utf-8") != text or not in_gradebook(course):
+    made = course.source.exists() and course.release.exists() and in_gradebook(course)
+    if not made or course.source.read_text(encoding="utf-8") != text:
         before = course.source.read_bytes() if course.source.exists() else None
         write(course.source, text)
-        made = course.api().generate_assignment(ASSIGNMENT)
-        if not made["success"]:
+        done = course.api().generate_assignment(ASSIGNMENT)
+        if not done["success"]:
             course.source.write_bytes(before) if before else course.source.unlink()
-            told = re.findall(r"\[ERROR\] (.*)", made.get("log", "")) or [made["error"].splitlines()[-1]]
+            told = re.findall(r"\[ERROR\] (.*)", done.get("log", "")) or [done["error"].splitlines()[-1]]
             raise CourseError(
                 f"nbgrader does not take the new report.ipynb: {told[-1]}. Questions and parts cannot come or go once "
                 "there are grades: move class/nbgrader away to begin anew"

@@ -37,7 +37,7 @@ def fill(folder, handed_in, rubric, roster=None, db_url=None, show=iter):
     Raises course.CourseError and late.PolicyError. What a student did, or one results.json, never raises.
     """
     course = build(folder, rubric, db_url)
-    master, api, filled = nbformat.read(course.source, 4), course.api(), Filled()
+    master, api, filled = nbformat.read(course.release, 4), course.api(), Filled()
     known = {student.id: student for student in roster.students} if roster else {}
     with course.gradebook() as gradebook:
         enrol(gradebook, known, handed_in)

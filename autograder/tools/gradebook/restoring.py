@@ -133,9 +133,11 @@ def pictures(data):
 class RestoreCells(NbGraderPreprocessor):
     """restored() where nbgrader sanitizes, so for whatever came into submitted/."""
 
-    master = Unicode(help="The notebook that was handed out, with nbgrader's metadata.").tag(config=True)
+    release = Unicode(help="nbgrader's folder of what was handed out, with checksums.").tag(config=True)
 
     def preprocess(self, nb, resources):
-        made = restored(nb, nbformat.read(Path(self.master), 4))
+        known = resources["nbgrader"]
+        path = Path(self.release, known["assignment"], f"{known['notebook']}.ipynb")
+        made = restored(nb, nbformat.read(path, 4))
         made.metadata[MADE_FROM] = {"notebook": digest(made)}
         return made, resources
