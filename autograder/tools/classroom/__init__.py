@@ -1,0 +1,1 @@
+"""A whole class: who is in it, what they handed in, and what comes of it."""

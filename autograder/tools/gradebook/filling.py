@@ -1,0 +1,142 @@
+"""Filling the gradebook: the roster, what was handed in, and the points of the grade records. Run it as often as you
+like: only what changed is done again, and what was graded by hand stays."""
+
+import json
+import re
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import nbformat
+
+from ... import submission
+from ...files import write
+from ...submission import DAMAGED, Refused
+from . import late, restoring, scores
+from .course import ASSIGNMENT, NOTEBOOK, build, quiet
+
+
+@dataclass
+class Filled:
+    """What happened, for staff: how many were done and left alone, {student: [notes]}, {student: why it failed}."""
+
+    done: int = 0
+    same: int = 0
+    notes: dict = field(default_factory=dict)
+    failed: dict = field(default_factory=dict)
+
+
+@quiet()
+def fill(folder, handed_in, rubric, roster=None, db_url=None, show=iter):
+    """Bring the gradebook of a class up to date. Returns Filled.
+
+    folder     of the class, with results/ID/results.json
+    handed_in  a HandedIn for everybody, as collecting.collect() gives them
+    roster     a Roster, for names and extensions
+    db_url     of the gradebook, see course.build
+    show       wraps the list of those who handed something in, to show how far it is
+    Raises course.CourseError and late.PolicyError. What a student did, or one results.json, never raises.
+    """
+    course = build(folder, rubric, db_url)
+    master, api, filled = nbformat.read(course.release, 4), course.api(), Filled()
+    known = {student.id: student for student in roster.students} if roster else {}
+    with course.gradebook() as gradebook:
+        enrol(gradebook, known, handed_in)
+        there = {each.student.id for each in gradebook.assignment_submissions(ASSIGNMENT)}
+    for entry in show([entry for entry in handed_in if entry.path]):
+        notebook, filled.notes[entry.student] = put(course, entry, master)
+        now = {"notebook": restoring.digest(notebook), "results": scores.digest(course.results(entry.student))}
+        before = made_from(course.autograded(entry.student)) if entry.student in there else {}
+        if now == before:
+            filled.same += 1
+        elif why := autograde(course, api, entry.student, now["notebook"] == before.get("notebook")):
+            filled.failed[entry.student] = why
+        else:
+            filled.done += 1
+    with course.gradebook() as gradebook:
+        for entry in handed_in:
+            if entry.path and entry.student not in filled.failed:
+                dated(gradebook.find_submission(ASSIGNMENT, entry.student), entry, known, rubric.late)
+        gradebook.db.commit()
+    return filled
+
+
+def enrol(gradebook, known, handed_in):
+    for entry in handed_in:
+        student = known.get(entry.student)
+        names = ("first_name", "last_name", "email", "lms_user_id")
+        facts = {name: getattr(student, name) or None for name in names} if student else {}
+        gradebook.update_or_create_student(entry.student, **facts)
+
+
+def made_from(path):
+    """What an autograded notebook was made from, also by formgrader's button; {} where there is none."""
+    made = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"metadata": {}}
+    return made["metadata"].get(restoring.MADE_FROM, {})
+
+
+def put(course, entry, master):
+    """Lay a student's notebook into submitted/, whatever it is. Returns (the notebook, notes for staff)."""
+    raw, note = None, "No report.ipynb was handed in."
+    try:
+        raw = submission.read(entry.path).files.get(f"{NOTEBOOK}.ipynb")
+    except (Refused, FileNotFoundError, *DAMAGED) as reason:
+        note = f"The submission was refused, so there is no report: {reason}."
+    notebook = None
+    if raw is not None:
+        try:
+            notebook = restoring.restored(nbformat.reads(raw.decode("utf-8"), 4), master)
+        except Exception as error:  # students find ways to break a notebook that no list of exceptions foresees
+            told = submission.shown(str(error) or type(error).__name__).splitlines()[0]
+            note = f"report.ipynb cannot be read as a notebook: {told}."
+    notes = [] if notebook else [note]
+    notebook = notebook or restoring.empty(master, f"*{note}*")
+    text = nbformat.writes(notebook) + "\n"
+    folder = course.submitted(entry.student)
+    path = folder / f"{NOTEBOOK}.ipynb"
+    if not path.exists() or path.read_text(encoding="utf-8") != text:
+        write(path, text)
+    if entry.time:
+        write(folder / "timestamp.txt", entry.time.isoformat() + "\n")  # with its offset, which nbgrader reads rightly
+    else:
+        (folder / "timestamp.txt").unlink(missing_ok=True)
+    return notebook, notes
+
+
+def autograde(course, api, student, same_notebook):
+    """nbgrader's autograde for one student. Returns why it failed, or None.
+
+    same_notebook  nbgrader asks for points by hand again whenever it autogrades; where the answers are the same, those
+                   that were given stay
+    """
+    open_before = waiting(course, student) if same_notebook else None
+    done = api.autograde(ASSIGNMENT, student)
+    if not done["success"]:
+        errors = re.findall(
+            r"(?m)^\s*(?:\w+\.)*(\w*(?:Error|Exception|Entry): .*)", done.get("log", "") + done["error"]
+        )
+        return errors[0] if errors else done["error"].strip().splitlines()[-1]
+    if open_before is not None:
+        with course.gradebook() as gradebook:
+            for grade in grades(gradebook, student):
+                if grade.manual_score is not None and grade.name not in open_before:
+                    grade.needs_manual_grade = False
+            gradebook.db.commit()
+    return None
+
+
+def waiting(course, student):
+    """Names of the cells that wait for points by hand."""
+    with course.gradebook() as gradebook:
+        return {grade.name for grade in grades(gradebook, student) if grade.needs_manual_grade}
+
+
+def grades(gradebook, student):
+    return [grade for notebook in gradebook.find_submission(ASSIGNMENT, student).notebooks for grade in notebook.grades]
+
+
+def dated(submission, entry, known, policy):
+    """Time and extension of a submission, and what lateness costs with them."""
+    utc = entry.time and (entry.time - entry.time.utcoffset()).replace(tzinfo=None)
+    days = known[entry.student].extension_days if entry.student in known else 0
+    submission.timestamp, submission.extension = utc, timedelta(days=days) if days else None
+    late.settle(submission, policy)
