@@ -81,14 +81,14 @@ def grade(path, box, rubric, public, hidden=None, only=(), progress=lambda title
             notes.append(f"Training was graded on the CPU: no run of the reference is recorded for {gpu}.")
     except Refused as refused:
         name, notes = path.name, [f"Refused: {refused}."]
-        found = not_run(entries, f"the submission was refused, {refused}", box)
+        found = not_run(entries, f"the submission was refused, {refused}")
+        found.box = confinement(box)
     return conclude(found, rubric, name, notes + weakness, hidden and hidden.metadata["seed"], known)
 
 
-def not_run(entries, reason, box):
+def not_run(entries, reason):
     """Found, where there is nothing to run."""
-    results = {entry.id: result(entry, Failed(BLOCKED, f"not run: {reason}")) for entry in entries}
-    return Found(results, box=confinement(box))
+    return Found({entry.id: result(entry, Failed(BLOCKED, f"not run: {reason}")) for entry in entries})
 
 
 def conclude(found, rubric, name, notes, hidden_seed, gpu):

@@ -1,0 +1,13 @@
+"""A whole class: collected, graded on every core or on a cluster, regraded, and shown on one page.
+
+The folder of a class, outside git:
+
+    submissions/<student>/     allow-listed copies of what was handed in (collecting.py)
+    kept/<student>.json        what grading found so far, each written as soon as it is known (keeping.py)
+    results/<student>/         report.html and results.json, made from what is kept (publishing.py)
+    regraded/                  a regrade that is not yet published: kept/ of its own, and changes.csv (regrading.py)
+    overrides.toml             points given by hand, with a reason; only ever read
+    grades.csv, index.html     the class as a table and as a page, for staff
+
+Grading runs in workers (working.py): processes on this machine, or on a Dask cluster by the same interface (pools.py).
+"""
