@@ -41,6 +41,32 @@ def members(path):
         raise Refused(f"{shown(path.name)} is neither a folder nor a zip or tar file (.tar, .tar.gz or .tar.bz2)")
 
 
+@contextmanager
+def download(path):
+    """The same for the zip of a whole class, which a platform made. It is as large as the class, and what one student
+    put into it must not stop the others: whatever is no plain file is refused when it is read, and a path that leads
+    outside is left out."""
+    with zipfile.ZipFile(path) as file:
+        yield list(lenient(zip_members(file)))
+
+
+def lenient(found):
+    for name, kind, _, load in found:
+        try:
+            parts = path_parts(name)
+        except Refused:
+            continue
+        if kind != "folder" and parts:
+            yield parts, load if kind == "file" else refusing(f"it holds a {kind}, {shown(name)}")
+
+
+def refusing(reason):
+    def load(limit):
+        raise Refused(reason)
+
+    return load
+
+
 def checked(found):
     """The members as a list, without folders. Raises Refused at the first that is no plain file of a plain path."""
     kept, total = [], 0
