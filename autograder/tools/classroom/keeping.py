@@ -1,7 +1,7 @@
 """What is known of each student, kept on disk: a run that was killed goes on from here.
 
-One JSON file per student is written whenever a stage of grading ends. It says what the grade depends on, so that a grade
-of another submission, kit, seed or device is never taken for the present one.
+One JSON file per student is written whenever a stage of grading ends. It says what the grade depends on, so that one of
+another submission, kit, seed or device is never taken for the present one.
 """
 
 import dataclasses
@@ -44,6 +44,10 @@ class Kept:
         stages = () if self.refused else checks.STAGES
         return [stage for stage in stages if set(stage) <= set(parts) and not set(stage) <= set(self.done)]
 
+    def changed(self, now):
+        """Names of what another Kept depends on, and this one not."""
+        return [name for name, value in now.depends.items() if self.depends.get(name) != value]
+
     @property
     def broken(self):
         """Whether it has to be graded again, as something of ours failed."""
@@ -74,7 +78,9 @@ def plain(value):
 
 def found(data):
     """What `plain` made of a Found, as it was."""
-    results = {id: CheckResult(**each | {"evidence": evidence(each["evidence"])}) for id, each in data["results"].items()}
+    results = {
+        id: CheckResult(**each | {"evidence": evidence(each["evidence"])}) for id, each in data["results"].items()
+    }
     suspects = {id: Suspects(**each) for id, each in data["suspects"].items()}
     return Found(**data | {"results": results, "suspects": suspects})
 

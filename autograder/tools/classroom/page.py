@@ -53,7 +53,11 @@ def numbers(rows, handed_in, scored):
         shown |= {"mean": f"{statistics.mean(points):.1f}", "median": f"{statistics.median(points):g}"}
         shown["all points"] = sum(row.points == row.max_points for row in scored)
         shown["parts or cases missing"] = sum(not row.complete for row in scored)
-    return '<div class="numbers">' + "".join(f"<span><b>{value}</b>{name}</span>" for name, value in shown.items()) + "</div>"
+    return (
+        '<div class="numbers">'
+        + "".join(f"<span><b>{value}</b>{name}</span>" for name, value in shown.items())
+        + "</div>"
+    )
 
 
 def made_with(rows):
@@ -110,7 +114,9 @@ def per_check(rows, rubric):
             f'<td class="number">{share}</td><td class="mistake">{lost}</td></tr>'
         )
     head = '<tr><th>Check</th><th class="number">Points</th><th>Passed</th><th class="number"></th><th>Others</th></tr>'
-    return f'<div class="scroll"><table class="plain"><thead>{head}</thead><tbody>{"".join(lines)}</tbody></table></div>'
+    return (
+        f'<div class="scroll"><table class="plain"><thead>{head}</thead><tbody>{"".join(lines)}</tbody></table></div>'
+    )
 
 
 def mistakes(rows):
@@ -140,7 +146,7 @@ def attention(rows, outdated):
     lines += [(row, "nothing was run", row.why) for row in rows if row.why and not ungraded(row)]
     lines += [(row, "the box refused", ", ".join(row.denied)) for row in rows if row.denied]
     lines += [
-        (row, "unusual ends", ", ".join(f"{count} × {why.replace('_', ' ')}" for why, count in row.endings.items()))
+        (row, "unusual ends", ", ".join(f"{count} {why.replace('_', ' ')}" for why, count in row.endings.items()))
         for row in rows
         if row.endings
     ]
@@ -152,13 +158,21 @@ def attention(rows, outdated):
         for row in rows
         if row.by_hand
     ]
-    old = [(row, "graded before a change", "`make regrade` shows what it comes to") for row in rows if row.student in outdated]
+    old = [
+        (row, "graded before a change", "`make regrade` shows what it comes to")
+        for row in rows
+        if row.student in outdated
+    ]
     cells = "".join(
         f"<tr><td>{link(row.student)}</td><td>{what}</td><td class='remarks'>{escape(why)}</td></tr>"
         for row, what, why in lines + old
     )
     head = "<tr><th>Student</th><th>What</th><th>Facts</th></tr>"
-    return f'<div class="scroll"><table><thead>{head}</thead><tbody>{cells}</tbody></table></div>' if cells else "<p>Nothing.</p>"
+    return (
+        f'<div class="scroll"><table><thead>{head}</thead><tbody>{cells}</tbody></table></div>'
+        if cells
+        else "<p>Nothing.</p>"
+    )
 
 
 def students(rows, rubric):
@@ -180,10 +194,9 @@ def student(row, rubric):
     words = [row.student, *(f"{id}:{verdict}" for id, verdict in lost.items()), *row.mistakes.values(), remarks(row)]
     numbers = [row.points, *(row.parts.get(part) for part in rubric.parts), row.seconds and round(row.seconds, 1)]
     cells = "".join(f'<td class="number">{"" if number is None else f"{number:g}"}</td>' for number in numbers)
-    return (
-        f'<tr data-words="{escape(" ".join(words))}"><td>{link(row.student) if row.verdicts else escape(row.student)}</td>'
-        f'{cells}<td class="remarks">{escape(remarks(row))}</td></tr>\n'
-    )
+    name = link(row.student) if row.verdicts else escape(row.student)
+    said = f'<td class="remarks">{escape(remarks(row))}</td>'
+    return f'<tr data-words="{escape(" ".join(words))}"><td>{name}</td>{cells}{said}</tr>\n'
 
 
 def remarks(row):
@@ -191,7 +204,11 @@ def remarks(row):
     if ungraded(row) or row.why:
         return f"{'not graded: ' if ungraded(row) else ''}{row.why}"
     counts = Counter(row.verdicts.values())
-    said = [f"{counts[verdict]} {verdict.replace('_', ' ')}" for verdict in (CRASHED, TIMED_OUT, OVER_LIMIT) if counts[verdict]]
+    said = [
+        f"{counts[verdict]} {verdict.replace('_', ' ')}"
+        for verdict in (CRASHED, TIMED_OUT, OVER_LIMIT)
+        if counts[verdict]
+    ]
     said += ["the box refused something"] * bool(row.denied) + ["points by hand"] * bool(row.by_hand)
     return ", ".join(said + ([] if row.complete else ["not complete"]))
 

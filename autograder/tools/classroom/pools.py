@@ -31,6 +31,10 @@ class Local:
             self.executors[gpu] = ProcessPoolExecutor(workers, context, initializer=working.prepare)
         return self.executors[gpu]
 
+    def training(self):
+        """An executor that knows whether there is a GPU."""
+        return self.executor()
+
     def width(self):
         """How many jobs to hand out at once to the cores."""
         return self.workers
@@ -69,8 +73,11 @@ class Cluster:
         """`width` plays no part: how many jobs share a GPU is what its worker says, as --resources GPU=2."""
         return self.client.get_executor(**({"resources": {"GPU": 1}} if gpu and self.gpu else {}))
 
+    def training(self):
+        return self.executor(gpu=True)
+
     def width(self):
-        """Twice as many as there are threads, so that none waits for the next job; at least one while there are none."""
+        """Twice as many as there are threads, so that none waits for a job; at least one while there are none."""
         return max(1, 2 * sum(worker["nthreads"] for worker in self.workers().values()))
 
     def renew(self, spoiled):

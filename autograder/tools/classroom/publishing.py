@@ -106,7 +106,9 @@ def row(kept, made, by_hand):
     """The Row of a student. `made` is the record, or None."""
     if made is None:
         empty = {"parts": {}, "verdicts": {}, "mistakes": {}, "by_hand": {}, "denied": [], "endings": {}}
-        return Row(kept.name, None, 0, complete=False, why=kept.failed, notes=kept.notes, seconds=0, made_with={}, **empty)
+        return Row(
+            kept.name, None, 0, complete=False, why=kept.failed, notes=kept.notes, seconds=0, made_with={}, **empty
+        )
     parts = {}
     for check in made.checks:
         parts[check.part] = parts.get(check.part, 0) + check.points

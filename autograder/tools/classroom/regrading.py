@@ -69,7 +69,9 @@ def as_csv(changes):
     writer.writerow(["student", "before", "after", "by", "checks", "why"])
     for one in changes:
         what = "; ".join(f"{id}: {text}" for id, text in one.checks.items())
-        writer.writerow([one.student, number(one.before), number(one.after), signed(one.by), what, "; ".join(one.causes)])
+        writer.writerow(
+            [one.student, number(one.before), number(one.after), signed(one.by), what, "; ".join(one.causes)]
+        )
     return text.getvalue()
 
 

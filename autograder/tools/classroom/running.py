@@ -14,6 +14,7 @@ from . import working
 from .keeping import Kept, sha256
 from .working import Stop
 
+TRAINING = ("training",)
 ATTEMPTS = 3  # of a job whose worker process ended under it
 NO_ONE_CAN = (Stop, TooWeak, BoxError, ExpectationsError)  # a fault of the host, not of one submission
 
@@ -59,7 +60,7 @@ class Run:
     """Grades a class with the workers of `pools`, and keeps what comes of it on `shelf`.
 
     parts      to be graded
-    trainings  how many train at once: on the GPU where there is one, else on all the cores
+    trainings  how many train at once: on the GPU where there is one, else on all the cores; None for no limit
     settled    whether a whole grade stands although the kit, the submission, seed or device changed since: what was
                published is changed by a regrade only
     """
@@ -71,24 +72,20 @@ class Run:
         self.running = {}  # {future: Work}
 
     def each(self, class_list):
-        """Grade what is missing of each student; yields (student, Kept) as they are done."""
+        """Grade what is missing of each student; yields a Kept as each is done."""
         coming = iter(class_list)
-        try:
-            while True:
-                # Later stages first, so that one student after another is done; nobody is read before their turn.
-                while work := self.next(coming):
-                    if isinstance(work, Kept):
-                        yield work.name, work
-                    else:
-                        self.start(work)
-                if not self.running:
-                    return
-                for future in wait(self.running, return_when=FIRST_COMPLETED).done:
-                    kept = self.ended(self.running.pop(future), future)
-                    if kept:
-                        yield kept.name, kept
-        finally:
-            self.pools.close()
+        while True:
+            # Later stages first, so that one student after another is done; nobody is read before their turn.
+            while work := self.next(coming):
+                if isinstance(work, Kept):
+                    yield work
+                else:
+                    self.start(work)
+            if not self.running:
+                return
+            for future in wait(self.running, return_when=FIRST_COMPLETED).done:
+                if kept := self.ended(self.running.pop(future), future):
+                    yield kept
 
     def next(self, coming):
         """Work that can start now, or the Kept of a student for whom there is none; None while all workers are busy."""
@@ -108,7 +105,7 @@ class Run:
             self.shelf.put(kept.name, kept)
             return kept
         known = self.shelf.get(handed_in.student)
-        changed = [name for name, value in kept.depends.items() if known and known.depends.get(name) != value]
+        changed = known.changed(kept) if known else []
         if known and not known.broken and not (changed and known.missing(self.parts)) and (self.settled or not changed):
             kept = known
             if changed:
@@ -119,16 +116,14 @@ class Run:
         return Work(kept, handed_in.path, submission, stages) if stages else kept
 
     def room(self, stage):
-        on_gpu = [work for work in self.running.values() if self.on_gpu(work.stages[0])]
-        if self.on_gpu(stage):
-            return len(on_gpu) < self.trainings
-        trains = sum(work.stages[0] == ("training",) for work in self.running.values())
-        if stage == ("training",) and trains >= self.trainings:
+        training = sum(work.stages[0] == TRAINING for work in self.running.values())
+        if stage == TRAINING and self.trainings and training >= self.trainings:
             return False
-        return len(self.running) - len(on_gpu) < self.pools.width()
+        elsewhere = training if self.course.gpu else 0
+        return self.on_gpu(stage) or len(self.running) - elsewhere < self.pools.width()
 
     def on_gpu(self, stage):
-        return bool(self.course.gpu) and stage == ("training",)
+        return bool(self.course.gpu) and stage == TRAINING
 
     def start(self, work):
         stage = work.stages[0]
