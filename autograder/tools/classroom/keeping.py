@@ -118,9 +118,9 @@ def kit():
     sources = [path for path in PACKAGE.rglob("*") if path.suffix in (".py", ".toml", ".safetensors")]
     sources = [path for path in sources if path.relative_to(PACKAGE).parts[0] not in ("tools", "reports")]
     measures = [ASSIGNMENT / name for name in ("digits5k.npz", "classifier.safetensors")]
-    sources += [*(ASSIGNMENT / name for name in given.NAMES), *measures, given.CHECKPOINT, HIDDEN]
-    digests = [[path.relative_to(ROOT).as_posix(), sha256(path.read_bytes())] for path in sorted(sources)]
-    return sha256(json.dumps(digests).encode())[:16]
+    sources += [*(ASSIGNMENT / name for name in given.NAMES), *measures, given.CHECKPOINT]
+    digests = {path.relative_to(ROOT).as_posix(): sha256(path.read_bytes()) for path in sources}
+    return sha256(json.dumps([digests, sha256(HIDDEN.read_bytes())], sort_keys=True).encode())[:16]
 
 
 def sha256(data):

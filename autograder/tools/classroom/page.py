@@ -201,8 +201,6 @@ def student(row, rubric):
 
 def remarks(row):
     """In a few words, what is not ordinary about this student's grade."""
-    if ungraded(row) or row.why:
-        return f"{'not graded: ' if ungraded(row) else ''}{row.why}"
     counts = Counter(row.verdicts.values())
     said = [
         f"{counts[verdict]} {verdict.replace('_', ' ')}"
@@ -210,7 +208,9 @@ def remarks(row):
         if counts[verdict]
     ]
     said += ["the box refused something"] * bool(row.denied) + ["points by hand"] * bool(row.by_hand)
-    return ", ".join(said + ([] if row.complete else ["not complete"]))
+    said += [] if row.complete or ungraded(row) else ["not complete"]
+    why = [f"not graded: {row.why}"] if ungraded(row) else [row.why] * bool(row.why)
+    return " ".join(filter(None, [", ".join(why + said), *row.notes]))
 
 
 def link(student):

@@ -29,15 +29,15 @@ class Course:
 
     def intake(self, handed_in):
         """(Kept with nothing graded yet, Submission or None) of what a student handed in. Raises OSError."""
-        submission, notes, refused = None, list(handed_in.notes), ""
+        submission, notes, refused = None, [], ""
         if handed_in.path is None:
-            refused = "nothing was handed in"
+            notes, refused = ["Nothing was handed in."], "nothing was handed in"
         else:
             try:
                 submission = read(handed_in.path)
-                notes += submission.notes
+                notes = submission.notes
             except Refused as why:
-                refused = f"the submission was refused, {why}"
+                notes, refused = [f"Refused: {why}."], f"the submission was refused, {why}"
         files = submission.files if submission else {}
         digest = sha256(json.dumps([notes, refused, {n: sha256(data) for n, data in sorted(files.items())}]).encode())
         depends = {"submission": digest[:16], "kit": self.kit, "seed": self.seed, "device": self.gpu or "cpu"}

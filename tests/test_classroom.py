@@ -1,0 +1,303 @@
+"""A whole class: graded by workers, kept as it ends, published, regraded, and shown on one page."""
+
+import contextlib
+import json
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from safetensors.numpy import save_file
+from test_submissions import BROKEN, source
+
+from autograder import checks
+from autograder.grading import Found, conclude, run
+from autograder.grading import grade as grade_whole
+from autograder.paths import ROOT
+from autograder.record import BLOCKED
+from autograder.reports import gradescope
+from autograder.submission import read
+from autograder.tools.classroom.keeping import Kept, Shelf
+from autograder.tools.patches import load_all, reference
+
+SUBMISSIONS = Path(__file__).parent / "submissions"
+
+
+@pytest.fixture(scope="session")
+def hidden_file(hidden, tmp_path_factory):
+    path = tmp_path_factory.mktemp("course") / "hidden.safetensors"
+    save_file(hidden.tensors, path, hidden.metadata)
+    return path
+
+
+@pytest.fixture
+def classroom(hidden_file, tmp_path):
+    """classroom(*arguments) -> CompletedProcess of the command, on the class folder tmp_path/class."""
+
+    def classroom(command, *arguments, folder=tmp_path / "class"):
+        return finish(start(hidden_file, command, *arguments, "--class", folder))
+
+    return classroom
+
+
+def start(hidden_file, *arguments):
+    return subprocess.Popen(
+        [sys.executable, Path(__file__).with_name("classroom.py"), *map(str, arguments), "--device", "cpu"],
+        env={**os.environ, "HIDDEN_OF_THE_TEST": str(hidden_file), "COLUMNS": "200", "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def finish(process):
+    process.out, _ = process.communicate(timeout=3000)
+    return process
+
+
+def hand_in(folder, files):
+    folder.mkdir(parents=True)
+    for name, data in files.items():
+        (folder / name).write_bytes(data)
+
+
+def few(folder):
+    """A class of six in `folder`, and its roster."""
+    patches = {patch.id: patch for patch in load_all()}
+    hand_in(folder / "subs" / "ada", reference())
+    hand_in(folder / "subs" / "bob", patches["add_noise_no_roots"].files)
+    hand_in(folder / "subs" / "cyd", patches["add_noise_no_roots"].files)
+    hand_in(folder / "subs" / "dan", {"scheduler.py": (SUBMISSIONS / "broken/syntax_error/scheduler.py").read_bytes()})
+    hand_in(folder / "subs" / "eve", {"notes.txt": b"see my repository"})
+    roster = folder / "roster.csv"
+    roster.write_text("id\nada\nbob\ncyd\ndan\neve\nfay\n", encoding="utf-8")
+    return folder / "subs", roster
+
+
+def comparable(text):
+    """results.json without what differs from run to run."""
+    results = json.loads(text)
+    del results["execution_time"]
+    for facts in (*results["extra_data"]["runs"], *(test["extra_data"].get("facts", {}) for test in results["tests"])):
+        for name in ("maxrss_kb", "cpu_s", "wall_s"):
+            facts.pop(name, None)
+    for test in results["tests"]:
+        del test["extra_data"]["seconds"]
+    return results
+
+
+def test_a_class_is_graded_once_published_overridden_and_regraded(classroom, rubric, public, hidden, box, tmp_path):
+    subs, roster = few(tmp_path)
+    folder = tmp_path / "class"
+    done = classroom("grade", subs, "--roster", roster, "--exact")
+    assert done.returncode == 0, done.out
+    assert "bob  " in done.out and "6/6" in done.out
+    grades = (folder / "grades.csv").read_text(encoding="utf-8")
+    assert [line.split(",")[0].strip('"') for line in grades.splitlines()] == [
+        "student",
+        *"ada bob cyd dan eve fay".split(),
+    ]
+
+    # What was found by workers, stage by stage, is what one grade finds.
+    for student in ("ada", "bob", "dan"):
+        whole = grade_whole(folder / "submissions" / student, box, rubric, public, hidden, checks.EXACT)
+        results = (folder / "results" / student / "results.json").read_text(encoding="utf-8")
+        assert comparable(results) == comparable(gradescope.render(whole, rubric.gradescope["visibility"]))
+
+    # Nobody's page names another, or holds a hidden number.
+    for report in folder.glob("results/*/*"):
+        text = report.read_text(encoding="utf-8")
+        others = {"ada", "bob", "cyd", "dan", "eve", "fay"} - {report.parent.name}
+        assert not re.search(rf"\b({'|'.join(others)})\b", text)
+        assert not any(number in text for number in hidden_numbers(hidden)), report
+
+    # Once more: nothing is graded, nothing changes.
+    before = {path: path.stat().st_mtime_ns for path in (*folder.glob("kept/*"), *folder.glob("results/*/*"))}
+    assert classroom("grade", "--exact").returncode == 0
+    assert before == {path: path.stat().st_mtime_ns for path in before}
+    assert grades == (folder / "grades.csv").read_text(encoding="utf-8")
+
+    # Points by hand, which the student can read of.
+    reason = "The handout's formula was misprinted & unreadable."
+    (folder / "overrides.toml").write_text(
+        f'[[override]]\nstudent = "bob"\ncheck = "forward.add_noise"\npoints = 5\nreason = "{reason}"\n',
+        encoding="utf-8",
+    )
+    assert classroom("grade", "--exact").returncode == 0
+    results = json.loads((folder / "results/bob/results.json").read_text(encoding="utf-8"))
+    assert next(test for test in results["tests"] if test["extra_data"]["id"] == "forward.add_noise")["score"] == 5
+    assert "misprinted &amp; unreadable" in (folder / "results/bob/report.html").read_text(encoding="utf-8")
+    with_points = (folder / "grades.csv").read_text(encoding="utf-8")
+
+    # As if the kit had been another when cyd was graded, and had found the linear schedule wrong.
+    shelf = Shelf(folder / "kept")
+    kept = shelf.get("cyd")
+    kept.depends["kit"], kept.found.results["schedule.linear"].verdict = "another", "wrong"
+    shelf.put("cyd", kept)
+    done = classroom("grade", "--exact")
+    assert "1 were graded before something changed (kit for 1) and keep their grade" in done.out
+    published = (folder / "grades.csv").read_text(encoding="utf-8")
+    assert published != with_points
+    done = classroom("regrade", "--exact")
+    assert done.returncode == 0, done.out
+    assert "+5" in done.out and "schedule.linear: wrong 0/5 → passed 5/5" in done.out
+    assert "the checks, the rubric or the recorded cases changed" in done.out
+    assert "1 graded again, 1 change, 1 in points" in done.out
+    assert published == (folder / "grades.csv").read_text(encoding="utf-8")
+    assert classroom("regrade", "--exact", "--publish").returncode == 0
+    assert with_points == (folder / "grades.csv").read_text(encoding="utf-8")
+    assert "Nothing changed" in classroom("regrade", "--exact").out
+
+    # One student alone.
+    done = classroom("regrade", "--exact", "--student", "ada")
+    assert "1 graded again, 0 change" in done.out
+    assert classroom("regrade", "--student", "zoe").returncode == 2
+
+
+def hidden_numbers(hidden):
+    """The first number of each hidden input and answer that has several, as a careless message would tell it."""
+    kinds = ("input", "value")
+    several = [array for key, array in hidden.tensors.items() if key.split("/")[1] in kinds and array.size > 3]
+    texts = {f"{abs(float(array.ravel()[0])):.4g}" for array in several if array.dtype.kind == "f"}
+    return [text for text in texts if len(text) > 5]
+
+
+def test_stages_apart_end_like_one_grade(box, rubric, public, hidden):
+    """Through text in between, as when another machine goes on."""
+    sets = {"public": public, "hidden": hidden}
+    patch = next(patch for patch in load_all() if patch.id == "alpha_bar_one_step_back")
+    folder = box.stage(patch.files)
+    entries = [rubric.checks[id] for id in checks.CHECKS]
+    submission, found = read(folder), Found()
+    for part in checks.EXACT:
+        run(found, box, rubric, submission, sets, [entry for entry in entries if entry.part == part])
+        kept = Kept({"device": "cpu"}, "ada", [], found=found)
+        found = Kept.load(kept.text()).found
+    apart = conclude(found, rubric, submission.name, submission.notes, hidden.metadata["seed"], None)
+    whole = grade_whole(folder, box, rubric, public, hidden, checks.EXACT)
+    assert any(check.mistake for check in whole.checks) and any(check.evidence for check in whole.checks)
+    first, second = (comparable(gradescope.render(made)) for made in (apart, whole))
+    first["extra_data"].pop("runs"), second["extra_data"].pop("runs")  # one process per stage
+    assert first == second
+    for one, other in zip(apart.checks, whole.checks, strict=True):
+        assert repr(one.evidence) == repr(other.evidence)
+
+
+def test_time_that_ran_out_in_an_earlier_stage_is_told_as_such(box, rubric, public):
+    found = Found(imported=["public"], seconds=10_000.0)
+    entries = [entry for entry in rubric.checks.values() if entry.part == "training"]
+    run(found, box, rubric, read(ROOT / "solution"), {"public": public}, entries)
+    assert {check.verdict for check in found.results.values()} == {BLOCKED}
+    assert all("took 200 s" in check.message for check in found.results.values()) and found.stopper is None
+
+
+# ----- slow ---------------------------------------------------------------------------------------------------------
+
+
+def class_of(size, folder, mix):
+    """Hand in for `size` students, by turns from {name: files}. Returns the folder."""
+    names = list(mix)
+    for n in range(size):
+        hand_in(folder / f"student{n:04d}", mix[names[n % len(names)]])
+    return folder
+
+
+def mixed(*broken):
+    """Right, mistaken and broken submissions, one in seven each as often as the others."""
+    ends = {
+        path.name: {f.name: f.read_bytes() for f in path.glob("*.py")} for path in (SUBMISSIONS / "accepted").glob("*")
+    }
+    wrong = {patch.id: patch.files for patch in load_all()[::7]}
+    wrong |= {name: source(BROKEN[name]) for name in broken}
+    several = [*ends.items(), *wrong.items()]
+    random.Random(0).shuffle(several)
+    return dict(several)
+
+
+def written(shelf):
+    """What stands on a shelf, and since when."""
+    return {(path.name, path.stat().st_mtime_ns) for path in shelf.folder.glob("*.json")}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize(("size", "steps", "parts"), [(50, 4, ["--exact"]), (4, 1, [])])
+def test_killed_twenty_times_it_ends_as_if_undisturbed(hidden_file, tmp_path, size, steps, parts):
+    """Each time at a random moment of starting, or after some steps forward, so that the kills are spread over the run."""
+    mix = mixed("sys_exit", "segfault", "print_flood", "infer_constant")
+    if size < len(mix):  # all parts: one that is right, one that is wrong, one whose infer.py is, one that ends at once
+        mix = {
+            name: mix[name]
+            for name in ("closures", next(n for n in mix if "add_noise" in n), "infer_constant", "sys_exit")
+        }
+    subs = class_of(size, tmp_path / "subs", mix)
+    moments, whole = random.Random(), {}
+    arguments = ("grade", subs, *parts, "--class")
+    shelf, wanted = Shelf(tmp_path / "killed" / "kept"), checks.EXACT if parts else tuple(checks.PARTS)
+    for kill in range(20):
+        process = start(hidden_file, *arguments, tmp_path / "killed")
+        before, forward = written(shelf), moments.randint(0, steps)
+        while forward and process.poll() is None and len(written(shelf) - before) < forward:
+            time.sleep(0.02)
+        time.sleep(moments.uniform(0, 1 if forward else 4))
+        with contextlib.suppress(ProcessLookupError):  # it was through
+            os.killpg(process.pid, signal.SIGKILL)
+        finish(process)
+        for path in shelf.folder.glob("*.json"):
+            if not Kept.load(path.read_text(encoding="utf-8")).missing(wanted):
+                whole.setdefault(path, path.stat().st_mtime_ns)
+        print(f"kill {kill + 1}: {len(whole)} of {size} done")
+    done = finish(start(hidden_file, *arguments, tmp_path / "killed"))
+    assert done.returncode == 0, done.out
+    done = finish(start(hidden_file, *arguments, tmp_path / "undisturbed"))
+    assert done.returncode == 0, done.out
+    assert all(path.stat().st_mtime_ns == before for path, before in whole.items())  # none was graded twice
+    same_grades(tmp_path / "killed", tmp_path / "undisturbed", size)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_a_cluster_of_real_workers_one_killed_and_one_slow_ends_like_this_machine(hidden_file, tmp_path):
+    pytest.importorskip("distributed")
+    subs = class_of(30, tmp_path / "subs", mixed("sys_exit", "segfault"))
+    file = tmp_path / "scheduler.json"
+    command = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0"]
+    started = [subprocess.Popen([*map(str, command), "--no-dashboard", "--scheduler-file", file])]
+    try:
+        while not file.exists():
+            time.sleep(0.1)
+        address = json.loads(file.read_text(encoding="utf-8"))["address"]
+        for environment in ({}, {}, {"SLOW": "2"}):
+            worker = [sys.executable, Path(__file__).with_name("classroom.py"), "worker", address]
+            paths = {"HIDDEN_OF_THE_TEST": str(hidden_file), "PYTHONPATH": str(ROOT)}
+            started.append(subprocess.Popen(worker, env={**os.environ, **paths, **environment}))
+        process = start(hidden_file, "grade", subs, "--exact", "--cluster", address, "--class", tmp_path / "cluster")
+        shelf = Shelf(tmp_path / "cluster" / "kept")
+        while process.poll() is None and len(written(shelf)) < 10:
+            time.sleep(0.05)
+        assert len(written(shelf)) < 30
+        started[1].kill()
+        done = finish(process)
+        assert done.returncode == 0, done.out
+    finally:
+        for each in started:
+            each.kill()
+            each.wait()
+    done = finish(start(hidden_file, "grade", subs, "--exact", "--class", tmp_path / "local"))
+    assert done.returncode == 0, done.out
+    same_grades(tmp_path / "cluster", tmp_path / "local", 30)
+
+
+def same_grades(one, other, size):
+    """The same table byte for byte, and the same results apart from times."""
+    assert (one / "grades.csv").read_bytes() == (other / "grades.csv").read_bytes()
+    results = sorted(path.relative_to(other) for path in other.glob("results/*/results.json"))
+    assert len(results) == size
+    for path in results:
+        assert comparable((one / path).read_text("utf-8")) == comparable((other / path).read_text("utf-8")), path
