@@ -29,9 +29,10 @@ class Rubric:
     parts: dict
     checks: dict
     gradescope: dict
+    late: dict
 
     @classmethod
     def load(cls, path=RUBRIC):
         data = tomllib.loads(path.read_text(encoding="utf-8"))
         checks = {id: Entry(id, **fields) for id, fields in data["checks"].items()}
-        return cls(data["limits"], data["box"], data["parts"], checks, data["gradescope"])
+        return cls(data["limits"], data["box"], data["parts"], checks, data["gradescope"], data["late"])

@@ -1,0 +1,7 @@
+"""nbgrader as the gradebook: students' reports are marked in its formgrader, and the points of the other parts come
+from the grade records. No student code runs here: what nbgrader would execute in a kernel was graded in the box.
+
+`course` lays the folder and configures nbgrader; `filling` puts in hand-ins and points, through `restoring` and
+`scores`, which nbgrader calls where it would call its own; `guide` shows staff how to mark; `late` and `grades` make
+the result.
+"""

@@ -1,0 +1,174 @@
+"""nbgrader's course folder, below the folder of the class: laid when it is missing, brought up to date when the report
+or the rubric changed.
+
+    class/roster.csv          who is in the class (classroom/roster.py)
+    class/submissions/        what was collected (classroom/collecting.py)
+    class/results/ID/         results.json of each student
+    class/nbgrader/           nbgrader's: source/, release/, submitted/, autograded/, feedback/, gradebook.db
+
+nbgrader's source holds the stripped notebook, never an answer, and one locked cell for each part that a program grades.
+Students never get these cells: they stand in the staging copy only, and `restoring` puts them into what was handed in.
+"""
+
+import ast
+import os
+import re
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+
+import nbformat
+from nbformat.v4 import new_code_cell, new_markdown_cell
+from nbgrader.api import Gradebook
+from nbgrader.apps import NbGraderAPI
+from traitlets.config import PyFileConfigLoader
+
+from ...files import write
+from ...paths import ROOT
+from .. import skeleton
+from . import late
+
+ASSIGNMENT, NOTEBOOK = "homework", "report"
+STUB = "*Your answer:*"
+PART = "part_"  # the id of a locked cell is this and the part
+HERE = __package__
+
+
+class CourseError(Exception):
+    """The gradebook cannot be made or filled, for this reason."""
+
+
+class Course:
+    """The paths of a class, and nbgrader's own ways into it."""
+
+    def __init__(self, folder):
+        self.folder = Path(folder).resolve()
+        self.root = self.folder / "nbgrader"
+        self.source = self.root / "source" / ASSIGNMENT / f"{NOTEBOOK}.ipynb"
+        self.config = self.root / "nbgrader_config.py"
+
+    def submitted(self, student):
+        return self.root / "submitted" / student / ASSIGNMENT
+
+    def autograded(self, student):
+        return self.root / "autograded" / student / ASSIGNMENT / f"{NOTEBOOK}.ipynb"
+
+    def feedback(self, student):
+        return self.root / "feedback" / student / ASSIGNMENT / f"{NOTEBOOK}.html"
+
+    def results(self, student):
+        return self.folder / "results" / student / "results.json"
+
+    def api(self):
+        """nbgrader in this process, quiet, as the course configures it."""
+        config = PyFileConfigLoader(self.config.name, path=str(self.root)).load_config()
+        api = NbGraderAPI(config=config)
+        api.log_level = "ERROR"
+        return api
+
+    @contextmanager
+    def gradebook(self):
+        config = PyFileConfigLoader(self.config.name, path=str(self.root)).load_config()
+        with Gradebook(config.CourseDirectory.db_url, config.CourseDirectory.course_id) as gradebook:
+            yield gradebook
+
+
+def configure(c, root, db_url):
+    """What nbgrader does differently here. Preprocessors are given by name, as formgrader shows the configuration."""
+    ng = "nbgrader.preprocessors."
+    c.CourseDirectory.course_id = "course"
+    c.CourseDirectory.root = str(root)
+    c.CourseDirectory.db_url = db_url or f"sqlite:///{root}/gradebook.db"
+    c.ClearSolutions.text_stub = STUB
+    # Instead of ClearOutput and DeduplicateIds: the cells as they were handed out, with answers and plots put back.
+    c.Autograde.sanitize_preprocessors = [
+        f"{HERE}.restoring.RestoreCells",
+        f"{ng}OverwriteKernelspec",
+        f"{ng}OverwriteCells",
+        f"{ng}CheckCellMetadata",
+    ]
+    # Instead of Execute, SaveAutoGrades and AssignLatePenalties: no kernel, no student code, points from the record.
+    c.Autograde.autograde_preprocessors = [f"{HERE}.scores.ExternalScores", f"{ng}LimitOutput"]
+    c.HTMLExporter.preprocessors = [f"{HERE}.guide.ShowGuide"]
+    c.GenerateFeedback.preprocessors = [
+        f"{HERE}.late.SettleLateness",
+        f"{ng}GetGrades",
+        "nbconvert.preprocessors.CSSHTMLHeaderPreprocessor",
+        f"{HERE}.guide.RefuseGuide",
+    ]
+    c.RestoreCells.master = str(Path(root) / "source" / ASSIGNMENT / f"{NOTEBOOK}.ipynb")
+    c.ExternalScores.results = str(Path(root).parent / "results")
+    c.Exchange.root = str(Path(root) / "exchange")  # not used; without it formgrader complains
+
+
+CONFIG = """# Written by the kit, for nbgrader started in this folder; db_url is yours to change.
+import sys
+
+sys.path.insert(0, {kit!r})
+from autograder.tools.gradebook.course import configure
+
+configure(get_config(), {root!r}, db_url={db_url!r})
+"""
+
+
+def master(rubric):
+    """The notebook of the gradebook as text: the one that students got, and a locked cell for each part."""
+    text = (ROOT / "solution" / skeleton.NOTEBOOK).read_text(encoding="utf-8")
+    notebook = nbformat.reads(skeleton.strip_notebook(text, skeleton.NOTEBOOK), 4)
+    cells = [new_markdown_cell("## Parts 1 to 6, graded by programs", id="parts")]
+    cells[0].metadata.nbgrader = metadata("parts")
+    for part, title in rubric.parts.items():
+        points = sum(check.points for check in rubric.checks.values() if check.part == part)
+        # Whoever runs nbgrader's own Execute gives nothing for it; a mere comment would give all points.
+        cell = new_code_cell(f'raise RuntimeError("{title}: graded by the autograder, not here")', id=PART + part)
+        cell.metadata.nbgrader = metadata(PART + part, grade=True) | {"points": points}
+        cells.append(cell)
+    notebook.cells += cells
+    return nbformat.writes(notebook) + "\n"
+
+
+def metadata(grade_id, grade=False):
+    return {
+        "grade": grade,
+        "grade_id": grade_id,
+        "locked": True,
+        "schema_version": 3,
+        "solution": False,
+        "task": False,
+    }
+
+
+def build(folder, rubric, db_url=None):
+    """The Course in the folder of a class, as solution/report.ipynb and the rubric have it now.
+
+    db_url  of nbgrader's gradebook, for anything but SQLite in the course folder; kept until another is given
+    Raises CourseError, and late.PolicyError.
+    """
+    course = Course(folder)
+    # nbgrader asks the program `alembic` for its version when it makes a gradebook.
+    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    if course.config.exists():
+        db_url = db_url or ast.literal_eval(re.search(r"db_url=(.*)\)$", course.config.read_text("utf-8"), re.M)[1])
+    write(course.config, CONFIG.format(kit=str(ROOT), root=str(course.root), db_url=db_url))
+    text = master(rubric)
+    if not course.source.exists() or course.source.read_text(encoding="utf-8") != text or not in_gradebook(course):
+        before = course.source.read_bytes() if course.source.exists() else None
+        write(course.source, text)
+        made = course.api().generate_assignment(ASSIGNMENT)
+        if not made["success"]:
+            course.source.write_bytes(before) if before else course.source.unlink()
+            told = re.findall(r"\[ERROR\] (.*)", made.get("log", "")) or [made["error"].splitlines()[-1]]
+            raise CourseError(
+                f"nbgrader does not take the new report.ipynb: {told[-1]}. Questions and parts cannot come or go once "
+                "there are grades: move class/nbgrader away to begin anew"
+            )
+    with course.gradebook() as gradebook:
+        when = late.due(rubric.late)
+        # nbgrader keeps times in UTC, without saying so.
+        gradebook.update_or_create_assignment(ASSIGNMENT, duedate=when and when.replace(tzinfo=None))
+    return course
+
+
+def in_gradebook(course):
+    with course.gradebook() as gradebook:
+        return any(assignment.name == ASSIGNMENT and assignment.notebooks for assignment in gradebook.assignments)

@@ -1,0 +1,181 @@
+"""The result: grades.csv, a column for Canvas, and the feedback that students get.
+
+A grade without its points by hand is none: its total is left empty, its student gets no feedback yet, and whoever asks
+is told how many there are.
+"""
+
+import csv
+import io
+from dataclasses import dataclass, field
+
+from nbgrader.api import MissingEntry
+
+from ...files import write
+from . import guide, late
+from .course import ASSIGNMENT, PART, Course
+from .filling import grades as grades_of
+
+REPORT = "report"
+
+
+class ExportError(ValueError):
+    """A file from Canvas cannot be filled in, for this reason."""
+
+
+@dataclass
+class Grade:
+    """What one student gets.
+
+    parts    {part, or REPORT: points, None while they are not known}
+    penalty  for lateness
+    missing  what there are no points for yet
+    """
+
+    student: str
+    parts: dict
+    penalty: float = 0.0
+    seconds_late: float = 0.0
+    missing: list = field(default_factory=list)
+    extra: list = field(default_factory=list)
+
+    @property
+    def complete(self):
+        return not self.missing
+
+    @property
+    def points(self):
+        """None while anything is missing."""
+        return round(sum(self.parts.values()) - self.penalty, 2) if self.complete else None
+
+
+def grades(folder, handed_in, rubric):
+    """A Grade for everybody, from the gradebook as it is now, with lateness reckoned anew."""
+    course, made = Course(folder), []
+    with course.gradebook() as gradebook:
+        for entry in handed_in:
+            nothing = dict.fromkeys([*rubric.parts, REPORT], 0.0)
+            if entry.path is None:
+                made.append(Grade(entry.student, nothing))
+                continue
+            try:
+                submission = gradebook.find_submission(ASSIGNMENT, entry.student)
+            except MissingEntry:
+                submission = None
+            if submission is None or not course.autograded(entry.student).exists():
+                made.append(Grade(entry.student, dict.fromkeys(nothing), missing=["not in the gradebook"]))
+                continue
+            late.settle(submission, rubric.late)
+            made.append(of(submission, grades_of(gradebook, entry.student), nothing))
+        gradebook.db.commit()
+    return made
+
+
+def of(submission, cells, parts):
+    missing = [cell.name.removeprefix(PART) for cell in cells if cell.needs_manual_grade]
+    for cell in cells:
+        part = cell.name.removeprefix(PART) if cell.name.startswith(PART) else REPORT
+        known = parts.get(part) is not None and not cell.needs_manual_grade
+        parts[part] = parts[part] + cell.score if known else None
+    penalty = sum(notebook.late_submission_penalty or 0.0 for notebook in submission.notebooks)
+    return Grade(submission.student.id, parts, penalty, submission.total_seconds_late, missing)
+
+
+def table(made, handed_in, rubric, roster=None):
+    """grades.csv as text: a row for everybody, all cells quoted and none a formula."""
+    entries = {entry.student: entry for entry in handed_in}
+    people = {student.id: student for student in roster.students} if roster else {}
+    most = total(rubric)
+    head = ["id", "last_name", "first_name", "email", "submitted", "days_late", *rubric.parts, REPORT]
+    head += ["late_penalty", "points", "max_points", "complete", "notes"]
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, quoting=csv.QUOTE_ALL, lineterminator="\n")
+    writer.writerow(head)
+    for grade in made:
+        entry, person = entries[grade.student], people.get(grade.student)
+        names = [person.last_name, person.first_name, person.email] if person else ["", "", ""]
+        notes = [f"Waits for {', '.join(grade.missing)}."] if grade.missing else []
+        if entry.path and not entry.time and rubric.late["policy"] != "none":
+            notes.append("Nobody knows when it was handed in, so it counts as in time.")
+        notes += ["Nothing was handed in."] if not entry.path else entry.notes
+        time = entry.time.isoformat() if entry.time else ""
+        row = [grade.student, *names, time, late.days_late(grade.seconds_late, rubric.late)]
+        row += [written(points) for points in grade.parts.values()]
+        row += [written(grade.penalty), written(grade.points), written(most), "yes" if grade.complete else "no"]
+        writer.writerow(map(harmless, [*row, " ".join(notes)]))
+    return buffer.getvalue()
+
+
+def total(rubric):
+    """The most that can be had: the parts, and the report as its questions say."""
+    return sum(check.points for check in rubric.checks.values()) + guide.points()
+
+
+def written(points):
+    return "" if points is None else f"{points:.2f}".rstrip("0").rstrip(".")
+
+
+def harmless(cell):
+    """A cell that no spreadsheet takes for a formula."""
+    text = str(cell)
+    return f"'{text}" if text.lstrip().startswith(("=", "+", "-", "@")) or text != text.strip() else text
+
+
+def canvas(export, column, made, roster):
+    """Fill one column of a gradebook that Canvas exported. Returns (the file as text, students who got no points).
+
+    export  the file as text
+    column  the assignment's name, with or without Canvas's number behind it
+    Raises ExportError.
+    """
+    rows = list(csv.reader(io.StringIO(export.removeprefix("\ufeff"), newline="")))
+    head = rows[0] if rows else []
+    if "ID" not in head or "Student" not in head:
+        raise ExportError("This is no gradebook of Canvas: its first line has no columns Student and ID")
+    wanted = [n for n, name in enumerate(head) if name == column or name.rpartition(" (")[0] == column]
+    if len(wanted) != 1:
+        assignments = [name for name in head if name.endswith(")") and name.rpartition("(")[2][:-1].isdigit()]
+        found = "more than one column" if wanted else "no column"
+        raise ExportError(f"There is {found} {column!r}. Assignments: {', '.join(assignments) or 'none'}")
+    points = {grade.student: grade.points for grade in made}
+    left = []
+    for row in rows[1:]:
+        cells = dict(zip(head, row, strict=False))
+        if not cells.get("ID", "").strip():  # "Points Possible", and what else Canvas says of its columns
+            continue
+        last, _, first = cells["Student"].partition(", ")
+        student = roster.find(
+            id=cells.get("SIS User ID", ""),
+            number=cells["ID"],
+            email=cells.get("SIS Login ID", ""),
+            name=f"{last} {first}",
+        )
+        if student is None or points.get(student.id) is None:
+            left.append(cells["Student"])
+        else:
+            row[wanted[0]] = written(points[student.id])
+    buffer = io.StringIO()
+    csv.writer(buffer, lineterminator="\n").writerows(rows)
+    return buffer.getvalue(), left
+
+
+def feedback(folder, made, show=iter):
+    """Feedback for everybody whose grade is complete; what others had before is taken away, as it is no longer true.
+    Returns {student: why there is none}."""
+    course, failed = Course(folder), {}
+    api = course.api()
+    for grade in show(made):
+        page = course.feedback(grade.student)
+        if not grade.complete:
+            page.unlink(missing_ok=True)
+        elif course.autograded(grade.student).exists():
+            done = api.generate_feedback(ASSIGNMENT, grade.student)
+            if not done["success"]:
+                failed[grade.student] = done["error"].strip().splitlines()[-1]
+    return failed
+
+
+def write_grades(folder, made, handed_in, rubric, roster=None):
+    """grades.csv in the folder of the class. Returns its path."""
+    path = Course(folder).folder / "grades.csv"
+    write(path, table(made, handed_in, rubric, roster))
+    return path

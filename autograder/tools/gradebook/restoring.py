@@ -1,0 +1,129 @@
+"""What a student handed in, as it may be shown and graded: the notebook that was handed out, with the student's answers
+and own cells put back.
+
+Every cell that nbgrader knows is there once, in its place and as it was handed out, whatever became of it. Text of a
+student is shown to graders, and to the student again, so nothing in it may act: no HTML, no script, nothing fetched
+from elsewhere. Doing it twice changes nothing.
+"""
+
+import base64
+import binascii
+import copy
+import re
+from pathlib import Path
+
+import nbformat
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
+from nbgrader.preprocessors import NbGraderPreprocessor
+from nbgrader.utils import is_solution
+from traitlets import Unicode
+
+# In the order in which they are applied: (what may act, in Markdown or in a formula, harmless).
+HARMLESS = [
+    (re.compile(r"&(?!(?:amp|lt);)(?=#?\w+;)"), "&amp;"),  # an entity can spell any of the following
+    (re.compile(r"<(?=[A-Za-z/!?])"), "&lt;"),
+    (re.compile(r"(?i)\b(javascript|vbscript)(\s*):"), r"\1\2-"),
+    (re.compile(r"(?i)(\]\(\s*|\]:\s*)data:"), r"\1data-"),
+    (re.compile(r"\\(?=(?:href|style|class|cssId|require)\b)"), ""),  # MathJax would obey them
+]
+PASTED = re.compile(r"(!\[[^\[\]]*\]\(attachment:[\w.-]+\))")
+ANSWERED = re.compile(r"[^\W_]")
+
+
+def restored(notebook, master):
+    """The notebook `master` with what counts of a student's `notebook`; both are nbformat's, version 4."""
+    known = {grade_id(cell): cell for cell in master.cells if grade_id(cell)}
+    mine, others, previous = {}, {}, None
+    for cell in notebook.cells:
+        if grade_id(cell) in known and grade_id(cell) not in mine:
+            previous = grade_id(cell)
+            mine[previous] = cell
+        else:
+            others.setdefault(previous, []).append(own(cell))
+    cells = others.pop(None, [])
+    for id, original in known.items():
+        cell = copy.deepcopy(original)
+        if is_solution(original) and id in mine:
+            answer(cell, mine[id], stub=original.source)
+        cells += [cell, *others.get(id, [])]
+    for number, cell in enumerate(cells):
+        cell["id"] = f"c{number}"
+    made = copy.deepcopy(master)
+    made.cells = cells
+    return made
+
+
+def empty(master, note):
+    """The notebook for a student of whom there is none, with the reason on top."""
+    return restored(nbformat.v4.new_notebook(cells=[new_markdown_cell(note)]), master)
+
+
+def grade_id(cell):
+    entry = cell.get("metadata", {}).get("nbgrader")
+    id = entry.get("grade_id") if isinstance(entry, dict) else None
+    return id if isinstance(id, str) else None
+
+
+def answer(cell, student, stub):
+    """Put a student's text into an answer cell; one that says nothing is the untouched one, which nbgrader gives 0."""
+    text(cell, student)
+    said = cell.source.replace(stub, "")
+    if not ANSWERED.search(said) and not cell.attachments:
+        cell.source = stub
+
+
+def own(cell):
+    """A cell of the student's own, or a copy: code, text, plain output and pictures stay."""
+    if cell.cell_type != "code":
+        return text(new_markdown_cell(), cell)
+    return new_code_cell(str(cell.source), outputs=list(filter(None, map(output, cell.get("outputs", [])))))
+
+
+def output(made):
+    """An output with nothing in it but plain text or a picture; None for any other."""
+    if made.output_type == "stream":
+        return new_output("stream", name="stdout", text=str(made.text))
+    if made.output_type == "error":
+        return new_output("stream", name="stdout", text=f"{made.ename}: {made.evalue}")
+    if "data" in made:
+        plain = {"text/plain": str(made.data.get("text/plain", ""))}
+        return new_output("display_data", data=pictures(made.data) or plain)
+    return None
+
+
+def text(cell, student):
+    """Give a cell the student's text, and the pictures that were pasted into it. A picture that is not there would stop
+    the rendering of the page, and one from elsewhere would tell who looks at it: both become links."""
+    pasted = {name: pictures(data) for name, data in (student.get("attachments") or {}).items()}
+    cell.attachments = {name: data for name, data in pasted.items() if data and re.fullmatch(r"[\w.-]+", name)}
+    source = str(student.source)
+    for pattern, harmless in HARMLESS:
+        source = pattern.sub(harmless, source)
+    there = {f"attachment:{name})" for name in cell.attachments}
+    pieces = PASTED.split(source)  # every second one is a picture
+    for n, piece in enumerate(pieces):
+        if n % 2 == 0 or piece[piece.index("attachment:") :] not in there:
+            pieces[n] = re.sub(r"!+(?=\[)", "", piece)
+    cell.source = "".join(pieces)
+    return cell
+
+
+def pictures(data):
+    """The pictures in a dictionary of representations, with their base64 written anew."""
+    found = {}
+    for kind in ("image/png", "image/jpeg"):
+        try:
+            if kind in data:
+                found[kind] = base64.b64encode(base64.b64decode(data[kind], validate=False)).decode()
+        except (binascii.Error, TypeError, ValueError):
+            continue
+    return found
+
+
+class RestoreCells(NbGraderPreprocessor):
+    """restored() where nbgrader sanitizes, so for whatever came into submitted/."""
+
+    master = Unicode(help="The notebook that was handed out, with nbgrader's metadata.").tag(config=True)
+
+    def preprocess(self, nb, resources):
+        return restored(nb, nbformat.read(Path(self.master), 4)), resources
