@@ -1,6 +1,7 @@
 """A whole class: graded by workers, kept as it ends, published, regraded, and shown on one page."""
 
 import contextlib
+import csv
 import json
 import os
 import random
@@ -9,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -99,10 +101,10 @@ def test_a_class_is_graded_once_published_overridden_and_regraded(classroom, rub
     assert done.returncode == 0, done.out
     assert "bob  " in done.out and "6/6" in done.out
     grades = (folder / "grades.csv").read_text(encoding="utf-8")
-    assert [line.split(",")[0].strip('"') for line in grades.splitlines()] == [
-        "student",
-        *"ada bob cyd dan eve fay".split(),
-    ]
+    lines = list(csv.DictReader(grades.splitlines()))
+    assert [line["id"] for line in lines] == ["ada", "bob", "cyd", "dan", "eve", "fay"]
+    assert [line["complete"] for line in lines] == ["no", "no", "no", "no", "no", "yes"]  # the report is marked by hand
+    assert lines[0]["reverse"] == "35" and lines[0]["infer"] == "" and lines[5]["points"] == "0"
 
     # What was found by workers, stage by stage, is what one grade finds.
     for student in ("ada", "bob", "dan"):
@@ -147,12 +149,23 @@ def test_a_class_is_graded_once_published_overridden_and_regraded(classroom, rub
     done = classroom("regrade", "--exact")
     assert done.returncode == 0, done.out
     assert "+5" in done.out and "schedule.linear: wrong 0/5 → passed 5/5" in done.out
-    assert "the checks, the rubric or the recorded cases changed" in done.out
+    assert "the checks, their limits or the recorded cases changed" in done.out
     assert "1 graded again, 1 change, 1 in points" in done.out
     assert published == (folder / "grades.csv").read_text(encoding="utf-8")
     assert classroom("regrade", "--exact", "--publish").returncode == 0
     assert with_points == (folder / "grades.csv").read_text(encoding="utf-8")
     assert "Nothing changed" in classroom("regrade", "--exact").out
+
+    # Another rubric: no student is run again.
+    for kept in map(shelf.get, ("ada", "bob")):
+        results = {id: replace(result, max_points=2 * result.max_points) for id, result in kept.found.results.items()}
+        kept.depends["points"], kept.found.results = "another", results
+        shelf.put(kept.name, kept)
+    done = classroom("regrade", "--exact")
+    assert "2 graded again, 2 change, 2 in points" in done.out and "passed 10/10 → passed 5/5" in done.out, done.out
+    assert "-80" in done.out and "the points of the rubric changed" in done.out
+    assert classroom("regrade", "--exact", "--publish").returncode == 0
+    assert with_points == (folder / "grades.csv").read_text(encoding="utf-8")
 
     # One student alone.
     done = classroom("regrade", "--exact", "--student", "ada")
@@ -229,7 +242,7 @@ def written(shelf):
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize(("size", "steps", "parts"), [(50, 4, ["--exact"]), (4, 1, [])])
 def test_killed_twenty_times_it_ends_as_if_undisturbed(hidden_file, tmp_path, size, steps, parts):
-    """Each time at a random moment of starting, or after some steps forward, so that the kills are spread over the run."""
+    """Each time at a random moment of starting, or some steps forward, so that the kills are spread over the run."""
     mix = mixed("sys_exit", "segfault", "print_flood", "infer_constant")
     if size < len(mix):  # all parts: one that is right, one that is wrong, one whose infer.py is, one that ends at once
         mix = {

@@ -1,6 +1,6 @@
 """What grading a class costs, beside the sequential commands of others: `make bench-class`.
 
-A class is made of what the tests hold: right submissions in many styles, known mistakes (few of them common, many rare),
+A class is made of what the tests hold: right submissions in many styles, known mistakes (few common, many rare),
 unfinished ones, and one in twenty broken or hostile. Each peer grades the same work with the same comparisons, the ones
 of the exact parts, in the way its own manual describes and with a cell, a test or an item for each check.
 """

@@ -2,6 +2,7 @@
 
 The folder of a class, outside git:
 
+    roster.csv                 who is in the class (roster.py), where somebody gave one
     submissions/<student>/     allow-listed copies of what was handed in (collecting.py)
     kept/<student>.json        what grading found so far, each written as soon as it is known (keeping.py)
     results/<student>/         report.html and results.json, made from what is kept (publishing.py)

@@ -17,10 +17,10 @@ from ...files import write
 from ...grading import TooWeak
 from ...paths import HIDDEN
 from ...rubric import Rubric
-from . import grades, page, publishing, regrading, roster, working
+from . import page, publishing, regrading, roster, working
 from .collecting import collect, collected
 from .downloads import DownloadError
-from .keeping import Shelf, kit
+from .keeping import Shelf, kit, prices
 from .pools import Cluster, Local
 from .running import Course, Run
 from .working import Stop
@@ -42,7 +42,9 @@ def main(arguments=None):
     command.add_argument("submissions", type=Path, nargs="?", metavar="SUBMISSIONS",
                          help="a folder with one folder or archive per student, or a platform's download; by default "
                          "what was collected before")  # fmt: skip
-    command.add_argument("--roster", type=Path, metavar="CSV", help="everybody in the class, with a column id")
+    command.add_argument(
+        "--roster", type=Path, metavar="CSV", help="everybody in the class, with a column id; it is kept as roster.csv"
+    )
     options_of_a_run(command)
     command.set_defaults(run=run_grade)
     command = commands.add_parser(
@@ -105,6 +107,8 @@ class Classroom:
         self.rubric = Rubric.load()
         self.overrides = publishing.overrides(self.folder / "overrides.toml", self.rubric)
         self.kept = Shelf(self.folder / "kept")
+        known = self.folder / "roster.csv"
+        self.roster = roster.read(known) if known.exists() else None
         self.rows = {}
 
     def __enter__(self):
@@ -114,7 +118,7 @@ class Classroom:
         if options.device != "cpu":
             with self.console.status("Starting a worker"):
                 gpu = self.pools.training().submit(working.device, options.device).result()
-        self.course = Course(kit(), seed, gpu)
+        self.course = Course(kit(self.rubric), prices(self.rubric), seed, gpu)
         return self
 
     def __exit__(self, *_):
@@ -157,14 +161,19 @@ class Classroom:
 
     def finish(self, class_list, outdated=()):
         """Write the table and the page of the class."""
+        from . import grades  # nbgrader, which the workers do without
+
         known = {handed_in.student: handed_in for handed_in in class_list}
         if unknown := self.overrides.keys() - known.keys():
             raise Stop(f"overrides.toml names {', '.join(sorted(unknown))}, who is not in this class.")
         rows = [self.rows[student] for student in sorted(known)]
         for row in rows:
             row.notes = [*known[row.student].notes, *row.notes]
-        write(self.folder / "grades.csv", grades.render(rows, self.rubric))
         write(self.folder / "index.html", page.render(rows, self.rubric, outdated))
+        if (self.folder / "nbgrader").exists():
+            self.say("grades.csv holds points given by hand: `make gradebook` brings it up to date.", "yellow")
+        else:
+            write(self.folder / "grades.csv", grades.render(rows, class_list, self.rubric, self.roster))
         self.say(f"Written: grades.csv, index.html and results/ in {self.folder}/", "dim")
         failed = [row.student for row in rows if publishing.ungraded(row)]
         if failed:
@@ -180,7 +189,11 @@ def run_grade(options):
     if options.submissions:
         if not options.submissions.exists():
             raise DownloadError(f"There is no {options.submissions}.")
-        students = roster.read(options.roster) if options.roster else None
+        known = options.folder / "roster.csv"
+        if options.roster:
+            roster.read(options.roster)
+            write(known, options.roster.read_bytes())
+        students = roster.read(known) if known.exists() else None
         class_list = collect(options.submissions, options.folder / "submissions", students)
     else:
         class_list = listed(options.folder)
@@ -215,10 +228,12 @@ def run_regrade(options):
             raise DownloadError(f"{len(missing)} are not graded yet, such as {missing[0]}: `make class` first.")
         again, causes = [], {}
         for handed_in in class_list:
-            changed = published[handed_in.student].changed(course.intake(handed_in)[0])
-            causes[handed_in.student] = changed
+            before, now = published[handed_in.student], course.intake(handed_in)[0]
+            causes[handed_in.student] = changed = before.changed(now)
             if handed_in.student in options.student if options.student else changed:
                 again.append(handed_in)
+            if changed == ["points"] and not options.student and not before.broken:
+                regraded.put(handed_in.student, before.repriced(now.depends, classroom.rubric))
         if not again:
             classroom.say("Nothing changed since everybody was graded; --student NAME grades one again anyway.")
             return GRADED

@@ -15,7 +15,7 @@ from ... import checks, given
 from ...diagnosis import Suspects
 from ...files import write
 from ...grading import Found
-from ...paths import ASSIGNMENT, HIDDEN, PACKAGE, ROOT
+from ...paths import ASSIGNMENT, HIDDEN, PACKAGE, ROOT, RUBRIC
 from ...record import UNGRADED, CheckResult, Evidence
 
 
@@ -23,7 +23,8 @@ from ...record import UNGRADED, CheckResult, Evidence
 class Kept:
     """What is kept of one student.
 
-    depends  what the grade depends on: digest of the submission, of the kit, fingerprint of the seed, device
+    depends  what the grade depends on: digests of the submission, the kit and the rubric's points, fingerprint of the
+             seed, device
     name     of the submission, for the reports
     notes    about what was handed in
     refused  why nothing was run, or ""
@@ -47,6 +48,14 @@ class Kept:
     def changed(self, now):
         """Names of what another Kept depends on, and this one not."""
         return [name for name, value in now.depends.items() if self.depends.get(name) != value]
+
+    def repriced(self, depends, rubric):
+        """The same findings, with the points and titles of another rubric."""
+        results = {
+            id: dataclasses.replace(result, max_points=rubric.checks[id].points, title=rubric.checks[id].title)
+            for id, result in self.found.results.items()
+        }
+        return dataclasses.replace(self, depends=depends, found=dataclasses.replace(self.found, results=results))
 
     @property
     def broken(self):
@@ -112,15 +121,23 @@ class Shelf:
         write(self.path(student), kept.text())
 
 
-def kit():
-    """Digest of all that a grade depends on but the submission and the device: the autograder without its tools and
-    reports, what it stages and measures with, and the recorded cases."""
-    sources = [path for path in PACKAGE.rglob("*") if path.suffix in (".py", ".toml", ".safetensors")]
+def kit(rubric):
+    """Digest of all that verdicts depend on but the submission and the device: the autograder without its tools and
+    reports, what it stages and measures with, the recorded cases, limits and tolerances."""
+    sources = [
+        path for path in PACKAGE.rglob("*") if path.suffix in (".py", ".toml", ".safetensors") and path != RUBRIC
+    ]
     sources = [path for path in sources if path.relative_to(PACKAGE).parts[0] not in ("tools", "reports")]
     measures = [ASSIGNMENT / name for name in ("digits5k.npz", "classifier.safetensors")]
     sources += [*(ASSIGNMENT / name for name in given.NAMES), *measures, given.CHECKPOINT]
     digests = {path.relative_to(ROOT).as_posix(): sha256(path.read_bytes()) for path in sources}
-    return sha256(json.dumps([digests, sha256(HIDDEN.read_bytes())], sort_keys=True).encode())[:16]
+    limits = [rubric.limits, rubric.box, {id: [e.tolerance, e.gpu_tolerance] for id, e in rubric.checks.items()}]
+    return sha256(json.dumps([digests, limits, sha256(HIDDEN.read_bytes())], sort_keys=True).encode())[:16]
+
+
+def prices(rubric):
+    """Digest of what checks are called and worth: when only this changed, nothing has to be run again."""
+    return sha256(json.dumps({id: [entry.title, entry.points] for id, entry in rubric.checks.items()}).encode())[:16]
 
 
 def sha256(data):

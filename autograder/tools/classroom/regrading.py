@@ -8,7 +8,8 @@ from rich.table import Table
 
 CAUSES = {
     "submission": "something else was handed in",
-    "kit": "the checks, the rubric or the recorded cases changed",
+    "kit": "the checks, their limits or the recorded cases changed",
+    "points": "the points of the rubric changed",
     "seed": "the course seed changed",
     "device": "training ran on another device",
 }

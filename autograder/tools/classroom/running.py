@@ -21,9 +21,11 @@ NO_ONE_CAN = (Stop, TooWeak, BoxError, ExpectationsError)  # a fault of the host
 
 @dataclass
 class Course:
-    """What every grade of a run depends on: digest of the kit, fingerprint of the seed, name of the GPU or None."""
+    """What every grade of a run depends on: digests of the kit and of the rubric's points, fingerprint of the seed,
+    name of the GPU or None."""
 
     kit: str
+    points: str
     seed: str
     gpu: str | None
 
@@ -40,7 +42,13 @@ class Course:
                 notes, refused = [f"Refused: {why}."], f"the submission was refused, {why}"
         files = submission.files if submission else {}
         digest = sha256(json.dumps([notes, refused, {n: sha256(data) for n, data in sorted(files.items())}]).encode())
-        depends = {"submission": digest[:16], "kit": self.kit, "seed": self.seed, "device": self.gpu or "cpu"}
+        depends = {
+            "submission": digest[:16],
+            "kit": self.kit,
+            "points": self.points,
+            "seed": self.seed,
+            "device": self.gpu or "cpu",
+        }
         return Kept(depends, handed_in.student, notes, refused), submission
 
 

@@ -45,7 +45,7 @@ def bench():
     sets = {name: Expectations.load(path, checks.version()) for name, path in (("public", PUBLIC), ("hidden", HIDDEN))}
     box = strongest(rubric.limits, SECRETS)
     atexit.register(box.close)
-    return Bench(kit(), rubric, sets, box)
+    return Bench(kit(rubric), rubric, sets, box)
 
 
 def fresh_bench():
