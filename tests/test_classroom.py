@@ -2,14 +2,17 @@
 
 import contextlib
 import csv
+import html
 import json
 import os
 import random
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,12 +24,16 @@ from autograder import checks
 from autograder.grading import Found, conclude, run
 from autograder.grading import grade as grade_whole
 from autograder.paths import ROOT
-from autograder.record import BLOCKED
+from autograder.record import BLOCKED, PASSED, CheckResult
 from autograder.reports import gradescope
+from autograder.rubric import Rubric
 from autograder.submission import read
+from autograder.tools.classroom import page, publishing
 from autograder.tools.classroom.keeping import Kept, Shelf
+from autograder.tools.classroom.working import Stop
 from autograder.tools.patches import load_all, reference
 
+OVERRIDE = "[[override]]\nstudent = 'ada'\ncheck = '{}'\npoints = {}\nreason = '{}'\n"
 SUBMISSIONS = Path(__file__).parent / "submissions"
 
 
@@ -208,6 +215,134 @@ def test_time_that_ran_out_in_an_earlier_stage_is_told_as_such(box, rubric, publ
     run(found, box, rubric, read(ROOT / "solution"), {"public": public}, entries)
     assert {check.verdict for check in found.results.values()} == {BLOCKED}
     assert all("took 200 s" in check.message for check in found.results.values()) and found.stopper is None
+
+
+# ----- the staff page -----------------------------------------------------------------------------------------------
+
+# What a person does with the page, and what then stands in it.
+CLICKS = """
+const cell = (n) => Array.from(body.rows).filter((row) => !row.hidden).map((row) => row.cells[n].textContent);
+const seen = { rows: body.rows.length, count: count.textContent, loaded: performance.now() };
+const [name, total] = table.tHead.rows[0].querySelectorAll("button");
+let before = performance.now();
+total.click();
+seen.up = cell(1);
+total.click();
+seen.down = cell(1);
+seen.sorting = performance.now() - before;
+name.click();
+seen.names = cell(0);
+before = performance.now();
+input.value = "SCHEDULE.linear:wrong linear_evenly_spaced_roots";
+input.dispatchEvent(new Event("input"));
+seen.filtering = performance.now() - before;
+seen.filtered = cell(0);
+document.querySelector("#mistakes [data-filter]").click();
+seen.most = count.textContent;
+input.value = "<b>";
+filter();
+seen.markup = cell(0);
+document.body.innerHTML = "";
+document.title = JSON.stringify(seen);
+"""
+COMMON = "schedule.linear", "linear_evenly_spaced_roots"
+
+
+def synthetic(number):
+    """Rows of a class: one in three with all points, the others with some of the catalogue's mistakes."""
+    rng, rubric, known = random.Random(1), Rubric.load(), load_all()
+    rows = []
+    for n in range(number):
+        verdicts, mistakes = dict.fromkeys(rubric.checks, "passed"), {}
+        for patch in rng.choices(known, [1 / (k + 1) for k in range(len(known))], k=n % 3):
+            verdicts |= dict.fromkeys(patch.loses, "wrong")
+            mistakes |= dict.fromkeys(patch.loses, patch.id)
+        if n % 50 == 7:
+            verdicts = dict.fromkeys(rubric.checks, "blocked")
+        parts = dict.fromkeys(rubric.parts, 0)
+        for id, verdict in verdicts.items():
+            parts[id.split(".")[0]] += rubric.checks[id].points * (verdict == "passed")
+        odd = n % 100 == 3
+        row = publishing.Row(
+            student=f"student{n:04d}", points=None if odd else sum(parts.values()), max_points=100, parts=parts,
+            verdicts=verdicts, mistakes=mistakes, by_hand={}, complete=True,
+            why="ddim.eta: the grader failed" if odd else "", notes=["<b>not bold</b>"] if n == 5 else [],
+            denied=["socket"] if n % 97 == 0 else [], endings={}, seconds=100.0 if n % 90 == 1 else rng.uniform(8, 20),
+            made_with={"kit_version": "0.1.0", "device": "cpu", "box_tier": "A"},
+        )  # fmt: skip
+        if n % 50 == 9:
+            row = replace(row, points=0, why="nothing was handed in", verdicts=dict.fromkeys(verdicts, "blocked"))
+        rows.append(row)
+    return rows
+
+
+@pytest.mark.skipif(not shutil.which("chromium"), reason="needs Chromium")
+def test_the_staff_page_sorts_and_filters_in_a_real_browser(tmp_path):
+    rows = synthetic(200)
+    text = page.render(rows, Rubric.load(), outdated={"student0001"})
+    assert "http" not in text  # nothing from the network
+    shown = tmp_path / "index.html"
+    shown.write_text(text.replace("</script></body>", f"{CLICKS}</script></body>"), encoding="utf-8")
+    seen = browse(shown)
+    assert (seen["rows"], seen["count"]) == (200, "200 of 200")
+    points = sorted(row.points for row in rows if row.points is not None)
+    assert seen["up"] == [f"{number:g}" for number in points] + [""] * 2  # those without a score last
+    assert seen["down"] == [f"{number:g}" for number in reversed(points)] + [""] * 2
+    assert seen["names"] == [row.student for row in rows]
+    lost, mistake = COMMON
+    who = [row.student for row in rows if row.verdicts[lost] == "wrong" and mistake in row.mistakes.values()]
+    assert seen["filtered"] == who != []
+    made = Counter(id for row in rows for id in set(row.mistakes.values()))
+    assert seen["most"] == f"{made.most_common(1)[0][1]} of 200"
+    assert seen["markup"] == ["student0005"]
+
+
+def browse(path):
+    """The title that the page has given itself in the end, as JSON."""
+    command = ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom", path.as_uri()]
+    dumped = subprocess.run(command, capture_output=True, text=True, timeout=60).stdout
+    return json.loads(html.unescape(re.search("<title>(.*?)</title>", dumped)[1]))
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[[override]]\nstudent = 'a'\n", "override 1: it needs check, points, reason, student, and nothing else"),
+        (OVERRIDE.format("ddim.zeta", 1, "x"), "there is no check 'ddim.zeta'"),
+        (OVERRIDE.format("ddim.eta", 6, "x"), "points must be a number from 0 to 5"),
+        (OVERRIDE.format("ddim.eta", 5, " "), "will want to know the reason"),
+        (2 * OVERRIDE.format("ddim.eta", 5, "x"), "override 2: ddim.eta of ada stands there twice"),
+        ("[[override]", "cannot be read"),
+    ],
+)
+def test_an_override_that_makes_no_sense_is_one_line(tmp_path, rubric, text, told):
+    (tmp_path / "overrides.toml").write_text(text, encoding="utf-8")
+    with pytest.raises(Stop, match=re.escape(told)):
+        publishing.overrides(tmp_path / "overrides.toml", rubric)
+
+
+def test_who_could_not_be_graded_has_no_points_until_somebody_gives_them(rubric):
+    results = {id: CheckResult(id, e.part, e.title, e.points, PASSED) for id, e in rubric.checks.items()}
+    results["ddim.eta"].verdict = "ungraded"
+    depends = {"device": "cpu", "seed": "a seed"}
+    kept = Kept(depends, "ada", [], found=Found(results))
+    assert kept.broken
+    by_hand = {"ddim.eta": (2.0, "read by a person")}
+    for given, points in (({}, None), (by_hand, 97.0)):
+        made = publishing.record(kept, rubric, given)
+        assert publishing.row(kept, made, given).points == points
+        assert ("score" in json.loads(gradescope.render(made))) == (points is not None)
+    lost = Kept({}, "ada", [], failed="a worker process ended 3 times while grading this")
+    assert lost.broken and publishing.row(lost, publishing.record(lost, rubric, {}), {}).points is None
+
+
+def test_a_damaged_file_is_graded_again(tmp_path):
+    shelf = Shelf(tmp_path)
+    shelf.put("ada", Kept({"kit": "1"}, "ada", ["a note"]))
+    assert shelf.get("ada").notes == ["a note"]
+    for text in ("", "{", "[]", '{"depends": {}}', (tmp_path / "ada.json").read_text()[:50]):
+        (tmp_path / "ada.json").write_text(text, encoding="utf-8")
+        assert shelf.get("ada") is None
 
 
 # ----- slow ---------------------------------------------------------------------------------------------------------

@@ -103,7 +103,7 @@ def per_check(rows, rubric):
         verdicts = Counter(row.verdicts[id] for row in rows if id in row.verdicts)
         total = sum(verdicts.values())
         lost = ", ".join(
-            f'<button data-filter="{id}:{verdict}">{verdicts[verdict]} {verdict.replace("_", " ")}</button>'
+            f'<button data-filter="{id}:{verdict};">{verdicts[verdict]} {verdict.replace("_", " ")}</button>'
             for verdict in VERDICTS
             if verdict != PASSED and verdicts[verdict]
         )
@@ -111,7 +111,7 @@ def per_check(rows, rubric):
         lines.append(
             f"<tr><td>{escape(entry.title)}<br><span class='dim'>{id}, handout {entry.section}</span></td>"
             f'<td class="number">{entry.points:g}</td><td class="share">{bar(verdicts[PASSED], total)}</td>'
-            f'<td class="number">{share}</td><td class="mistake">{lost}</td></tr>'
+            f'<td class="number">{share}</td><td>{lost}</td></tr>'
         )
     head = '<tr><th>Check</th><th class="number">Points</th><th>Passed</th><th class="number"></th><th>Others</th></tr>'
     return (
@@ -129,12 +129,13 @@ def mistakes(rows):
     cards = []
     for id, who in sorted(made.items(), key=lambda item: (-len(item[1]), order.index(item[0]))):
         names = ", ".join(link(student) for student in who)
-        lost = Counter(check for checks in who.values() for check in checks)
+        seen = list(dict.fromkeys(check for checks in who.values() for check in checks))
+        seen = ", ".join(seen[:4]) + (f" and {len(seen) - 4} more" if len(seen) > 4 else "")
         count = f"{len(who)} student{'s' * (len(who) > 1)}"
         cards.append(
             f'<article class="mistake" id="{id}"><div class="head"><b>{escape(known[id].did)}</b>'
-            f'<button data-filter="{id}">{count}</button></div><p>{escape(known[id].effect)}</p>'
-            f'<p class="dim">{id}, handout {known[id].section}; seen in {", ".join(lost)}</p>'
+            f'<button data-filter="{id};">{count}</button></div><p>{escape(known[id].effect)}</p>'
+            f'<p class="dim">{id}, handout {known[id].section}; seen in {seen}</p>'
             f"<details><summary class='dim'>who</summary><p>{names}</p></details></article>"
         )
     return "".join(cards) or "<p>None was recognised.</p>"
@@ -177,21 +178,24 @@ def attention(rows, outdated):
 
 def students(rows, rubric):
     """The table of all, to be sorted and filtered by page.js."""
-    columns = ["Total", *rubric.parts.values(), "Seconds"]
-    head = '<th aria-sort="ascending"><button>Student</button></th>'
-    head += "".join(f'<th class="number"><button>{escape(name)}</button></th>' for name in columns)
+    columns = {"total": "Total", **rubric.parts, "seconds": "Seconds of grading"}
+    head = '<th aria-sort="ascending"><button>student</button></th>'
+    for name, title in columns.items():
+        head += f'<th class="number" title="{escape(title)}"><button>{escape(name)}</button></th>'
     body = "".join(student(row, rubric) for row in rows)
     return (
         '<div class="filter"><label for="filter">Filter</label><input id="filter" type="search" placeholder="a name, a '
         'check such as ddim.eta, check:verdict, a mistake, a remark; several words narrow it down">'
         '<span class="dim" id="count"></span></div><div class="scroll"><table id="students"><thead><tr>'
-        f"{head}<th>Remarks</th></tr></thead><tbody>{body}</tbody></table></div>"
+        f"{head}<th>remarks</th></tr></thead><tbody>{body}</tbody></table></div>"
     )
 
 
 def student(row, rubric):
     lost = {id: verdict for id, verdict in row.verdicts.items() if verdict != PASSED}
-    words = [row.student, *(f"{id}:{verdict}" for id, verdict in lost.items()), *row.mistakes.values(), remarks(row)]
+    # Each ends with a semicolon, for the page's own links: some names begin like others.
+    words = [f"{word};" for word in (row.student, *(f"{id}:{end}" for id, end in lost.items()), *row.mistakes.values())]
+    words.append(remarks(row))
     numbers = [row.points, *(row.parts.get(part) for part in rubric.parts), row.seconds and round(row.seconds, 1)]
     cells = "".join(f'<td class="number">{"" if number is None else f"{number:g}"}</td>' for number in numbers)
     name = link(row.student) if row.verdicts else escape(row.student)
