@@ -16,6 +16,7 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from safetensors.numpy import save_file
 from test_submissions import BROKEN, source
@@ -24,7 +25,7 @@ from autograder import checks
 from autograder.grading import Found, conclude, run
 from autograder.grading import grade as grade_whole
 from autograder.paths import ROOT
-from autograder.record import BLOCKED, PASSED, CheckResult
+from autograder.record import BLOCKED, PASSED, CheckResult, Evidence
 from autograder.reports import gradescope
 from autograder.rubric import Rubric
 from autograder.submission import read
@@ -207,6 +208,18 @@ def test_stages_apart_end_like_one_grade(box, rubric, public, hidden):
     assert first == second
     for one, other in zip(apart.checks, whole.checks, strict=True):
         assert repr(one.evidence) == repr(other.evidence)
+
+
+def test_evidence_of_every_kind_comes_back_as_it_was():
+    arrays = [np.float64(0.125), np.array([1.0, np.nan, -np.inf]), np.zeros((2, 1, 3, 3)), np.array(1 / 3)]
+    for got in arrays:
+        result = CheckResult(
+            "a.b", "a", "A title", 5, "wrong", evidence=Evidence("x", "t = 1", got, got, [("t = 1", False)])
+        )
+        kept = Kept({}, "ada", [], found=Found({"a.b": result}))
+        back = Kept.load(kept.text()).found.results["a.b"].evidence
+        np.testing.assert_array_equal(back.got, got)
+        assert (back.got.shape, back.cases) == (got.shape, [("t = 1", False)])
 
 
 def test_time_that_ran_out_in_an_earlier_stage_is_told_as_such(box, rubric, public):

@@ -80,9 +80,9 @@ def plain(value):
         return {key: plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [plain(item) for item in value]
-    if isinstance(value, np.ndarray):
+    if isinstance(value, (np.ndarray, np.generic)):
         return {"shape": value.shape, "values": np.float64(value).ravel().tolist()}
-    return value.item() if isinstance(value, np.generic) else value
+    return value
 
 
 def found(data):
@@ -97,8 +97,12 @@ def found(data):
 def evidence(data):
     if data is None:
         return None
-    arrays = {name: np.array(data[name]["values"]).reshape(data[name]["shape"]) for name in ("got", "expected")}
+    arrays = {name: array(data[name]) for name in ("got", "expected")}
     return Evidence(**data | arrays | {"cases": [tuple(case) for case in data["cases"]]})
+
+
+def array(data):
+    return np.array(data["values"]).reshape(data["shape"])
 
 
 class Shelf:
