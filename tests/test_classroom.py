@@ -213,9 +213,8 @@ def test_stages_apart_end_like_one_grade(box, rubric, public, hidden):
 def test_evidence_of_every_kind_comes_back_as_it_was():
     arrays = [np.float64(0.125), np.array([1.0, np.nan, -np.inf]), np.zeros((2, 1, 3, 3)), np.array(1 / 3)]
     for got in arrays:
-        result = CheckResult(
-            "a.b", "a", "A title", 5, "wrong", evidence=Evidence("x", "t = 1", got, got, [("t = 1", False)])
-        )
+        shown = Evidence("x", "t = 1", got, got, [("t = 1", False)])
+        result = CheckResult("a.b", "a", "A title", 5, "wrong", evidence=shown)
         kept = Kept({}, "ada", [], found=Found({"a.b": result}))
         back = Kept.load(kept.text()).found.results["a.b"].evidence
         np.testing.assert_array_equal(back.got, got)
