@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections import Counter
 from dataclasses import replace
@@ -56,18 +57,23 @@ def classroom(hidden_file, tmp_path):
 
 
 def start(hidden_file, *arguments):
-    return subprocess.Popen(
+    said = tempfile.TemporaryFile("w+", encoding="utf-8")  # a pipe that nobody reads would fill up
+    process = subprocess.Popen(
         [sys.executable, Path(__file__).with_name("classroom.py"), *map(str, arguments), "--device", "cpu"],
         env={**os.environ, "HIDDEN_OF_THE_TEST": str(hidden_file), "COLUMNS": "200", "PYTHONPATH": str(ROOT)},
-        stdout=subprocess.PIPE,
+        stdout=said,
         stderr=subprocess.STDOUT,
-        text=True,
         start_new_session=True,
     )
+    process.said = said
+    return process
 
 
 def finish(process):
-    process.out, _ = process.communicate(timeout=3000)
+    process.wait(timeout=3000)
+    with process.said as said:
+        said.seek(0)
+        process.out = said.read()
     return process
 
 
@@ -461,3 +467,32 @@ def same_grades(one, other, size):
     assert len(results) == size
     for path in results:
         assert comparable((one / path).read_text("utf-8")) == comparable((other / path).read_text("utf-8")), path
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs /proc")
+def test_a_thousand_students_leave_memory_flat(hidden_file, tmp_path):
+    subs = class_of(1000, tmp_path / "subs", mixed("sys_exit", "segfault", "print_flood"))
+    process = start(hidden_file, "grade", subs, "--exact", "--class", tmp_path / "class")
+    seen, shelf = {}, Shelf(tmp_path / "class" / "kept")
+    while process.poll() is None:
+        seen[len(written(shelf))] = held(process.pid)
+        time.sleep(0.5)
+    assert finish(process).returncode == 0, process.out
+    assert len(list(csv.DictReader((tmp_path / "class" / "grades.csv").read_text().splitlines()))) == 1000
+    moments = [next(done for done in sorted(seen) if done >= number) for number in (150, 950)]
+    early, late = (seen[done] for done in moments)
+    print(f"MB of the run and its workers, after {moments}: {early}, {late}")
+    assert len(early) == len(late) > 1
+    for before, after in zip(early, late, strict=True):
+        assert after < before + 30
+
+
+def held(pid):
+    """MB of memory that a run and each of its workers take now."""
+    pids = [pid, *map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())]
+    sizes = [
+        int(Path(f"/proc/{each}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6 for each in pids
+    ]
+    return [round(size) for size in sizes]

@@ -5,13 +5,28 @@ unfinished ones, and one in twenty broken or hostile. Each peer grades the same 
 of the exact parts, in the way its own manual describes and with a cell, a test or an item for each check.
 """
 
+import argparse
+import json
+import os
 import random
 import re
+import resource
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import time
 import tomllib
+from dataclasses import dataclass
 from pathlib import Path
+from xml.etree import ElementTree
 
+from rich.console import Console
+from rich.table import Table
+
+from .. import checks
 from ..paths import ROOT
-from . import patches
+from . import patches, unboxed
 
 TESTS = ROOT / "tests" / "submissions"
 # What ends by itself: those that hang are reported apart.
@@ -74,3 +89,221 @@ def hand_in(made, folder):
         path.mkdir(parents=True)
         for name, data in files.items():
             (path / name).write_bytes(data)
+
+
+# ----- the same work, graded by others ------------------------------------------------------------------------------
+
+IDS = [id for id in checks.CHECKS if id.split(".")[0] in checks.EXACT]
+# What their tests run first: the student's names as a module, and one function that makes the comparisons of a check.
+SETUP = f"""
+import sys, types
+sys.path.insert(0, {str(ROOT)!r})
+from autograder.rubric import Rubric
+from autograder.tools import unboxed
+
+def student_of(names):
+    sys.modules["scheduler"] = types.ModuleType("scheduler")
+    vars(sys.modules["scheduler"]).update(names)
+    return unboxed.Unboxed(".")
+
+def run(id, student):
+    unboxed.run(id, student, unboxed.expectations(), Rubric.load())
+"""
+
+
+@dataclass
+class Cost:
+    """Seconds for `number` submissions, and how many checks were passed in all."""
+
+    name: str
+    number: int
+    wall: float
+    cpu: float
+    passed: int
+
+
+def cost(name, number, commands, passed, **options):
+    """Run commands one after another, and wait for all that they start."""
+    before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    for command in commands:
+        subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **options)
+    wall, after = time.perf_counter() - started, resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return Cost(name, number, wall, cpu, passed())
+
+
+def environment(folder, package):
+    """The programs of a virtual environment with a package of its own, and this one's torch. Kept between runs."""
+    programs = folder / "bin"
+    if not (folder / "ready").exists():
+        subprocess.run([sys.executable, "-m", "venv", folder], check=True)
+        subprocess.run([programs / "pip", "install", "--quiet", package], check=True)
+        packages = sysconfig.get_path("purelib", vars={"base": str(folder), "platbase": str(folder)})
+        Path(packages, "zz-torch.pth").write_text(sysconfig.get_path("purelib"), encoding="utf-8")
+        (folder / "ready").touch()
+    return programs
+
+
+def ours(made, folder):
+    """The class run, from nothing: workers, boxes and pages too."""
+    hand_in(made, folder / "subs")
+    command = [
+        sys.executable,
+        "-m",
+        "autograder.tools.classroom",
+        "grade",
+        folder / "subs",
+        "--class",
+        folder / "class",
+    ]
+
+    def passed():
+        results = [json.loads(path.read_text(encoding="utf-8")) for path in folder.glob("class/results/*/results.json")]
+        assert len(results) == len(made)
+        return sum(test["status"] == "passed" for result in results for test in result["tests"])
+
+    return cost("the class run", len(made), [[*map(str, command), "--exact", "--device", "cpu"]], passed, cwd=ROOT)
+
+
+def pytest(made, folder):
+    """A process per submission."""
+    hand_in(made, folder / "subs")
+    commands = []
+    for n in range(len(made)):
+        setting = f"SUBMISSION={folder}/subs/student{n:04d}"
+        report = f"--junit-xml={folder}/{n}.xml"
+        commands.append(
+            ["env", setting, sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", report, unboxed.__file__]
+        )
+
+    def passed():
+        suites = [ElementTree.parse(folder / f"{n}.xml").find("testsuite") for n in range(len(made))]
+        return sum(int(s.get("tests")) - int(s.get("failures")) - int(s.get("errors")) for s in suites)
+
+    return cost("pytest, a process each", len(made), commands, passed, cwd=ROOT)
+
+
+def nbgrader(made, folder, programs):
+    """`nbgrader autograde`: a cell with the student's code, one locked cell for each check, a kernel per submission."""
+    import nbformat
+    from nbformat.v4 import new_code_cell, new_notebook
+
+    def notebook(code):
+        cells = [new_code_cell(code, id="solution", metadata={"nbgrader": settings("solution", False)})]
+        for n, id in enumerate(IDS):
+            source = f"{SETUP}\nstudent = student_of(globals())\n" if n == 0 else ""
+            cell = new_code_cell(f"{source}run({id!r}, student)", id=id.replace(".", "-"))
+            cell.metadata["nbgrader"] = settings(id.replace(".", "-"), True) | {"points": 1}
+            cells.append(cell)
+        kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
+        return new_notebook(cells=cells, metadata={"kernelspec": kernel})
+
+    def settings(id, test):
+        base = {"grade_id": id, "schema_version": 3, "solution": not test, "locked": test, "grade": test, "task": False}
+        return base
+
+    source = folder / "source" / "homework" / "hw.ipynb"
+    source.parent.mkdir(parents=True)
+    nbformat.write(notebook("pass"), source)
+    for n, (_, files) in enumerate(made):
+        path = folder / "submitted" / f"student{n:04d}" / "homework" / "hw.ipynb"
+        path.parent.mkdir(parents=True)
+        nbformat.write(notebook(files["scheduler.py"].decode()), path)
+    env = {**os.environ, "PATH": f"{programs}:{os.environ['PATH']}"}
+    prepare = [programs / "nbgrader", "generate_assignment", "homework", "--create", "--force"]
+    subprocess.run(prepare, cwd=folder, env=env, check=True, capture_output=True)
+
+    def passed():
+        graded = [nbformat.read(path, 4) for path in folder.glob("autograded/*/homework/hw.ipynb")]
+        assert len(graded) == len(made)
+        return sum(not any(o.output_type == "error" for o in cell.outputs) for nb in graded for cell in nb.cells[1:])
+
+    return cost(
+        "nbgrader autograde", len(made), [[programs / "nbgrader", "autograde", "homework"]], passed, cwd=folder, env=env
+    )
+
+
+def otter(made, folder, programs):
+    """`otter run`, once per submission: it grades one at a time where there are no containers."""
+    tests = folder / "tests"
+    tests.mkdir(parents=True)
+    for id in IDS:
+        name = id.replace(".", "_")
+        head = f"from otter.test_files import test_case\n{SETUP}\nOK_FORMAT = False\nname = {name!r}\npoints = 1\n"
+        check = f"@test_case()\ndef check(env):\n    run({id!r}, student_of(env))\n"
+        (tests / f"{name}.py").write_text(f"{head}\n{check}", encoding="utf-8")
+    archive = folder / "autograder.zip"
+    subprocess.run(
+        [programs / "otter", "generate", "-t", tests, "--lang", "python", "-o", archive],
+        check=True,
+        capture_output=True,
+    )
+    commands = []
+    for n, (_, files) in enumerate(made):
+        (folder / str(n)).mkdir()
+        (folder / str(n) / "scheduler.py").write_bytes(files["scheduler.py"])
+        commands.append(
+            [
+                programs / "otter",
+                "run",
+                "--no-logo",
+                "-a",
+                archive,
+                "-o",
+                folder / str(n),
+                folder / str(n) / "scheduler.py",
+            ]
+        )
+
+    def passed():
+        results = [json.loads((folder / str(n) / "results.json").read_text(encoding="utf-8")) for n in range(len(made))]
+        return sum(test.get("score", 0) > 0 for result in results for test in result["tests"])
+
+    return cost("otter run", len(made), commands, passed)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("--size", type=int, default=300, help="students in the class")
+    parser.add_argument("--sample", type=int, default=20, help="how many of them each peer grades")
+    options = parser.parse_args()
+    console, environments = Console(), ROOT / "build" / "bench"
+    with console.status("Building the environments of nbgrader and otter-grader"):
+        programs = {name: environment(environments / name, name) for name in ("nbgrader", "otter-grader")}
+    made = students(options.size)
+    # A memory bomb or a segmentation fault ends a peer's process or this machine, so they get none of these.
+    sample = [one for one in made if one[0] != "broken"][: options.sample]
+    with tempfile.TemporaryDirectory() as scratch:
+        folder, costs = Path(scratch), []
+        for title, measured in (
+            ("the class run", lambda: ours(made, folder / "first")),
+            ("pytest", lambda: pytest(sample, folder / "pytest")),
+            ("nbgrader", lambda: nbgrader(sample, folder / "nbgrader", programs["nbgrader"])),
+            ("otter-grader", lambda: otter(sample, folder / "otter", programs["otter-grader"])),
+            ("the sample by the class run", lambda: ours(sample, folder / "sample")),
+            ("the class run again", lambda: ours(made, folder / "second")),
+            ("those that hang", lambda: ours([("broken", broken_files(name)) for name in HANGING], folder / "hanging")),
+        ):
+            with console.status(title):
+                costs.append(measured())
+    report(console, costs)
+
+
+def report(console, costs):
+    """Wall time and CPU time of one submission, and how many times ours that is: the mean of our two runs."""
+    first, *others = costs
+    again = others[4]
+    wall = (first.wall + again.wall) / 2 / first.number
+    cpu = (first.cpu + again.cpu) / 2 / first.number
+    table = Table("", "submissions", "checks passed", "wall, each", "", "CPU, each", "", box=None)
+    for one in costs:
+        each = one.wall / one.number, one.cpu / one.number
+        times = f"{each[0] / wall:.1f} x", f"{each[1] / cpu:.1f} x"
+        table.add_row(
+            one.name, str(one.number), str(one.passed), f"{each[0]:.3f} s", times[0], f"{each[1]:.3f} s", times[1]
+        )
+    console.print(table)
+
+
+if __name__ == "__main__":
+    main()
