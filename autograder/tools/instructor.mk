@@ -1,7 +1,6 @@
 # The instructor's targets: they come with the workbench, which a student bundle lacks.
-DEV = python=$$(sh autograder/environment.sh dev) && $$python
-
 CLASS ?= class
+DEV = python=$$(sh autograder/environment.sh dev) && $$python
 
 # Hidden cases are recorded on first use.
 grade check bench release class regrade bench-class: course/hidden.safetensors
@@ -42,6 +41,15 @@ report: ## the reference report: the study with the kit's checkpoints, report.ip
 handout: ## the handout as one page that opens without a network: handout.html
 	@$(DEV) -m autograder.tools.page
 
+gradebook: ## nbgrader's gradebook, filled from CLASS (class): make gradebook [ARGS="--submissions download.zip"]
+	@$(DEV) -m autograder.tools.gradebook fill $(CLASS) $(ARGS)
+
+formgrader: ## mark the reports in the browser [ARGS="-- --no-browser"]
+	@$(DEV) -m autograder.tools.gradebook formgrader $(CLASS) $(ARGS)
+
+feedback: ## lateness, grades.csv, a page for each student [ARGS="--canvas export.csv --column Homework"]
+	@$(DEV) -m autograder.tools.gradebook feedback $(CLASS) $(ARGS)
+
 bench: ## time grading beside plain pytest, the box, training and sampling, each beside others
 	@$(DEV) -m autograder.tools.bench
 	@$(DEV) -m autograder.tools.bench_box
@@ -54,4 +62,5 @@ bench-class: ## time a class of 300 beside nbgrader, otter-grader and pytest, ea
 validity: ## how often the autograder errs: grade wrong and right submissions by the hundred, write VALIDITY.md
 	@$(DEV) -m autograder.tools.validity
 
-.PHONY: release class regrade test test-slow test-gpu skeleton record figures report handout bench bench-class validity
+.PHONY: release class regrade test test-slow test-gpu skeleton record figures report handout gradebook formgrader
+.PHONY: feedback bench bench-class validity

@@ -14,6 +14,7 @@ import ast
 import os
 import re
 import sys
+import warnings
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -22,12 +23,14 @@ from nbformat.v4 import new_code_cell, new_markdown_cell
 from nbgrader.api import Gradebook
 from nbgrader.apps import NbGraderAPI
 from traitlets.config import PyFileConfigLoader
+from traitlets.log import get_logger
 
 from ...files import write
 from ...paths import ROOT
 from .. import skeleton
 from . import late
 
+ROSTER, SUBMISSIONS = "roster.csv", "submissions"
 ASSIGNMENT, NOTEBOOK = "homework", "report"
 STUB = "*Your answer:*"
 PART = "part_"  # the id of a locked cell is this and the part
@@ -62,6 +65,7 @@ class Course:
     def api(self):
         """nbgrader in this process, quiet, as the course configures it."""
         config = PyFileConfigLoader(self.config.name, path=str(self.root)).load_config()
+        Path(config.Exchange.root).mkdir(exist_ok=True)
         api = NbGraderAPI(config=config)
         api.log_level = "ERROR"
         return api
@@ -71,6 +75,19 @@ class Course:
         config = PyFileConfigLoader(self.config.name, path=str(self.root)).load_config()
         with Gradebook(config.CourseDirectory.db_url, config.CourseDirectory.course_id) as gradebook:
             yield gradebook
+
+
+@contextmanager
+def quiet():
+    """nbgrader says in its result why it failed; what it, nbformat and SQLAlchemy print on the way helps nobody."""
+    log = get_logger()
+    propagate, log.propagate = log.propagate, False
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        log.propagate = propagate
 
 
 def configure(c, root, db_url):

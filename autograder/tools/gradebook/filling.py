@@ -1,7 +1,6 @@
 """Filling the gradebook: the roster, what was handed in, and the points of the grade records. Run it as often as you
 like: only what changed is done again, and what was graded by hand stays."""
 
-import hashlib
 import json
 import re
 from dataclasses import dataclass, field
@@ -12,10 +11,8 @@ import nbformat
 from ... import submission
 from ...files import write
 from ...submission import DAMAGED, Refused
-from . import late, restoring
-from .course import ASSIGNMENT, NOTEBOOK, build
-
-DONE = ".filled.json"  # {student: digest of what the gradebook was filled from}
+from . import late, restoring, scores
+from .course import ASSIGNMENT, NOTEBOOK, build, quiet
 
 
 @dataclass
@@ -28,6 +25,7 @@ class Filled:
     failed: dict = field(default_factory=dict)
 
 
+@quiet()
 def fill(folder, handed_in, rubric, roster=None, db_url=None, show=iter):
     """Bring the gradebook of a class up to date. Returns Filled.
 
@@ -39,33 +37,26 @@ def fill(folder, handed_in, rubric, roster=None, db_url=None, show=iter):
     Raises course.CourseError and late.PolicyError. What a student did, or one results.json, never raises.
     """
     course = build(folder, rubric, db_url)
-    master = nbformat.read(course.source, 4)
-    before = json.loads((course.root / DONE).read_text(encoding="utf-8")) if (course.root / DONE).exists() else {}
-    filled, now, api = Filled(), {}, course.api()
+    master, api, filled = nbformat.read(course.source, 4), course.api(), Filled()
     known = {student.id: student for student in roster.students} if roster else {}
     with course.gradebook() as gradebook:
         enrol(gradebook, known, handed_in)
+        there = {each.student.id for each in gradebook.assignment_submissions(ASSIGNMENT)}
     for entry in show([entry for entry in handed_in if entry.path]):
-        notebook, notes = put(course, entry, master)
-        filled.notes[entry.student] = notes
-        digest = digest_of(course, entry, notebook)
-        if digest == before.get(entry.student) and course.autograded(entry.student).exists():
+        notebook, filled.notes[entry.student] = put(course, entry, master)
+        now = {"notebook": restoring.digest(notebook), "results": scores.digest(course.results(entry.student))}
+        before = made_from(course.autograded(entry.student)) if entry.student in there else {}
+        if now == before:
             filled.same += 1
-            now[entry.student] = digest
-            continue
-        why = autograde(course, api, entry.student, same_notebook=before.get(entry.student, "").startswith(digest[:16]))
-        if why:
+        elif why := autograde(course, api, entry.student, now["notebook"] == before.get("notebook")):
             filled.failed[entry.student] = why
         else:
             filled.done += 1
-            now[entry.student] = digest
-        write(course.root / DONE, json.dumps(before | now))
     with course.gradebook() as gradebook:
         for entry in handed_in:
             if entry.path and entry.student not in filled.failed:
                 dated(gradebook.find_submission(ASSIGNMENT, entry.student), entry, known, rubric.late)
         gradebook.db.commit()
-    write(course.root / DONE, json.dumps(now))
     return filled
 
 
@@ -77,8 +68,14 @@ def enrol(gradebook, known, handed_in):
         gradebook.update_or_create_student(entry.student, **facts)
 
 
+def made_from(path):
+    """What an autograded notebook was made from, also by formgrader's button; {} where there is none."""
+    made = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"metadata": {}}
+    return made["metadata"].get(restoring.MADE_FROM, {})
+
+
 def put(course, entry, master):
-    """Lay a student's notebook into submitted/, whatever it is. Returns (its text, notes for staff)."""
+    """Lay a student's notebook into submitted/, whatever it is. Returns (the notebook, notes for staff)."""
     raw, note = None, "No report.ipynb was handed in."
     try:
         raw = submission.read(entry.path).files.get(f"{NOTEBOOK}.ipynb")
@@ -92,7 +89,8 @@ def put(course, entry, master):
             told = submission.shown(str(error) or type(error).__name__).splitlines()[0]
             note = f"report.ipynb cannot be read as a notebook: {told}."
     notes = [] if notebook else [note]
-    text = nbformat.writes(notebook or restoring.empty(master, f"*{note}*")) + "\n"
+    notebook = notebook or restoring.empty(master, f"*{note}*")
+    text = nbformat.writes(notebook) + "\n"
     folder = course.submitted(entry.student)
     path = folder / f"{NOTEBOOK}.ipynb"
     if not path.exists() or path.read_text(encoding="utf-8") != text:
@@ -101,15 +99,7 @@ def put(course, entry, master):
         write(folder / "timestamp.txt", entry.time.isoformat() + "\n")  # with its offset, which nbgrader reads rightly
     else:
         (folder / "timestamp.txt").unlink(missing_ok=True)
-    return text, notes
-
-
-def digest_of(course, entry, notebook):
-    """What a student's cells depend on: 16 characters for the notebook, then the rest."""
-    results = course.results(entry.student)
-    rest = [results.read_bytes() if results.exists() else b"", course.source.read_bytes()]
-    parts = (notebook.encode() + rest[1], b"\0".join(rest))
-    return "".join(hashlib.sha256(part).hexdigest()[:16] for part in parts)
+    return notebook, notes
 
 
 def autograde(course, api, student, same_notebook):
@@ -121,7 +111,9 @@ def autograde(course, api, student, same_notebook):
     open_before = waiting(course, student) if same_notebook else None
     done = api.autograde(ASSIGNMENT, student)
     if not done["success"]:
-        errors = re.findall(r"(?m)^(?:\w+\.)*(\w*(?:Error|Exception|Entry): .*)", done.get("log", "") + done["error"])
+        errors = re.findall(
+            r"(?m)^\s*(?:\w+\.)*(\w*(?:Error|Exception|Entry): .*)", done.get("log", "") + done["error"]
+        )
         return errors[0] if errors else done["error"].strip().splitlines()[-1]
     if open_before is not None:
         with course.gradebook() as gradebook:

@@ -12,7 +12,7 @@ from nbgrader.api import MissingEntry
 
 from ...files import write
 from . import guide, late
-from .course import ASSIGNMENT, PART, Course
+from .course import ASSIGNMENT, PART, Course, quiet
 from .filling import grades as grades_of
 
 REPORT = "report"
@@ -158,6 +158,7 @@ def canvas(export, column, made, roster):
     return buffer.getvalue(), left
 
 
+@quiet()
 def feedback(folder, made, show=iter):
     """Feedback for everybody whose grade is complete; what others had before is taken away, as it is no longer true.
     Returns {student: why there is none}."""

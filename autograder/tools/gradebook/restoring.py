@@ -9,6 +9,8 @@ from elsewhere. Doing it twice changes nothing.
 import base64
 import binascii
 import copy
+import hashlib
+import json
 import re
 from pathlib import Path
 
@@ -18,9 +20,11 @@ from nbgrader.preprocessors import NbGraderPreprocessor
 from nbgrader.utils import is_solution
 from traitlets import Unicode
 
+MADE_FROM = "made_from"  # in the metadata of an autograded notebook: digests of what it was made from
+
 # In the order in which they are applied: (what may act, in Markdown or in a formula, harmless).
 HARMLESS = [
-    (re.compile(r"&(?!(?:amp|lt);)(?=#?\w+;)"), "&amp;"),  # an entity can spell any of the following
+    (re.compile(r"&(?!lt;)(?=#?\w+;)"), "& "),  # an entity can spell any of the following
     (re.compile(r"<(?=[A-Za-z/!?])"), "&lt;"),
     (re.compile(r"(?i)\b(javascript|vbscript)(\s*):"), r"\1\2-"),
     (re.compile(r"(?i)(\]\(\s*|\]:\s*)data:"), r"\1data-"),
@@ -58,6 +62,11 @@ def empty(master, note):
     return restored(nbformat.v4.new_notebook(cells=[new_markdown_cell(note)]), master)
 
 
+def digest(notebook):
+    """What tells a restored notebook from another."""
+    return hashlib.sha256(json.dumps(notebook.cells, sort_keys=True).encode()).hexdigest()[:16]
+
+
 def grade_id(cell):
     entry = cell.get("metadata", {}).get("nbgrader")
     id = entry.get("grade_id") if isinstance(entry, dict) else None
@@ -68,7 +77,7 @@ def answer(cell, student, stub):
     """Put a student's text into an answer cell; one that says nothing is the untouched one, which nbgrader gives 0."""
     text(cell, student)
     said = cell.source.replace(stub, "")
-    if not ANSWERED.search(said) and not cell.attachments:
+    if not ANSWERED.search(said) and not cell.get("attachments"):
         cell.source = stub
 
 
@@ -85,21 +94,22 @@ def output(made):
         return new_output("stream", name="stdout", text=str(made.text))
     if made.output_type == "error":
         return new_output("stream", name="stdout", text=f"{made.ename}: {made.evalue}")
-    if "data" in made:
-        plain = {"text/plain": str(made.data.get("text/plain", ""))}
-        return new_output("display_data", data=pictures(made.data) or plain)
-    return None
+    data = made.get("data", {})
+    shown = pictures(data) or {"text/plain": str(data.get("text/plain", ""))}
+    return new_output("display_data", data=shown) if any(shown.values()) else None
 
 
 def text(cell, student):
     """Give a cell the student's text, and the pictures that were pasted into it. A picture that is not there would stop
     the rendering of the page, and one from elsewhere would tell who looks at it: both become links."""
     pasted = {name: pictures(data) for name, data in (student.get("attachments") or {}).items()}
-    cell.attachments = {name: data for name, data in pasted.items() if data and re.fullmatch(r"[\w.-]+", name)}
+    pasted = {name: data for name, data in pasted.items() if data and re.fullmatch(r"[\w.-]+", name)}
+    if pasted:
+        cell.attachments = pasted
     source = str(student.source)
     for pattern, harmless in HARMLESS:
         source = pattern.sub(harmless, source)
-    there = {f"attachment:{name})" for name in cell.attachments}
+    there = {f"attachment:{name})" for name in pasted}
     pieces = PASTED.split(source)  # every second one is a picture
     for n, piece in enumerate(pieces):
         if n % 2 == 0 or piece[piece.index("attachment:") :] not in there:
@@ -126,4 +136,6 @@ class RestoreCells(NbGraderPreprocessor):
     master = Unicode(help="The notebook that was handed out, with nbgrader's metadata.").tag(config=True)
 
     def preprocess(self, nb, resources):
-        return restored(nb, nbformat.read(Path(self.master), 4)), resources
+        made = restored(nb, nbformat.read(Path(self.master), 4))
+        made.metadata[MADE_FROM] = {"notebook": digest(made)}
+        return made, resources

@@ -1,0 +1,119 @@
+"""make gradebook, make formgrader, make feedback."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import track
+
+from ...archives import shown
+from ...files import write
+from ...rubric import Rubric
+from ..classroom import roster as rosters
+from ..classroom.collecting import collect, collected
+from ..classroom.downloads import DownloadError
+from ..classroom.roster import RosterError
+from . import grades
+from .course import ROSTER, SUBMISSIONS, Course, CourseError
+from .filling import fill
+from .late import PolicyError
+
+DONE, USAGE, MISSING = 0, 2, 3
+
+
+def main(arguments=None):
+    parser = argparse.ArgumentParser("python -m autograder.tools.gradebook", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    command = commands.add_parser("fill", help="put hand-ins and points into nbgrader's gradebook")
+    command.add_argument("folder", type=Path, nargs="?", default=Path("class"), help="of the class; default: class")
+    command.add_argument("--submissions", type=Path, metavar="PATH", help="collect this download first")
+    command.add_argument("--db-url", metavar="URL", help="of the gradebook, for anything but SQLite; it is remembered")
+    command.set_defaults(run=run_fill)
+    command = commands.add_parser("formgrader", help="open nbgrader's formgrader, to mark the reports")
+    command.add_argument("folder", type=Path, nargs="?", default=Path("class"))
+    command.add_argument("jupyter", nargs="*", metavar="-- OPTION", help="for jupyter lab, such as -- --no-browser")
+    command.set_defaults(run=run_formgrader)
+    command = commands.add_parser("feedback", help="reckon lateness, write grades.csv and the feedback for students")
+    command.add_argument("folder", type=Path, nargs="?", default=Path("class"))
+    command.add_argument("--canvas", type=Path, metavar="CSV", help="the gradebook that you exported from Canvas")
+    command.add_argument("--column", metavar="NAME", help="the assignment's column in it")
+    command.set_defaults(run=run_feedback)
+    options = parser.parse_args(arguments)
+    errors = Console(stderr=True)
+    try:
+        return options.run(options, Rubric.load(), Console(), errors)
+    except (CourseError, DownloadError, PolicyError, RosterError, grades.ExportError) as reason:
+        errors.print(f"{reason}.", style="red", soft_wrap=True, markup=False)
+        return USAGE
+
+
+def the_class(folder):
+    """(roster or None, what was collected). Raises CourseError."""
+    path = folder / ROSTER
+    try:
+        return rosters.read(path) if path.exists() else None, collected(folder / SUBMISSIONS)
+    except FileNotFoundError:
+        raise CourseError(
+            f"Nothing was collected into {folder}/{SUBMISSIONS} yet; --submissions PATH does it"
+        ) from None
+
+
+def run_fill(options, rubric, console, errors):
+    roster = rosters.read(options.folder / ROSTER) if (options.folder / ROSTER).exists() else None
+    if options.submissions:
+        handed_in = collect(options.submissions, options.folder / SUBMISSIONS, roster)
+    else:
+        roster, handed_in = the_class(options.folder)
+    filled = fill(options.folder, handed_in, rubric, roster, options.db_url,
+                  lambda entries: track(entries, "Filling the gradebook", console=errors, transient=True))  # fmt: skip
+    for student, notes in filled.notes.items():
+        for note in notes:
+            console.print(f"{student}: {shown(note)}", soft_wrap=True, markup=False)
+    for student, why in filled.failed.items():
+        errors.print(f"{student} is not in the gradebook: {shown(why)}", style="red", soft_wrap=True, markup=False)
+    nothing = sum(entry.path is None for entry in handed_in)
+    console.print(f"{filled.done} filled in, {filled.same} as before, {nothing} handed in nothing.")
+    return MISSING if filled.failed else DONE
+
+
+def run_feedback(options, rubric, console, errors):
+    roster, handed_in = the_class(options.folder)
+    if not Course(options.folder).config.exists():
+        raise CourseError("The gradebook is empty; `make gradebook` fills it")
+    if bool(options.canvas) != bool(options.column):
+        raise grades.ExportError("A file of Canvas and the name of its column go together")
+    made = grades.grades(options.folder, handed_in, rubric)
+    failed = grades.feedback(options.folder, made,
+                             lambda each: track(each, "Writing feedback", console=errors, transient=True))  # fmt: skip
+    print(grades.write_grades(options.folder, made, handed_in, rubric, roster))
+    if options.canvas:
+        export = options.canvas.read_text(encoding="utf-8-sig")
+        text, left = grades.canvas(export, options.column, made, roster or rosters.Roster([]))
+        path = options.folder / f"canvas_{options.canvas.name}"
+        write(path, text)
+        print(f"{path}, without {', '.join(map(shown, left)) or 'nobody'}")
+    for student, why in failed.items():
+        errors.print(f"{student} gets no feedback: {shown(why)}", style="red", soft_wrap=True, markup=False)
+    if waiting := [grade for grade in made if not grade.complete]:
+        for grade in waiting[:10]:
+            errors.print(f"{grade.student} waits for {', '.join(grade.missing)}", style="red", markup=False)
+        more = f", {len(waiting) - 10} more than shown" if len(waiting) > 10 else ""
+        errors.print(f"{len(waiting)} of {len(made)} grades are not complete{more}.", style="red")
+    return MISSING if waiting or failed else DONE
+
+
+def run_formgrader(options, rubric, console, errors):
+    course = Course(options.folder)
+    if not course.config.exists():
+        raise CourseError("The gradebook is empty; `make gradebook` fills it")
+    # Formgrader looks for its configuration where it is started: elsewhere its Autograde button would run student code.
+    os.chdir(course.root)
+    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={course.root}"]
+    os.execv(sys.executable, [*command, "--LabApp.default_url=/formgrader", *options.jupyter])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

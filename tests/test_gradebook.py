@@ -1,0 +1,609 @@
+"""nbgrader as the gradebook: every notebook is graded, no student code runs, no number is invented, and only staff sees
+the guide."""
+
+import base64
+import copy
+import csv
+import io
+import json
+import re
+import shutil
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from html.parser import HTMLParser
+from urllib.parse import urlsplit
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
+from nbgrader.utils import determine_grade, is_solution
+
+from autograder.handin import zipped
+from autograder.paths import ROOT
+from autograder.record import PASSED, UNGRADED, WRONG, CheckResult, GradeRecord
+from autograder.reports import gradescope
+from autograder.rubric import Rubric
+from autograder.tools.classroom.collecting import collect
+from autograder.tools.classroom.roster import Roster, Student
+from autograder.tools.gradebook import course as courses
+from autograder.tools.gradebook import grades, guide, late, restoring, scores
+from autograder.tools.gradebook.course import ASSIGNMENT, Course, CourseError
+from autograder.tools.gradebook.filling import fill
+from autograder.tools.gradebook.filling import grades as grades_of
+
+HANDED_OUT = (ROOT / "assignment" / "report.ipynb").read_text(encoding="utf-8")
+PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n" + b"\0" * 20).decode()
+QUESTIONS = {"warmup": 2, "schedules_answer": 3, "training_answer": 3}
+DUE = "2026-11-24T23:59+01:00"
+LATE = {"due": DUE, "policy": "per_day", "grace_minutes": 10, "per_day_percent": 10, "last_day": 7}
+
+
+def rubric(**late):
+    return replace(Rubric.load(), late=LATE | late)
+
+
+def record(losing=(), ungraded=(), provisional=False, message="too large"):
+    """A grade record as text: the checks that lose their points, and those that could not be graded."""
+    checks = []
+    for entry in Rubric.load().checks.values():
+        verdict = WRONG if entry.id in losing else UNGRADED if entry.id in ungraded else PASSED
+        told = message if verdict != PASSED else ""
+        checks.append(CheckResult(entry.id, entry.part, entry.title, entry.points, verdict, message=told))
+    made = GradeRecord("x", checks, not provisional, provisional, [], {})
+    return gradescope.render(made)
+
+
+def notebook(**answers):
+    """The notebook that was handed out, with some answers."""
+    made = nbformat.reads(HANDED_OUT, 4)
+    for cell in made.cells:
+        if cell.id in answers:
+            cell.source = answers[cell.id]
+    return made
+
+
+def cell_of(made, id):
+    return next(cell for cell in made.cells if restoring.grade_id(cell) == id)
+
+
+# ----- notebooks of every kind -------------------------------------------------------------------------------
+
+
+def cell_deleted(made):
+    made.cells = [cell for cell in made.cells if cell.id not in ("warmup", "warmup_question")]
+
+
+def cell_renamed(made):
+    cell_of(made, "warmup").metadata.nbgrader.grade_id = "mine"
+
+
+def cell_copied(made):
+    made.cells.insert(3, copy.deepcopy(cell_of(made, "warmup")))
+
+
+def flags_edited(made):
+    cell_of(made, "warmup").metadata.nbgrader |= {"points": 99, "solution": False, "locked": True}
+    cell_of(made, "warmup_question").metadata.nbgrader |= {"grade": True, "points": 50}
+
+
+def metadata_broken(made):
+    made.metadata = {"language": 7, "kernelspec": "x"}
+    made.cells[0].metadata["nbgrader"] = ["no", "dictionary"]
+    made.cells[1].metadata["nbgrader"] = {"grade_id": ["a", "list"]}
+
+
+def picture_missing(made):
+    cell_of(made, "warmup").source = "See ![this](attachment:gone.png) and <img src='attachment:gone.png'>"
+
+
+def all_copied(made):
+    made.cells += copy.deepcopy(made.cells)
+
+
+HTML = "<script>document.title='taken'</script><img src=x onerror=alert(1)>"
+ACTING = [
+    HTML,
+    "[a](javascript:alert(1)) [b](java&#115;cript:alert(1)) [c](javascript&colon;alert(1)) [d]( data:text/html,x)",
+    "![e](http://evil.example/x.png) ![![f](http://evil.example/y.png)](attachment:z) ![g][h]",
+    "[h]: http://evil.example/z.png",
+    r"$\href{javascript:alert(1)}{x} \style{position:fixed}{y} \require{x}$",
+    "<iframe src='http://evil.example'></iframe> <svg/onload=alert(1)> &lt;b&gt; <!-- -->",
+]
+
+
+def hostile(made):
+    cell_of(made, "warmup").source = "\n\n".join(ACTING)
+    made.cells.insert(1, new_markdown_cell("\n\n".join(ACTING)))
+    outputs = [
+        new_output("display_data", data={"text/html": HTML, "text/plain": HTML}),
+        new_output("display_data", data={"application/javascript": "alert(1)", "image/svg+xml": HTML}),
+        new_output("display_data", data={"image/png": f"{PNG}'/>{HTML}"}),
+        new_output("stream", name="stderr", text=HTML),
+        new_output("error", ename=HTML, evalue="\x1b[31m" + HTML, traceback=[HTML]),
+    ]
+    made.cells.insert(2, new_code_cell(f"open('/tmp/ran', 'w')  # {HTML}", outputs=outputs))
+
+
+NOTEBOOKS = {
+    function.__name__: function
+    for function in (
+        cell_deleted,
+        cell_renamed,
+        cell_copied,
+        flags_edited,
+        metadata_broken,
+        picture_missing,
+        all_copied,
+        hostile,
+    )
+}
+# What is no notebook at all, and how staff hear of it.
+NONE = {
+    "missing": (None, "No report.ipynb was handed in."),
+    "corrupt": (b'{"cells": [', "report.ipynb cannot be read as a notebook: "),
+    "latin": (b"\xff\xfe\x00", "report.ipynb cannot be read as a notebook: "),
+    "list": (b"[1, 2]", "report.ipynb cannot be read as a notebook: "),
+    "cells": (b'{"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": "no"}', "report.ipynb cannot be read"),
+    "old": (b'{"nbformat": 2, "worksheets": 7}', "report.ipynb cannot be read as a notebook: "),
+}
+PEOPLE = [
+    *(Student(id, "Ada", f"Lovelace, {id}", f"{id}@example.edu") for id in [*NOTEBOOKS, *NONE]),
+    Student("good", "=HYPERLINK(1)", 'O"Neil; Jr.'),
+    Student("untouched", "Zoë", "@Müller"),
+    Student("refused"),
+    Student("broken_record"),
+    Student("no_record"),
+    Student("unfinished"),
+    Student("public"),
+    Student("nothing"),
+]
+
+
+class Classroom:
+    """A class in a folder."""
+
+    def __init__(self, folder, people):
+        self.folder, self.course, self.source = folder, Course(folder), folder / "download"
+        self.roster, self.rubric = Roster(people), rubric()
+
+    def hand_in(self, student, report):
+        path = self.source / student / "report.ipynb"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        (path.parent / "scheduler.py").write_text("x = 1\n")
+        if report is not None:
+            path.write_bytes(report)
+
+    def record(self, student, text):
+        path = self.course.results(student)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+    def fill(self, roster=None, **late):
+        self.handed_in = collect(self.source, self.folder / "submissions", roster or self.roster)
+        self.filled = fill(self.folder, self.handed_in, rubric(**late), roster or self.roster)
+        return self.filled
+
+    def by_hand(self, student, **points):
+        with self.course.gradebook() as gradebook:
+            for grade in grades_of(gradebook, student):
+                if grade.name in points:
+                    grade.manual_score, grade.needs_manual_grade = points[grade.name], False
+            gradebook.db.commit()
+
+    def grades(self, **late):
+        return {grade.student: grade for grade in grades.grades(self.folder, self.handed_in, rubric(**late))}
+
+    def autograded(self, student):
+        return nbformat.read(self.course.autograded(student), 4)
+
+
+@pytest.fixture(scope="module")
+def classroom(tmp_path_factory):
+    """Notebooks and records of every kind, filled in once, as when nobody activated the environment."""
+    made = Classroom(tmp_path_factory.mktemp("class"), PEOPLE)
+    for student in PEOPLE:
+        made.record(student.id, record(losing=["ddim.eta"]))
+    for name, spoil in NOTEBOOKS.items():
+        spoiled = notebook(warmup="It is the mean.")
+        spoil(spoiled)
+        made.hand_in(name, json.dumps(spoiled).encode())
+    for name, (data, _) in NONE.items():
+        made.hand_in(name, data)
+    answered = notebook(warmup="The **mean** of all data, $x_0$.", steps_answer="Twenty steps.")
+    answered.cells.insert(0, new_code_cell("plot()", outputs=[new_output("display_data", {"image/png": PNG})]))
+    made.hand_in("good", json.dumps(answered).encode())
+    made.hand_in("untouched", json.dumps(notebook(warmup="", steps_answer="*Your answer:* \n\n...")).encode())
+    for name in ("broken_record", "no_record", "unfinished", "public"):
+        made.hand_in(name, HANDED_OUT.encode())
+    (made.source / "refused.zip").write_bytes(zipped({"../scheduler.py": b"", "report.ipynb": b"{}"}))
+    made.record("broken_record", re.sub(r'"points": [\d.]+', '"points": 1e9', record()))
+    made.course.results("no_record").unlink()
+    made.record("unfinished", record(ungraded=["training.epsilon"]))
+    made.record("public", record(provisional=True))
+    made.record("refused", record(losing=made.rubric.checks))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", "/usr/bin:/bin")
+        made.fill()
+    return made
+
+
+def test_everybody_is_graded_but_the_one_whose_record_is_wrong(classroom):
+    assert classroom.filled.failed == {"broken_record": "RecordError: 1000000000.0 points of 5"}
+    assert classroom.filled.done == len(PEOPLE) - 2
+    made = classroom.grades()
+    assert list(made) == [student.id for student in PEOPLE]
+    for name in NOTEBOOKS:
+        assert made[name].parts["ddim"] == 10 and made[name].parts["reverse"] == 35, name
+    assert made["broken_record"].missing == ["not in the gradebook"] and made["broken_record"].points is None
+    assert not classroom.course.autograded("broken_record").exists()
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_every_cell_is_there_once_and_as_it_was_handed_out(name, classroom):
+    master, made = nbformat.read(classroom.course.source, 4), classroom.autograded(name)
+    ids = [restoring.grade_id(cell) for cell in made.cells if restoring.grade_id(cell)]
+    assert ids == [restoring.grade_id(cell) for cell in master.cells if restoring.grade_id(cell)]
+    for cell in master.cells:
+        if restoring.grade_id(cell) and not is_solution(cell):
+            restored = cell_of(made, restoring.grade_id(cell))
+            assert restored.source == cell.source
+            assert restored.metadata.nbgrader.get("points") == cell.metadata.nbgrader.get("points")
+    grade = classroom.grades()[name]
+    assert grade.missing == ([] if name in ("cell_deleted", "cell_renamed") else ["warmup"])
+
+
+def test_an_own_copy_or_a_renamed_cell_is_shown_beside_the_restored_one(classroom):
+    for name in ("cell_renamed", "cell_copied"):
+        made = classroom.autograded(name)
+        shown = [cell for cell in made.cells if cell.source == "It is the mean."]
+        assert sum(restoring.grade_id(cell) is None for cell in shown) == 1
+        assert sum(restoring.grade_id(cell) == "warmup" for cell in shown) == (name == "cell_copied")
+
+
+@pytest.mark.parametrize("name", NONE)
+def test_what_is_no_notebook_gets_the_points_of_the_code(name, classroom):
+    _, told = NONE[name]
+    assert classroom.filled.notes[name][0].startswith(told)
+    grade = classroom.grades()[name]
+    assert grade.complete and grade.points == 95 and grade.parts["report"] == 0
+    assert told[:26] in classroom.autograded(name).cells[0].source
+
+
+def test_an_untouched_answer_gets_0_and_an_answer_waits(classroom):
+    made = classroom.grades()
+    assert made["untouched"].complete and made["untouched"].parts["report"] == 0
+    assert made["good"].missing == ["warmup", "steps_answer"] and made["good"].points is None
+    assert made["refused"].points == 0 and "refused" in classroom.filled.notes["refused"][0]
+    assert made["nothing"].points == 0 and made["nothing"].complete
+
+
+def test_what_is_not_graded_is_never_0(classroom):
+    made = classroom.grades()
+    assert made["unfinished"].missing == ["training"] and made["unfinished"].parts["training"] is None
+    assert made["unfinished"].parts["schedule"] == 15
+    for name in ("public", "no_record"):
+        assert made[name].missing == list(classroom.rubric.parts)
+        assert set(made[name].parts.values()) == {None, 0}  # of the report nothing was answered
+    assert "Provisional" in cell_of(classroom.autograded("public"), "part_ddim").outputs[0].text
+    assert "Not graded yet." in cell_of(classroom.autograded("no_record"), "part_ddim").outputs[0].text
+
+
+@pytest.mark.parametrize("points", ["NaN", "Infinity", "-3", "5.5", '"7.5"', "true", "null", "[5]"])
+def test_a_number_that_is_none_is_refused(points, tmp_path):
+    """nbgrader would give full points for nearly all of them."""
+    text = record()
+    (tmp_path / "r.json").write_text(text.replace('"points": 5,', f'"points": {points},', 1))
+    assert (tmp_path / "r.json").read_text() != text
+    with pytest.raises(scores.RecordError):
+        scores.read(tmp_path / "r.json")
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", '{"tests": 3, "extra_data": {"provisional": false}}', "\0"])
+def test_what_is_no_record_is_refused(text, tmp_path):
+    (tmp_path / "r.json").write_text(text)
+    with pytest.raises(scores.RecordError, match="is no results"):
+        scores.read(tmp_path / "r.json")
+
+
+def test_the_locked_cells_give_nothing_to_nbgraders_own_execute(classroom):
+    cell = cell_of(nbformat.read(classroom.course.source, 4), "part_ddim")
+    with pytest.raises(RuntimeError, match="not here"):
+        exec(cell.source)
+    cell.outputs = [new_output("error", ename="RuntimeError", evalue="", traceback=[])]
+    assert determine_grade(cell) == (0, 15)
+
+
+# ----- what students and graders see -------------------------------------------------------------------------
+
+
+def test_nothing_of_a_student_acts(classroom):
+    for cell in classroom.autograded("hostile").cells:
+        if cell.cell_type == "markdown" and not (restoring.grade_id(cell) and not is_solution(cell)):
+            assert not re.search(r"<[a-zA-Z/!?]|&\w+;(?<!&lt;)|!\[|script:|\\href|\\style|\( *data:", cell.source)
+        kinds = {kind for output in cell.get("outputs", []) for kind in output.get("data", {})}
+        assert kinds <= {"text/plain", "image/png"}
+    page, plain = (Tags(feedback_of(classroom, name, warmup=1)) for name in ("hostile", "cell_copied"))
+    assert page.count("script") == plain.count("script") and page.count("style") == plain.count("style")
+    assert {tag for tag, _ in page.found} - {"a", "em"} <= {tag for tag, _ in plain.found} | {"img"}
+    assert page.count("a") > plain.count("a"), "links stay, which is the point of looking where they lead"
+    for tag, attributes in page.found:
+        assert not [name for name in attributes if name.startswith("on")], tag
+        assert urlsplit(attributes.get("href", "")).scheme in ("", "http"), attributes
+        assert tag != "img" or attributes["src"].startswith("data:image/png;base64,")
+
+
+class Tags(HTMLParser):
+    """The tags of a page with their attributes."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.found = []
+        self.feed(page)
+
+    def handle_starttag(self, tag, attrs):
+        self.found.append((tag, {name: value or "" for name, value in attrs}))
+
+    def count(self, tag):
+        return sum(each == tag for each, _ in self.found)
+
+
+def test_restoring_twice_changes_nothing(classroom):
+    master = nbformat.read(classroom.course.source, 4)
+    for name in (*NOTEBOOKS, "good"):
+        path = classroom.course.submitted(name) / "report.ipynb"
+        once = nbformat.read(path, 4)
+        assert nbformat.writes(restoring.restored(once, master)) == nbformat.writes(once), name
+
+
+def test_plots_and_pasted_pictures_stay(classroom):
+    made = notebook(warmup="See ![this](attachment:a.png), or ![that](attachment:b.png)!")
+    cell_of(made, "warmup").attachments = {"a.png": {"image/png": PNG}, "b.png": {"image/svg+xml": "<svg/>"}, "../c": 7}
+    master = nbformat.read(classroom.course.source, 4)
+    cell = cell_of(restoring.restored(made, master), "warmup")
+    assert cell.source == "See ![this](attachment:a.png), or [that](attachment:b.png)!"
+    assert cell.attachments == {"a.png": {"image/png": PNG}}
+    assert classroom.autograded("good").cells[0].outputs[0].data == {"image/png": PNG}
+
+
+def feedback_of(classroom, student, **points):
+    classroom.by_hand(student, **points)
+    made = classroom.grades()[student]
+    assert made.complete
+    assert grades.feedback(classroom.folder, [made]) == {}
+    assert [path.name for path in classroom.course.feedback(student).parent.iterdir()] == ["report.html"]
+    return classroom.course.feedback(student).read_text(encoding="utf-8")
+
+
+def test_feedback_has_points_comments_and_the_report(classroom):
+    with classroom.course.gradebook() as gradebook:
+        comment = gradebook.find_comment("warmup", "report", ASSIGNMENT, "good")
+        comment.manual_comment = "Well *seen*."
+        gradebook.db.commit()
+    page = feedback_of(classroom, "good", warmup=1.5, steps_answer=3)
+    assert "report (Score: 99.5 / 120.0)" in page and "Well <em>seen</em>." in page
+    assert "0/5  DDIM step with eta: wrong" in page and "Score: 10.0 / 15.0" in page and PNG in page
+    assert not any(line in page for line in guide.lines())
+
+
+def test_feedback_that_is_no_longer_true_is_taken_away(classroom):
+    page = classroom.course.feedback("latin")
+    feedback_of(classroom, "latin")
+    incomplete = replace(classroom.grades()["latin"], missing=["x"])
+    assert page.exists() and grades.feedback(classroom.folder, [incomplete]) == {}
+    assert not page.exists()
+
+
+def test_the_guide_is_shown_to_graders_below_each_question_and_to_nobody_else(classroom):
+    made, asked = classroom.autograded("good"), {"submission_id": "x", "student": "good"}
+    shown, _ = guide.ShowGuide().preprocess(copy.deepcopy(made), asked)
+    text = "\n".join(cell.source for cell in shown.cells)
+    assert len(guide.guide()) == 7 and all(line in text for line in guide.lines())
+    before = [cell for cell, after in zip(shown.cells, shown.cells[1:], strict=False) if is_solution(after)]
+    assert all(guide.MARK in cell.source and "Marking guide" in cell.source for cell in before)
+    for resources in ({"nbgrader": {}}, {"nbgrader": {}, **asked}, {}):
+        assert guide.ShowGuide().preprocess(copy.deepcopy(made), resources)[0] == made
+    with pytest.raises(RuntimeError, match="a line of the marking guide"):
+        guide.RefuseGuide().preprocess(shown, {"nbgrader": {}})
+    assert guide.RefuseGuide().preprocess(made, {})[0] == made
+
+
+def test_no_file_of_the_course_folder_holds_an_answer(classroom):
+    longest = sorted(guide.lines(), key=len)[-40:]
+    for path in (classroom.folder / "nbgrader").rglob("*"):
+        if path.is_file():
+            data = path.read_bytes()
+            assert not any(line[:60].encode() in data for line in longest), path
+            assert b"BEGIN SOLUTION" not in data, path
+    assert {path.suffix for path in (classroom.folder / "nbgrader").rglob("*.*")} <= {
+        ".ipynb", ".txt", ".html", ".db", ".py", ".json", ".pyc",
+    }  # fmt: skip
+
+
+def test_formgrader_can_show_the_configuration(classroom):
+    config = classroom.course.api().config
+    assert json.loads(json.dumps(config))["Autograde"]["autograde_preprocessors"][0].endswith("ExternalScores")
+
+
+# ----- again, and lateness -----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def class_of_one(tmp_path_factory):
+    made = Classroom(tmp_path_factory.mktemp("one"), [Student("ada", "Ada", "L")])
+    made.hand_in("ada", json.dumps(notebook(warmup="The mean.", steps_answer="Few.")).encode())
+    made.record("ada", record())
+    made.fill()
+    return made
+
+
+@pytest.fixture
+def small(class_of_one, tmp_path):
+    """A class of one, who answered two questions; the folder of a class can be moved."""
+    shutil.copytree(class_of_one.folder, tmp_path, dirs_exist_ok=True)
+    made = Classroom(tmp_path, class_of_one.roster.students)
+    assert made.fill().same == 1
+    return made
+
+
+def test_points_by_hand_stay_until_the_answer_changes(small):
+    assert small.grades()["ada"].missing == ["warmup", "steps_answer"]
+    small.by_hand("ada", warmup=2, steps_answer=3, part_ddim=9)
+    assert small.fill().same == 1 and small.grades()["ada"].points == 100 - 15 + 9 + 5
+    small.record("ada", record(losing=["schedule.cosine"]))
+    assert small.fill().done == 1
+    grade = small.grades()["ada"]
+    assert grade.complete and grade.points == 94 - 15 + 9 + 5
+    small.hand_in("ada", json.dumps(notebook(warmup="The median.", steps_answer="Few.")).encode())
+    assert small.fill().done == 1
+    grade = small.grades()["ada"]
+    assert grade.missing == ["warmup", "steps_answer"] and grade.points is None
+    with small.course.gradebook() as gradebook:
+        assert gradebook.find_grade("warmup", "report", ASSIGNMENT, "ada").manual_score == 2
+
+
+def test_points_that_came_by_the_button_are_known(small):
+    small.record("ada", record(losing=["schedule.cosine"]))
+    assert small.course.api().autograde(ASSIGNMENT, "ada")["success"]
+    small.record("ada", record())
+    assert small.fill().done == 1 and small.grades()["ada"].parts["schedule"] == 15
+
+
+def late_by(small, days, extension=0.0, **policy):
+    when = datetime.fromisoformat(DUE) + timedelta(days=days)
+    small.fill(Roster([Student("ada", submitted=when, extension_days=extension)]), **policy)
+    return small.grades(**policy)["ada"]
+
+
+def test_lateness_is_reckoned_after_marking_and_shown(small):
+    small.by_hand("ada", warmup=2)
+    assert late_by(small, 1.5).penalty == 20.4
+    small.by_hand("ada", steps_answer=4)
+    grade = small.grades()["ada"]
+    assert grade.penalty == 21.2 and grade.points == 84.8
+    assert grades.feedback(small.folder, [grade]) == {}
+    page = small.course.feedback("ada").read_text(encoding="utf-8")
+    # The rubric of the kit has no due date, so feedback, which reads it anew, takes nothing off.
+    assert "report (Score: 106.0 / 120.0)" in page
+
+
+def test_feedback_reckons_lateness_anew_whoever_asks_for_it(small, monkeypatch):
+    late_by(small, 1.5)
+    strict = rubric()
+    monkeypatch.setattr(Rubric, "load", lambda: strict)
+    small.by_hand("ada", warmup=2, steps_answer=4)
+    assert small.course.api().generate_feedback(ASSIGNMENT, "ada")["success"]
+    page = small.course.feedback("ada").read_text(encoding="utf-8")
+    assert "report (Score: 84.8 / 120.0)" in page and "Late submission penalty (Score: -21.2)" in page
+
+
+def test_extension_grace_and_policies(small):
+    small.by_hand("ada", warmup=0, steps_answer=0)
+    minute = 1 / 1440
+    for days, extension, policy, expected in (
+        (0, 0, {}, 0),
+        (10 * minute, 0, {}, 0),
+        (11 * minute, 0, {}, 10),
+        (1 + 10 * minute, 0, {}, 10),
+        (2.5, 2, {}, 10),
+        (2, 2, {}, 0),
+        (7, 0, {}, 70),
+        (7.5, 0, {}, 100),
+        (0.5, 0, {"policy": "cut_off"}, 100),
+        (9, 0, {"policy": "none"}, 0),
+        (9, 0, {"policy": "none", "due": ""}, 0),
+        (1, 0, {"per_day_percent": 300, "grace_minutes": 0}, 100),
+    ):
+        assert late_by(small, days, extension, **policy).penalty == expected, (days, policy)
+    small.fill()  # the roster no longer says when
+    assert small.grades()["ada"].penalty == 0
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        ({"policy": "harsh"}, "policy is 'harsh'"),
+        ({"due": ""}, "needs a due date"),
+        ({"due": "tomorrow"}, "write it like"),
+        ({"due": "2026-12-01 23:59"}, "write it like"),
+    ],
+)
+def test_a_policy_that_means_nothing_is_an_error(changed, reason):
+    with pytest.raises(late.PolicyError, match=reason):
+        late.due(LATE | changed)
+    assert late.due(LATE) == datetime(2026, 11, 24, 22, 59, tzinfo=UTC)
+
+
+def test_questions_cannot_go_once_there_are_grades(small, monkeypatch):
+    text = small.course.source.read_text(encoding="utf-8")
+    other = nbformat.reads(text, 4)
+    other.cells = [cell for cell in other.cells if cell.id != "warmup"]
+    monkeypatch.setattr(courses, "master", lambda rubric: nbformat.writes(other) + "\n")
+    with pytest.raises(CourseError, match="cannot come or go once there are grades"):
+        small.fill()
+    monkeypatch.undo()
+    assert small.course.source.read_text(encoding="utf-8") == text
+    assert small.fill().same == 1
+
+
+def test_points_of_a_check_can_change(small, monkeypatch):
+    changed = rubric()
+    changed.checks["ddim.eta"] = replace(changed.checks["ddim.eta"], points=8)
+    filled = fill(small.folder, small.handed_in, changed)
+    assert filled.done == 1
+    with small.course.gradebook() as gradebook:
+        assert gradebook.find_grade("part_ddim", "report", ASSIGNMENT, "ada").max_score == 18
+
+
+def test_another_database(tmp_path, small):
+    url = f"sqlite:///{tmp_path}/elsewhere.db"
+    fill(small.folder, small.handed_in, rubric(), db_url=url)
+    fill(small.folder, small.handed_in, rubric())
+    assert small.course.api().config.CourseDirectory.db_url == url and (tmp_path / "elsewhere.db").exists()
+    assert small.grades()["ada"].parts["schedule"] == 15
+
+
+# ----- grades.csv and Canvas ---------------------------------------------------------------------------------
+
+
+def test_grades_csv(classroom):
+    made = grades.grades(classroom.folder, classroom.handed_in, classroom.rubric)
+    text = grades.table(made, classroom.handed_in, classroom.rubric, classroom.roster)
+    rows = {row["id"]: row for row in csv.DictReader(io.StringIO(text))}
+    assert len(rows) == len(PEOPLE)
+    assert rows["corrupt"]["last_name"] == "Lovelace, corrupt" and rows["corrupt"]["points"] == "95"
+    assert rows["good"]["first_name"] == "'=HYPERLINK(1)" and rows["good"]["last_name"] == 'O"Neil; Jr.'
+    assert rows["untouched"]["last_name"] == "'@Müller"
+    assert rows["unfinished"]["points"] == rows["unfinished"]["training"] == "" and rows["unfinished"]["ddim"] == "15"
+    assert rows["unfinished"]["complete"] == "no" and "Waits for training." in rows["unfinished"]["notes"]
+    assert rows["nothing"]["points"] == "0" and rows["nothing"]["notes"] == "Nothing was handed in."
+    assert "Nobody knows when" in rows["missing"]["notes"] and rows["missing"]["max_points"] == "120"
+    assert all(line.startswith('"') and line.endswith('"') for line in text.splitlines())
+
+
+CANVAS = """\ufeffStudent,ID,SIS User ID,SIS Login ID,Section,Quiz (12),Homework (345),Final Score
+    Points Possible,,,,,10.00,120.00,(read only)
+"Lovelace, Ada",4711,,ada,"S 1",9,,88.5
+"Neil, Bob",99,bob,bob@x,"S 1",,3,
+"Student, Test",100,,,"S 1",,,
+"Zeh, Zoe",101,,zoe@x,S 2,7,,
+"""
+
+
+def test_one_column_of_canvas_own_export_is_filled():
+    roster = Roster([Student("a1", "Ada", "Lovelace"), Student("bob"), Student("z", email="zoe@x")])
+    full = dict.fromkeys(Rubric.load().parts, 10.0) | {"report": 0.25}
+    made = [grades.Grade("a1", full), grades.Grade("bob", full, 1.0), grades.Grade("z", full, missing=["warmup"])]
+    for column in ("Homework", "Homework (345)"):
+        text, left = grades.canvas(CANVAS, column, made, roster)
+        assert left == ["Student, Test", "Zeh, Zoe"]
+        before, after = (list(csv.reader(io.StringIO(each.removeprefix("\ufeff")))) for each in (CANVAS, text))
+        assert [row[6] for row in after] == ["Homework (345)", "120.00", "60.25", "59.25", "", ""]
+        assert [row[:6] + row[7:] for row in after] == [row[:6] + row[7:] for row in before]
+    for export, column, reason in (
+        (CANVAS, "Home", r"no column 'Home'. Assignments: Quiz \(12\), Homework \(345\)"),
+        ("a,b\n", "x", "no gradebook of Canvas"),
+        ("", "x", "no gradebook of Canvas"),
+        (CANVAS.replace("Quiz (12)", "Homework (1)"), "Homework", "more than one column"),
+    ):
+        with pytest.raises(grades.ExportError, match=reason):
+            grades.canvas(export, column, made, roster)
