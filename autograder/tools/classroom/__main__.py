@@ -171,7 +171,7 @@ class Classroom:
             row.notes = [*known[row.student].notes, *row.notes]
         write(self.folder / "index.html", page.render(rows, self.rubric, outdated))
         if (self.folder / "nbgrader").exists():
-            self.say("The gradebook is in use: `make gradebook` and `make feedback` bring it and grades.csv up to date.")
+            self.say("The gradebook is in use: `make gradebook` and `make feedback` bring grades.csv up to date.")
         else:
             write(self.folder / "grades.csv", grades.render(rows, class_list, self.rubric, self.roster))
         self.say(f"Written: grades.csv, index.html and results/ in {self.folder}/", "dim")

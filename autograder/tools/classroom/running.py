@@ -2,7 +2,7 @@
 
 import json
 from collections import deque
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, wait
 from dataclasses import dataclass
 
 from ... import checks
@@ -146,7 +146,10 @@ class Run:
     def ended(self, work, future):
         """Keep what a job found. Returns the Kept of a student who is done with it. Raises what stops the whole run."""
         stage, kept = work.stages[0], work.kept
-        error = future.exception()
+        try:
+            error = future.exception()
+        except CancelledError:  # Dask's way to say that its scheduler is gone
+            raise Stop("The cluster is gone. What is graded is kept; the same command goes on from here.") from None
         if isinstance(error, NO_ONE_CAN):
             raise error
         if isinstance(error, BrokenExecutor):
