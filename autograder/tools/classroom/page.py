@@ -14,7 +14,15 @@ from .publishing import ungraded
 
 HERE = Path(__file__).parent
 BINS, WIDTH, HEIGHT = 20, 720, 150
-SLOW = 3  # times the median
+SLOW, NOTICED = 3, 20  # times the median, and seconds at least
+ENDS = {
+    "died": "ended its process",
+    "output": "printed too much",
+    "scratch": "wrote too much",
+    "memory": "needed too much memory",
+    "timed_out": "did not end in time",
+    "nonsense": "sent what is no result",
+}
 
 
 def render(rows, rubric, outdated=()):
@@ -147,12 +155,12 @@ def attention(rows, outdated):
     lines += [(row, "nothing was run", row.why) for row in rows if row.why and not ungraded(row)]
     lines += [(row, "the box refused", ", ".join(row.denied)) for row in rows if row.denied]
     lines += [
-        (row, "unusual ends", ", ".join(f"{count} {why.replace('_', ' ')}" for why, count in row.endings.items()))
+        (row, "unusual ends", ", ".join(f"{ENDS.get(why, why)} ({count})" for why, count in row.endings.items()))
         for row in rows
         if row.endings
     ]
     usual = statistics.median([row.seconds for row in rows if row.seconds] or [0])
-    slow = sorted((row for row in rows if row.seconds > SLOW * usual), key=lambda row: -row.seconds)
+    slow = sorted((row for row in rows if row.seconds > max(NOTICED, SLOW * usual)), key=lambda row: -row.seconds)
     lines += [(row, "slow", f"{row.seconds:.0f} s; the median is {usual:.1f} s") for row in slow]
     lines += [
         (row, "points by hand", "; ".join(f"{id}: {why}" for id, why in row.by_hand.items()))
