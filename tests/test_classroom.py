@@ -14,6 +14,8 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,7 +25,7 @@ from safetensors.numpy import save_file
 from test_submissions import BROKEN, source
 
 from autograder import checks
-from autograder.grading import Found, conclude, run
+from autograder.grading import Found, TooWeak, conclude, run
 from autograder.grading import grade as grade_whole
 from autograder.paths import ROOT
 from autograder.record import BLOCKED, PASSED, CheckResult, Evidence
@@ -31,7 +33,9 @@ from autograder.reports import gradescope
 from autograder.rubric import Rubric
 from autograder.submission import read
 from autograder.tools.classroom import page, publishing
+from autograder.tools.classroom.collecting import HandedIn
 from autograder.tools.classroom.keeping import Kept, Shelf
+from autograder.tools.classroom.running import Course, Run
 from autograder.tools.classroom.working import Stop
 from autograder.tools.patches import load_all, reference
 
@@ -233,6 +237,93 @@ def test_time_that_ran_out_in_an_earlier_stage_is_told_as_such(box, rubric, publ
     run(found, box, rubric, read(ROOT / "solution"), {"public": public}, entries)
     assert {check.verdict for check in found.results.values()} == {BLOCKED}
     assert all("took 200 s" in check.message for check in found.results.values()) and found.stopper is None
+
+
+# ----- handing out ---------------------------------------------------------------------------------------------------
+
+
+class Pools:
+    """Two executors that run nothing: `ends` is called with each stage, and says what comes of it."""
+
+    def __init__(self, ends):
+        self.ends, self.running, self.most, self.renewed = ends, {False: 0, True: 0}, {False: 0, True: 0}, 0
+
+    def executor(self, gpu=False, width=None):
+        return Executor(self, gpu)
+
+    def width(self):
+        return 3
+
+    def renew(self, spoiled):
+        self.renewed += 1
+
+
+class Executor(ThreadPoolExecutor):
+    def __init__(self, pools, gpu):
+        super().__init__(1)
+        self.pools, self.gpu = pools, gpu
+
+    def submit(self, stage, *job):
+        self.pools.running[self.gpu] += 1
+        self.pools.most[self.gpu] = max(self.pools.most[self.gpu], self.pools.running[self.gpu])
+        return super().submit(self.end, job)
+
+    def end(self, job):
+        _, path, _, parts, found, gpu = job
+        time.sleep(0.002)
+        self.pools.running[self.gpu] -= 1
+        outcome = self.pools.ends(path.name, parts, self.gpu)
+        if outcome:
+            raise outcome
+        return found
+
+
+@pytest.fixture
+def hand_out(tmp_path):
+    """hand_out(ends, gpu) -> (Pools, {student: Kept}) of a run over six students."""
+
+    def hand_out(ends, gpu=None):
+        handed_in = []
+        for n in range(6):
+            hand_in(tmp_path / "subs" / f"s{n}", reference())
+            handed_in.append(HandedIn(f"s{n}", tmp_path / "subs" / f"s{n}"))
+        pools = Pools(ends)
+        run = Run(Course("kit", "points", "seed", gpu), pools, Shelf(tmp_path / "kept"), tuple(checks.PARTS), 2)
+        return pools, {kept.name: kept for kept in run.each(handed_in)}
+
+    return hand_out
+
+
+def test_training_on_a_gpu_has_a_queue_of_its_own(hand_out):
+    stages = []
+    pools, done = hand_out(lambda *job: stages.append(job), gpu="a GPU")
+    assert all(kept.done == list(checks.PARTS) for kept in done.values()) and len(done) == 6
+    assert {gpu for _, parts, gpu in stages if parts == ("training",)} == {True}
+    assert {gpu for _, parts, gpu in stages if parts != ("training",)} == {False}
+    assert pools.most[True] <= 2 and pools.most[False] <= 3
+
+
+def test_what_breaks_costs_one_student_and_not_the_class(hand_out):
+    left = {"s1": 2, "s2": 9}  # how often the worker of a student is killed
+
+    def ends(student, parts, gpu):
+        if left.get(student, 0):
+            left[student] -= 1
+            return BrokenProcessPool("a worker was killed")
+        return OSError("no space left on device") if (student, parts) == ("s3", ("infer",)) else None
+
+    pools, done = hand_out(ends)
+    assert {name: kept.failed for name, kept in done.items() if kept.failed} == {
+        "s2": "a worker process ended 3 times while grading this",
+        "s3": "OSError: no space left on device",
+    }
+    assert all(kept.done == list(checks.PARTS) for name, kept in done.items() if name not in ("s2", "s3"))
+    assert pools.renewed == 5
+
+
+def test_a_fault_of_the_host_stops_the_run(hand_out):
+    with pytest.raises(TooWeak, match="tier E"):
+        hand_out(lambda *job: TooWeak("tier E"))
 
 
 # ----- the staff page -----------------------------------------------------------------------------------------------

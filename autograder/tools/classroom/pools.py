@@ -1,6 +1,7 @@
 """Where jobs run: worker processes of this machine, or the workers of a Dask cluster. Both are executors as
 concurrent.futures knows them; training that needs a GPU has one of its own."""
 
+import logging
 import multiprocessing
 import os
 from concurrent.futures import ProcessPoolExecutor
@@ -60,6 +61,7 @@ class Cluster:
             from distributed import Client
         except ImportError:
             raise working.Stop("--cluster needs dask: pip install -e '.[cluster]'") from None
+        logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters is told by us, without a traceback
         try:
             self.client = Client(address, timeout="20s", set_as_default=False)
         except (OSError, ValueError) as error:
