@@ -32,6 +32,7 @@ from autograder.record import BLOCKED, PASSED, CheckResult, Evidence
 from autograder.reports import gradescope
 from autograder.rubric import Rubric
 from autograder.submission import read
+from autograder.tools.classroom import __main__ as command
 from autograder.tools.classroom import page, publishing
 from autograder.tools.classroom.collecting import HandedIn
 from autograder.tools.classroom.keeping import Kept, Shelf
@@ -155,40 +156,33 @@ def test_a_class_is_graded_once_published_overridden_and_regraded(classroom, rub
     assert "misprinted &amp; unreadable" in (folder / "results/bob/report.html").read_text(encoding="utf-8")
     with_points = (folder / "grades.csv").read_text(encoding="utf-8")
 
-    # As if the kit had been another when cyd was graded, and had found the linear schedule wrong.
+    # As if the kit had been another when cyd was graded, and had found the linear schedule wrong; and as if the rubric
+    # had given ada twice the points, for which nothing is run again.
     shelf = Shelf(folder / "kept")
-    kept = shelf.get("cyd")
-    kept.depends["kit"], kept.found.results["schedule.linear"].verdict = "another", "wrong"
-    shelf.put("cyd", kept)
+    ada, cyd = shelf.get("ada"), shelf.get("cyd")
+    cyd.depends["kit"], cyd.found.results["schedule.linear"].verdict = "another", "wrong"
+    doubled = {id: replace(check, max_points=2 * check.max_points) for id, check in ada.found.results.items()}
+    ada.depends["points"], ada.found.results = "another", doubled
+    for kept in (ada, cyd):
+        shelf.put(kept.name, kept)
     done = classroom("grade", "--exact")
-    assert "1 were graded before something changed (kit for 1) and keep their grade" in done.out
+    assert "2 were graded before something changed (points for 1, kit for 1) and keep their grade" in done.out
     published = (folder / "grades.csv").read_text(encoding="utf-8")
     assert published != with_points
     done = classroom("regrade", "--exact")
     assert done.returncode == 0, done.out
     assert "+5" in done.out and "schedule.linear: wrong 0/5 → passed 5/5" in done.out
     assert "the checks, their limits or the recorded cases changed" in done.out
-    assert "1 graded again, 1 change, 1 in points" in done.out
+    assert (
+        "-80" in done.out and "passed 10/10 → passed 5/5" in done.out and "the points of the rubric changed" in done.out
+    )
+    assert "2 graded again, 2 change, 2 in points" in done.out
     assert published == (folder / "grades.csv").read_text(encoding="utf-8")
-    assert classroom("regrade", "--exact", "--publish").returncode == 0
-    assert with_points == (folder / "grades.csv").read_text(encoding="utf-8")
-    assert "Nothing changed" in classroom("regrade", "--exact").out
-
-    # Another rubric: no student is run again.
-    for kept in map(shelf.get, ("ada", "bob")):
-        results = {id: replace(result, max_points=2 * result.max_points) for id, result in kept.found.results.items()}
-        kept.depends["points"], kept.found.results = "another", results
-        shelf.put(kept.name, kept)
-    done = classroom("regrade", "--exact")
-    assert "2 graded again, 2 change, 2 in points" in done.out and "passed 10/10 → passed 5/5" in done.out, done.out
-    assert "-80" in done.out and "the points of the rubric changed" in done.out
     assert classroom("regrade", "--exact", "--publish").returncode == 0
     assert with_points == (folder / "grades.csv").read_text(encoding="utf-8")
 
     # One student alone.
-    done = classroom("regrade", "--exact", "--student", "ada")
-    assert "1 graded again, 0 change" in done.out
-    assert classroom("regrade", "--student", "zoe").returncode == 2
+    assert "1 graded again, 0 change" in classroom("regrade", "--exact", "--student", "ada").out
 
 
 def hidden_numbers(hidden):
@@ -428,6 +422,22 @@ def test_an_override_that_makes_no_sense_is_one_line(tmp_path, rubric, text, tol
     (tmp_path / "overrides.toml").write_text(text, encoding="utf-8")
     with pytest.raises(Stop, match=re.escape(told)):
         publishing.overrides(tmp_path / "overrides.toml", rubric)
+
+
+def test_wrong_usage_is_one_line(tmp_path, monkeypatch, capsys):
+    for arguments, told in (
+        (["grade", "--class", tmp_path], "Nothing was collected in"),
+        (["regrade", "--class", tmp_path], "Nothing was collected in"),
+        (["grade", tmp_path / "nowhere", "--class", tmp_path], "There is no"),
+        (["grade", tmp_path, "--roster", tmp_path / "none.csv", "--class", tmp_path], "cannot be read"),
+    ):
+        assert command.main([str(argument) for argument in arguments]) == 2
+        said = capsys.readouterr().err
+        assert told in said and len(said.splitlines()) == 1
+    few(tmp_path)
+    monkeypatch.setattr(command, "HIDDEN", tmp_path / "none")
+    assert command.main(["grade", str(tmp_path / "subs"), "--class", str(tmp_path / "class")]) == 3
+    assert "`make record` writes it anew" in capsys.readouterr().err
 
 
 def test_who_could_not_be_graded_has_no_points_until_somebody_gives_them(rubric):

@@ -151,13 +151,11 @@ class Classroom:
         return publishing.row(kept, self.record(kept), self.by_hand(kept.name))
 
     def publish(self, kept):
-        """Write what a student may see, if it is not there, and remember the student for the pages."""
+        """Write what a student may see, and remember the student for the pages."""
         made = self.record(kept)
         self.rows[kept.name] = publishing.row(kept, made, self.by_hand(kept.name))
         if made:
-            sources = (self.kept.path(kept.name), self.folder / "overrides.toml")
-            changed = max(path.stat().st_mtime_ns for path in sources if path.exists())
-            publishing.publish(self.folder / "results" / kept.name, made, self.rubric, changed)
+            publishing.publish(self.folder / "results" / kept.name, made, self.rubric)
 
     def finish(self, class_list, outdated=()):
         """Write the table and the page of the class."""

@@ -90,16 +90,14 @@ def record(kept, rubric, by_hand):
     return made
 
 
-def publish(folder, made, rubric, newer_than):
-    """Write a student's report and results, unless both are newer than what they are made from.
-
-    newer_than  time of the last change, in ns
-    """
-    report, results = folder / "report.html", folder / "results.json"
-    if all(path.exists() and path.stat().st_mtime_ns > newer_than for path in (report, results)):
-        return
-    write(report, html.render(made, rubric))
-    write(results, gradescope.render(made, rubric.gradescope["visibility"]))
+def publish(folder, made, rubric):
+    """Write a student's report and results, where they are not what stands there."""
+    texts = {"report.html": html.render(made, rubric)}
+    texts["results.json"] = gradescope.render(made, rubric.gradescope["visibility"])
+    for name, text in texts.items():
+        path = folder / name
+        if not path.exists() or path.read_bytes() != text.encode():
+            write(path, text)
 
 
 def row(kept, made, by_hand):
