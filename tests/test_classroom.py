@@ -33,7 +33,7 @@ from autograder.reports import gradescope
 from autograder.rubric import Rubric
 from autograder.submission import read
 from autograder.tools.classroom import __main__ as command
-from autograder.tools.classroom import page, publishing
+from autograder.tools.classroom import page, publishing, session
 from autograder.tools.classroom.collecting import HandedIn
 from autograder.tools.classroom.keeping import Kept, Shelf
 from autograder.tools.classroom.running import Course, Run
@@ -169,7 +169,7 @@ def test_a_class_is_graded_once_published_overridden_and_regraded(classroom, rub
     assert "2 were graded before something changed (points for 1, kit for 1) and keep their grade" in done.out
     published = (folder / "grades.csv").read_text(encoding="utf-8")
     assert published != with_points
-    done = classroom("regrade", "--exact")
+    done = classroom("regrade")
     assert done.returncode == 0, done.out
     assert "+5" in done.out and "schedule.linear: wrong 0/5 → passed 5/5" in done.out
     assert "the checks, their limits or the recorded cases changed" in done.out
@@ -178,11 +178,11 @@ def test_a_class_is_graded_once_published_overridden_and_regraded(classroom, rub
     )
     assert "2 graded again, 2 change, 2 in points" in done.out
     assert published == (folder / "grades.csv").read_text(encoding="utf-8")
-    assert classroom("regrade", "--exact", "--publish").returncode == 0
+    assert classroom("regrade", "--publish").returncode == 0
     assert with_points == (folder / "grades.csv").read_text(encoding="utf-8")
 
     # One student alone.
-    assert "1 graded again, 0 change" in classroom("regrade", "--exact", "--student", "ada").out
+    assert "1 graded again, 0 change" in classroom("regrade", "--student", "ada").out
 
 
 def hidden_numbers(hidden):
@@ -435,7 +435,7 @@ def test_wrong_usage_is_one_line(tmp_path, monkeypatch, capsys):
         said = capsys.readouterr().err
         assert told in said and len(said.splitlines()) == 1
     few(tmp_path)
-    monkeypatch.setattr(command, "HIDDEN", tmp_path / "none")
+    monkeypatch.setattr(session, "HIDDEN", tmp_path / "none")
     assert command.main(["grade", str(tmp_path / "subs"), "--class", str(tmp_path / "class")]) == 3
     assert "`make record` writes it anew" in capsys.readouterr().err
 

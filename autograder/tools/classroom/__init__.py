@@ -10,5 +10,6 @@ The folder of a class, outside git:
     overrides.toml             points given by hand, with a reason; only ever read
     grades.csv, index.html     the class as a table and as a page, for staff
 
-Grading runs in workers (working.py): processes on this machine, or on a Dask cluster by the same interface (pools.py).
+A run over the folder is session.py; grading happens in workers (working.py), which are processes of this machine
+or of a Dask cluster behind the same interface (pools.py), as running.py hands it out.
 """

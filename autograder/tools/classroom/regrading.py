@@ -2,9 +2,14 @@
 
 import csv
 import io
+import os
 from dataclasses import dataclass
 
 from rich.table import Table
+
+from ... import checks
+from .downloads import DownloadError
+from .keeping import Shelf
 
 CAUSES = {
     "submission": "something else was handed in",
@@ -33,6 +38,57 @@ class Change:
     @property
     def by(self):
         return None if None in (self.before, self.after) else self.after - self.before
+
+
+class Regrade:
+    """Who is to be graded again, apart from what is published.
+
+    session   a Session that was entered
+    students  these alone, changed or not; by default all of whom something changed
+    again     [HandedIn] of those
+    Raises DownloadError.
+    """
+
+    def __init__(self, session, students=()):
+        self.session, self.students = session, students
+        self.shelf = Shelf(session.folder / "regraded")
+        self.published = {one.student: session.kept.get(one.student) for one in session.class_list}
+        if unknown := set(students) - self.published.keys():
+            raise DownloadError(f"There is no {', '.join(sorted(unknown))} in {session.folder}.")
+        if missing := [student for student, kept in self.published.items() if kept is None]:
+            raise DownloadError(f"{len(missing)} are not graded yet, such as {missing[0]}: `make class` first.")
+        self.now = {one.student: session.course.intake(one)[0] for one in session.class_list}
+        self.causes = {student: kept.changed(self.now[student]) for student, kept in self.published.items()}
+        wanted = set(students) or {student for student, causes in self.causes.items() if causes}
+        self.again = [one for one in session.class_list if one.student in wanted]
+
+    def run(self):
+        """Grade them again, in the parts that were graded before. Returns a Change for each, the largest first."""
+        for student in (one.student for one in self.again):
+            before = self.published[student]
+            if student in self.students:
+                self.shelf.path(student).unlink(missing_ok=True)
+            elif self.causes[student] == ["points"] and not before.broken:
+                self.shelf.put(student, before.repriced(self.now[student].depends, self.session.rubric))
+        parts = {part for kept in self.published.values() for part in kept.done} or set(checks.PARTS)
+        changes = []
+        for kept in self.session.run(self.again, self.shelf, parts, settled=False):
+            before, after = self.session.record(self.published[kept.name]), self.session.record(kept)
+            changes.append(change(kept.name, before, after, self.causes[kept.name]))
+        return sorted(changes, key=lambda change: (-abs(change.by or 0), change.student))
+
+    def publish(self):
+        """Make the regraded results those of the class. Returns who is not graded."""
+        for student in (one.student for one in self.again):
+            kept = self.shelf.get(student)
+            if kept is None or kept.changed(self.now[student]) or kept.broken:
+                raise DownloadError(f"{student} is not regraded as things stand now: the same without --publish first.")
+        for student in (one.student for one in self.again):
+            os.replace(self.shelf.path(student), self.session.kept.path(student))
+            self.causes[student] = []
+        for student in self.published:
+            self.session.publish(self.session.kept.get(student))
+        return self.session.finish({student for student, causes in self.causes.items() if causes})
 
 
 def change(student, before, after, causes):
