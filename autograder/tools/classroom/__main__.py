@@ -1,7 +1,6 @@
 """`make class` and `make regrade`: the command line of a class run."""
 
 import argparse
-import os
 import sys
 from collections import Counter
 from pathlib import Path
@@ -20,7 +19,7 @@ from .regrading import Regrade, as_csv, table
 from .session import Session
 from .working import Stop
 
-GRADED, USAGE, NOT_GRADED = 0, 2, 3
+GRADED, USAGE, NOT_GRADED, STOPPED = 0, 2, 3, 130
 
 
 def main(arguments=None):
@@ -70,7 +69,7 @@ def main(arguments=None):
         return USAGE
     except KeyboardInterrupt:
         errors.print("Stopped. What is graded is kept; the same command goes on from here.", style="yellow")
-        os._exit(130)  # the workers notice, and end
+        return STOPPED
 
 
 def options_of_a_run(command):

@@ -44,9 +44,12 @@ class Local:
         """Replace an executor: a worker that is killed from outside spoils it."""
         self.executors = {gpu: executor for gpu, executor in self.executors.items() if executor is not spoiled}
 
-    def close(self):
+    def close(self, at_once=False):
+        """at_once  do not wait for the jobs that are running; nobody will ask for them"""
         for executor in self.executors.values():
             executor.shutdown(wait=False, cancel_futures=True)
+        for worker in multiprocessing.active_children() if at_once else ():
+            worker.kill()
 
 
 class Cluster:
@@ -85,5 +88,5 @@ class Cluster:
     def renew(self, spoiled):
         """Nothing to do: the scheduler sees to it."""
 
-    def close(self):
+    def close(self, at_once=False):
         self.client.close()

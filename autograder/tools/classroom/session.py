@@ -54,8 +54,8 @@ class Session:
         except FileNotFoundError:
             raise DownloadError(f"Nothing was collected in {self.folder} yet: `make class SUBMISSIONS=path`.") from None
 
-    def __exit__(self, *_):
-        self.pools.close()
+    def __exit__(self, error, *_):
+        self.pools.close(at_once=error is not None)
 
     def run(self, class_list, shelf, parts, settled=True):
         """Grade what is missing on a shelf; yields the Kept of each student, with a line and the progress."""
