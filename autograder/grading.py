@@ -2,6 +2,7 @@
 
 import time
 import traceback
+from dataclasses import dataclass, field
 
 from . import __version__, checks, given
 from .box.layers import TIERS
@@ -35,6 +36,28 @@ class TooWeak(Exception):
     """This host cannot confine other people's code as the rubric demands; the text says what helps."""
 
 
+@dataclass
+class Found:
+    """What the stages so far found: all that the next one, or the record, has to know. A stage may run anywhere.
+
+    results   {check: CheckResult}
+    suspects  {check: Suspects}, for the diagnosis at the end
+    imported  the sets of cases for which scheduler.py could be imported
+    stopper   why nothing more is run, or None
+    runs      facts about each boxed process that has ended
+    box       what confined them: tier, what was not blocked, start method; of several boxes the weakest
+    seconds   spent so far; the limits hold for all stages together
+    """
+
+    results: dict = field(default_factory=dict)
+    suspects: dict = field(default_factory=dict)
+    imported: list = field(default_factory=list)
+    stopper: str | None = None
+    runs: list = field(default_factory=list)
+    box: dict = field(default_factory=dict)
+    seconds: float = 0.0
+
+
 def grade(path, box, rubric, public, hidden=None, only=(), progress=lambda title: None, gpu=None):
     """Grade the submission at `path` in `box`.
 
@@ -44,39 +67,48 @@ def grade(path, box, rubric, public, hidden=None, only=(), progress=lambda title
     gpu             name of the GPU that training may use; without one, or without a recorded run on it, it uses the CPU
     Raises FileNotFoundError when there is no such path, and TooWeak. What a student did never raises.
     """
-    started = time.monotonic()
     weakness = strong_enough(path, box, rubric, hidden)
     sets = {"public": public, "hidden": hidden} if hidden else {"public": public}
     entries = [rubric.checks[id] for id in checks.CHECKS if not only or {id, rubric.checks[id].part} & set(only)]
-    unknown = gpu and not all(expectations.ran_on(gpu) for expectations in sets.values())
+    known = gpu if all(expectations.ran_on(gpu) for expectations in sets.values()) else None
     try:
-        submission = read(path)
-        results, runs = run(box, rubric, submission, sets, entries, progress, None if unknown else gpu)
+        submission, found = read(path), Found()
+        for stage in checks.STAGES:
+            of_stage = [entry for entry in entries if entry.part in stage]
+            run(found, box, rubric, submission, sets, of_stage, progress, known)
         name, notes = submission.name, submission.notes
-        if unknown and any(entry.part == "training" for entry in entries):
+        if gpu and not known and any(entry.part == "training" for entry in entries):
             notes.append(f"Training was graded on the CPU: no run of the reference is recorded for {gpu}.")
     except Refused as refused:
-        name, notes, runs = path.name, [f"Refused: {refused}."], []
-        results = [
-            result(entry, Failed(BLOCKED, f"not run: the submission was refused, {refused}")) for entry in entries
-        ]
+        name, notes = path.name, [f"Refused: {refused}."]
+        found = not_run(entries, f"the submission was refused, {refused}")
+        found.box = confinement(box)
+    return conclude(found, rubric, name, notes + weakness, hidden and hidden.metadata["seed"], known)
+
+
+def not_run(entries, reason):
+    """Found, where there is nothing to run."""
+    return Found({entry.id: result(entry, Failed(BLOCKED, f"not run: {reason}")) for entry in entries})
+
+
+def conclude(found, rubric, name, notes, hidden_seed, gpu):
+    """The GradeRecord of all that was found, each mistake named."""
+    diagnose(found.results, found.suspects)
     return GradeRecord(
         submission=name,
-        checks=results,
-        complete=len(entries) == len(rubric.checks) and hidden is not None,
-        provisional=hidden is None,
-        notes=notes + weakness,
-        runs=runs,
-        made_with={
-            "kit_version": __version__,
-            "device": "cpu" if unknown else gpu or "cpu",
-            "box_tier": box.tier,
-            "box_not_blocked": box.not_blocked,
-            "start_method": box.start_method,
-            "hidden_seed": hidden.metadata["seed"] if hidden else None,
-        },
-        seconds=time.monotonic() - started,
+        checks=list(found.results.values()),
+        complete=len(found.results) == len(rubric.checks) and hidden_seed is not None,
+        provisional=hidden_seed is None,
+        notes=notes,
+        runs=found.runs,
+        made_with={"kit_version": __version__, "device": gpu or "cpu", **found.box, "hidden_seed": hidden_seed},
+        seconds=found.seconds,
     )
+
+
+def confinement(box):
+    """What a grade says about the box that it was made in."""
+    return {"box_tier": box.tier, "box_not_blocked": box.not_blocked, "start_method": box.start_method}
 
 
 def strong_enough(path, box, rubric, hidden):
@@ -94,36 +126,39 @@ def strong_enough(path, box, rubric, hidden):
     return [f"The box reaches tier {box.tier} here: enough for your own code only (`python -m autograder doctor`)."]
 
 
-def run(box, rubric, submission, sets, entries, progress, gpu):
-    """Results of the checks, and facts about each boxed process. One process answers the public cases of all checks and
-    another the hidden ones: what a public case prints is shown, and must not have seen a hidden input. One that ended
-    is replaced."""
-    limits, started = rubric.limits, time.monotonic()
+def run(found, box, rubric, submission, sets, entries, progress=lambda title: None, gpu=None):
+    """Run the checks of one stage and add to `found`. One process answers the public cases of all checks and another
+    the hidden ones: what a public case prints is shown, and must not have seen a hidden input. One that ended is
+    replaced; the next stage has new ones."""
+    limits, started = rubric.limits, time.monotonic() - found.seconds
     folder = box.stage(given.files() | submission.files)
-    results, suspects = {}, {}
-    stopper = None  # why nothing more is run
+    results = found.results
     students = {name: Student(box, folder, limits, gpu=gpu) for name in sets}
+    for name, student in students.items():
+        student.imported = name in found.imported
     for entry in entries:
         progress(entry.title)
         seconds = limits["exact_seconds" if entry.part in checks.EXACT else "total_seconds"]
         for student in students.values():
             student.until = started + seconds
         timed_out = [id for id, done in results.items() if done.part == entry.part and done.verdict == TIMED_OUT]
-        reason = stopper
+        reason = found.stopper
         if time.monotonic() > started + seconds:
             reason = reason or f"not run: the checks before it took {seconds} s, all there is"
         if len(timed_out) >= limits["timeouts_per_part"]:
             reason = f"not run: {' and '.join(timed_out)} timed out"
         results[entry.id] = (
-            result(entry, Failed(BLOCKED, reason)) if reason else check(students, entry, sets, results, suspects)
+            result(entry, Failed(BLOCKED, reason)) if reason else check(students, entry, sets, results, found.suspects)
         )
-        if not students["public"].imported and results[entry.id].verdict != UNGRADED and not stopper:
-            stopper = f"not run: scheduler.py could not be imported (see {entry.id})"
+        if not students["public"].imported and results[entry.id].verdict != UNGRADED and not found.stopper:
+            found.stopper = f"not run: scheduler.py could not be imported (see {entry.id})"
     for student in students.values():
         student.close()
     box.discard(folder)
-    diagnose(results, suspects)
-    return list(results.values()), [run for student in students.values() for run in student.runs]
+    found.imported = [name for name, student in students.items() if student.imported]
+    found.runs += [run for student in students.values() for run in student.runs]
+    found.box = max(found.box, confinement(box), key=lambda one: one.get("box_tier", ""))
+    found.seconds = time.monotonic() - started
 
 
 def check(students, entry, sets, results, suspects):

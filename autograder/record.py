@@ -55,6 +55,7 @@ class CheckResult:
     evidence what a picture can show of it; of public cases only
     printed  what the student's code printed on public cases
     facts    for staff: how a process ended, a traceback of ours
+    by_hand  points that an instructor gave instead, or None
     """
 
     id: str
@@ -70,6 +71,7 @@ class CheckResult:
     printed: str = ""
     seconds: float = 0.0
     facts: dict = field(default_factory=dict)
+    by_hand: float | None = None
 
     @property
     def output(self):
@@ -80,7 +82,8 @@ class CheckResult:
 
     @property
     def points(self):
-        return self.max_points if self.verdict == PASSED else 0.0
+        earned = self.max_points if self.verdict == PASSED else 0.0
+        return earned if self.by_hand is None else self.by_hand
 
 
 @dataclass
@@ -113,7 +116,7 @@ class GradeRecord:
 
     @property
     def ungraded(self):
-        return [check for check in self.checks if check.verdict == UNGRADED]
+        return [check for check in self.checks if check.verdict == UNGRADED and check.by_hand is None]
 
     @property
     def state(self):

@@ -146,6 +146,11 @@ def test_junit_and_results_hold_hostile_text(grade, tmp_path):
     json.loads(gradescope.render(record))
 
 
+def test_what_was_printed_names_no_folder_of_this_machine(grade):
+    source = (ROOT / "solution" / "scheduler.py").read_text(encoding="utf-8")
+    assert grade(f"{source}\nprint(__file__)\n", public_only=True).checks[0].printed == "scheduler.py"
+
+
 def test_pytest_collects_the_same_checks_with_the_same_verdicts(tmp_path):
     source = (ROOT / "solution" / "scheduler.py").read_text()
     (tmp_path / "scheduler.py").write_text(source.replace("sigma = eta * variance.sqrt()", "sigma = eta * variance"))

@@ -5,6 +5,7 @@ as record.Failed, with a verdict and a sentence for the student.
 """
 
 import math
+import os
 import signal
 import time
 from dataclasses import dataclass
@@ -196,12 +197,16 @@ class Student:
     def printed(self):
         """What was printed since the last call."""
         output, self.output = self.output, ""
-        return output + (self.process.printed() if self.process else "")
+        return output + (self.said() if self.process else "")
+
+    def said(self):
+        """What the live process printed since the last call; warnings name a file as the student knows it."""
+        return self.process.printed().replace(f"{self.folder}{os.sep}", "")
 
     def close(self):
         """End the live process, if there is one; what it printed is kept."""
         if self.process:
-            self.output += self.process.printed()
+            self.output += self.said()
             self.process.close()
             self.runs.append(self.process.facts)
             self.process = None

@@ -17,6 +17,8 @@ PARTS = {
     "infer": infer,
 }
 EXACT = ("schedule", "forward", "reverse", "ddim")  # single calls of the scheduler, in seconds; the others run programs
+# What runs one after another in any processes, or on any machines: training may need a GPU.
+STAGES = (EXACT, ("training",), ("infer",))
 # These end in one number, which says that something is wrong and never what: they take no part in naming mistakes.
 MEASURED = ("training.epsilon", "training.v_prediction", "infer.digits")
 

@@ -3,13 +3,19 @@ CLASS ?= class
 DEV = python=$$(sh autograder/environment.sh dev) && $$python
 
 # Hidden cases are recorded on first use.
-grade check bench release: course/hidden.safetensors
+grade check bench release class regrade bench-class: course/hidden.safetensors
 
 course/hidden.safetensors: $(wildcard autograder/checks/*.py) solution/scheduler.py solution/infer.py assignment/train.py
 	@$(PYTHON) -m autograder.tools.record hidden
 
 release: ## dist/: the bundles for students, Gradescope and after the deadline, each proven not to leak
 	@$(DEV) -m autograder.tools.release
+
+class: ## grade a class: make class SUBMISSIONS=path [ROSTER=roster.csv] [CLASS=class] [ARGS="--cluster tcp://..."]
+	@$(DEV) -m autograder.tools.classroom grade $(SUBMISSIONS) --class $(CLASS) $(if $(ROSTER),--roster $(ROSTER)) $(ARGS)
+
+regrade: ## what changes, after checks or submissions did: make regrade [STUDENT=id] [CLASS=class] [ARGS=--publish]
+	@$(DEV) -m autograder.tools.classroom regrade --class $(CLASS) $(if $(STUDENT),--student $(STUDENT)) $(ARGS)
 
 test: ## lint, format and tests of the kit (minutes)
 	@$(DEV) -m ruff check --quiet . && $$python -m ruff format --quiet --check . && $$python -m pytest -m "not slow and not gpu"
@@ -51,7 +57,11 @@ bench: ## time grading beside plain pytest, the box, training and sampling, each
 	@$(DEV) -m autograder.tools.bench_infer
 	@$(DEV) -m autograder.tools.bench_gradebook
 
+bench-class: ## time a class of 300 beside nbgrader, otter-grader and pytest, each as its manual says (minutes)
+	@$(DEV) -m autograder.tools.bench_class
+
 validity: ## how often the autograder errs: grade wrong and right submissions by the hundred, write VALIDITY.md
 	@$(DEV) -m autograder.tools.validity
 
-.PHONY: release test test-slow test-gpu skeleton record figures report handout gradebook formgrader feedback bench validity
+.PHONY: release class regrade test test-slow test-gpu skeleton record figures report handout gradebook formgrader
+.PHONY: feedback bench bench-class validity

@@ -1,0 +1,33 @@
+"""grades.csv before the report is marked: what programs graded, in the gradebook's own table, which is not complete."""
+
+from ..gradebook import late
+from ..gradebook.grades import REPORT, Grade, table
+
+
+def render(rows, class_list, rubric, roster):
+    """The text of grades.csv.
+
+    rows    of publishing.py
+    roster  a Roster, for names and extensions, or None
+    """
+    found = {row.student: row for row in rows}
+    due, extensions = (
+        late.due(rubric.late),
+        {student.id: student.extension_days for student in roster.students} if roster else {},
+    )
+    made = []
+    for handed_in in class_list:
+        row = found[handed_in.student]
+        nothing = handed_in.path is None
+        parts = {
+            part: None if row.points is None else row.parts.get(part, 0.0 if nothing else None) for part in rubric.parts
+        }
+        missing = [part for part, points in parts.items() if points is None]
+        grade = Grade(
+            handed_in.student, parts | {REPORT: 0.0 if nothing else None}, missing=missing + [REPORT] * (not nothing)
+        )
+        if due and handed_in.time:
+            late_by = (handed_in.time - due).total_seconds() - late.DAY * extensions.get(handed_in.student, 0)
+            grade.seconds_late = max(0.0, late_by)
+        made.append(grade)
+    return table(made, class_list, rubric, roster)

@@ -1,0 +1,144 @@
+"""From what is kept to what is read: the record with the points given by hand, a student's report and results.json, and
+what the staff page and grades.csv need to know of the student."""
+
+import tomllib
+from collections import Counter
+from dataclasses import dataclass, replace
+
+from ... import checks
+from ...files import write
+from ...grading import conclude, not_run
+from ...record import BLOCKED, UNGRADED
+from ...reports import gradescope, html
+from .working import Stop
+
+KEYS = {"student", "check", "points", "reason"}
+
+
+@dataclass
+class Row:
+    """A student, for staff.
+
+    points    None where there is no score
+    parts     {part: points}
+    verdicts  {check: verdict}, mistakes {check: id}, by_hand {check: reason}
+    why       why there is no score or nothing was run, or ""
+    denied    what the box refused, as its processes noted it
+    endings   {why a boxed process ended: how often}, but for ordinary ends
+    """
+
+    student: str
+    points: float | None
+    max_points: float
+    parts: dict
+    verdicts: dict
+    mistakes: dict
+    by_hand: dict
+    complete: bool
+    why: str
+    notes: list
+    denied: list
+    endings: dict
+    seconds: float
+    made_with: dict
+
+
+def overrides(path, rubric):
+    """{student: {check: (points, reason)}} of overrides.toml. Raises Stop."""
+    try:
+        entries = tomllib.loads(path.read_text(encoding="utf-8")).get("override", [])
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise Stop(f"{path} cannot be read: {error}") from None
+    found = {}
+    for number, entry in enumerate(entries, 1):
+        where = f"{path}, override {number}"
+        if not isinstance(entry, dict) or entry.keys() != KEYS:
+            raise Stop(f"{where}: it needs {', '.join(sorted(KEYS))}, and nothing else.")
+        student, check, points, reason = (entry[key] for key in ("student", "check", "points", "reason"))
+        if check not in rubric.checks:
+            raise Stop(f"{where}: there is no check {check!r}; `python -m autograder debug --help` lists them.")
+        most = rubric.checks[check].points
+        if isinstance(points, bool) or not isinstance(points, (int, float)) or not 0 <= points <= most:
+            raise Stop(f"{where}: points must be a number from 0 to {most:g}.")
+        if not (isinstance(reason, str) and reason.strip()):
+            raise Stop(f"{where}: the student and your colleagues will want to know the reason.")
+        if check in found.setdefault(student, {}):
+            raise Stop(f"{where}: {check} of {student} stands there twice.")
+        found[student][check] = (float(points), reason.strip())
+    return found
+
+
+def record(kept, rubric, by_hand):
+    """The GradeRecord of what is kept of a student, or None where grading broke off.
+
+    by_hand  {check: (points, reason)}
+    """
+    if kept.failed:
+        return None
+    found = kept.found
+    if kept.refused:
+        found = not_run([rubric.checks[id] for id in checks.CHECKS], kept.refused)
+    gpu = None if kept.depends["device"] == "cpu" else kept.depends["device"]
+    made = conclude(found, rubric, kept.name, list(kept.notes), kept.depends["seed"], gpu)
+    for n, check in enumerate(made.checks):
+        if check.id in by_hand:
+            points, reason = by_hand[check.id]
+            told = f"{points:g} points were given by hand: {reason}"
+            made.checks[n] = replace(check, by_hand=points, hint="\n".join(filter(None, [told, check.hint])))
+    return made
+
+
+def publish(folder, made, rubric):
+    """Write a student's report and results, where they are not what stands there."""
+    texts = {"report.html": html.render(made, rubric)}
+    texts["results.json"] = gradescope.render(made, rubric.gradescope["visibility"])
+    for name, text in texts.items():
+        path = folder / name
+        if not path.exists() or path.read_bytes() != text.encode():
+            write(path, text)
+
+
+def row(kept, made, by_hand):
+    """The Row of a student. `made` is the record, or None."""
+    if made is None:
+        empty = {"parts": {}, "verdicts": {}, "mistakes": {}, "by_hand": {}, "denied": [], "endings": {}}
+        return Row(
+            kept.name, None, 0, complete=False, why=kept.failed, notes=kept.notes, seconds=0, made_with={}, **empty
+        )
+    parts = {}
+    for check in made.checks:
+        parts[check.part] = parts.get(check.part, 0) + check.points
+    faults = [f"{check.id}: {check.message}" for check in made.ungraded]
+    ended = Counter(run.get("signal") or run["ended"] for run in made.runs if run.get("ended") not in (None, "closed"))
+    return Row(
+        student=kept.name,
+        points=None if faults else made.points,
+        max_points=made.max_points,
+        parts=parts,
+        verdicts={check.id: check.verdict for check in made.checks},
+        mistakes={check.id: check.mistake for check in made.checks if check.mistake},
+        by_hand={check.id: by_hand[check.id][1] for check in made.checks if check.id in by_hand},
+        complete=made.complete,
+        why="; ".join(faults) or kept.refused,
+        notes=made.notes,
+        denied=list(dict.fromkeys(note for run in made.runs for note in run.get("denied", ()))),
+        endings=dict(ended),
+        seconds=made.seconds,
+        made_with=made.made_with,
+    )
+
+
+def told(row):
+    """One line about a student, for the terminal: points, and how many checks ended in which way."""
+    if row.points is None:
+        return f"not graded: {row.why}"
+    counts = Counter(row.verdicts.values())
+    lost = ", ".join(f"{count} {verdict.replace('_', ' ')}" for verdict, count in counts.items() if verdict != "passed")
+    why = f" ({row.why})" if counts[BLOCKED] == len(row.verdicts) and row.why else ""
+    return f"{row.points:g} of {row.max_points:g}{', ' if lost else ''}{lost}{why}"
+
+
+def ungraded(row):
+    return row.points is None or UNGRADED in row.verdicts.values()

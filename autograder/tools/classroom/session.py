@@ -1,0 +1,118 @@
+"""One run over the folder of a class: what every grade of it depends on, its workers and progress, and its pages."""
+
+from collections import Counter
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from ... import checks
+from ...expected import Expectations
+from ...files import write
+from ...paths import HIDDEN
+from ...rubric import Rubric
+from . import page, publishing, roster, working
+from .collecting import collected
+from .downloads import DownloadError
+from .keeping import Shelf, kit, prices
+from .pools import Cluster, Local
+from .running import Course, Run
+from .working import Stop
+
+
+class Session:
+    """A class folder and the workers that grade it, from `with` on.
+
+    class_list  of HandedIn; by default what was collected before
+    options     of the command line: folder, device, workers, trainings, cluster
+    Raises Stop and DownloadError.
+    """
+
+    def __init__(self, options, class_list=None):
+        self.options, self.folder, self.console = options, options.folder, Console(highlight=False)
+        self.class_list = class_list if class_list is not None else self.collected()
+        self.rubric = Rubric.load()
+        self.overrides = publishing.overrides(self.folder / "overrides.toml", self.rubric)
+        self.kept = Shelf(self.folder / "kept")
+        known = self.folder / "roster.csv"
+        self.roster = roster.read(known) if known.exists() else None
+        self.rows = {}
+
+    def __enter__(self):
+        seed, options = Expectations.load(HIDDEN, checks.version()).metadata["seed"], self.options
+        self.pools = Cluster(options.cluster) if options.cluster else Local(options.workers)
+        gpu = None
+        if options.device != "cpu":
+            with self.console.status("Starting a worker"):
+                gpu = self.pools.training().submit(working.device, options.device).result()
+        self.course = Course(kit(self.rubric), prices(self.rubric), seed, gpu)
+        return self
+
+    def collected(self):
+        try:
+            return collected(self.folder / "submissions")
+        except FileNotFoundError:
+            raise DownloadError(f"Nothing was collected in {self.folder} yet: `make class SUBMISSIONS=path`.") from None
+
+    def __exit__(self, error, *_):
+        self.pools.close(at_once=error is not None)
+
+    def run(self, class_list, shelf, parts, settled=True):
+        """Grade what is missing on a shelf; yields the Kept of each student, with a line and the progress."""
+        trainings = self.options.trainings or (2 if self.course.gpu else None)
+        run = Run(self.course, self.pools, shelf, parts, trainings, settled)
+        columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
+        with Progress(*columns, TextColumn("{task.description}"), console=self.console) as progress:
+            shown, counts = progress.add_task("", total=len(class_list)), Counter()
+            for kept in run.each(class_list):
+                row = self.row(kept)
+                counts.update(row.verdicts.values())
+                progress.console.print(f"[bold]{escape(kept.name)}[/]  {escape(publishing.told(row))}", soft_wrap=True)
+                said = ", ".join(f"{count} {verdict.replace('_', ' ')}" for verdict, count in counts.most_common())
+                progress.update(shown, advance=1, description=said)
+                yield kept
+        self.outdated = run.outdated
+
+    def by_hand(self, student):
+        return self.overrides.get(student, {})
+
+    def record(self, kept):
+        return publishing.record(kept, self.rubric, self.by_hand(kept.name))
+
+    def row(self, kept):
+        return publishing.row(kept, self.record(kept), self.by_hand(kept.name))
+
+    def publish(self, kept):
+        """Write what a student may see, and remember the student for the pages."""
+        made = self.record(kept)
+        self.rows[kept.name] = publishing.row(kept, made, self.by_hand(kept.name))
+        if made:
+            publishing.publish(self.folder / "results" / kept.name, made, self.rubric)
+
+    def finish(self, outdated):
+        """Write the table and the page of the class. Returns who is not graded.
+
+        outdated  those whose grade is of another kit, submission, points, seed or device
+        """
+        from . import grades  # nbgrader, which the workers do without
+
+        known = {handed_in.student: handed_in for handed_in in self.class_list}
+        if unknown := self.overrides.keys() - known.keys():
+            raise Stop(f"overrides.toml names {', '.join(sorted(unknown))}, who is not in this class.")
+        rows = [self.rows[student] for student in sorted(known)]
+        for row in rows:
+            row.notes = [*known[row.student].notes, *row.notes]
+        write(self.folder / "index.html", page.render(rows, self.rubric, outdated))
+        if (self.folder / "nbgrader").exists():
+            self.say("The gradebook is in use: `make gradebook` and `make feedback` bring grades.csv up to date.")
+        else:
+            write(self.folder / "grades.csv", grades.render(rows, self.class_list, self.rubric, self.roster))
+        self.say(f"Written: grades.csv, index.html and results/ in {self.folder}/", "dim")
+        failed = [row.student for row in rows if publishing.ungraded(row)]
+        if failed:
+            names = ", ".join(failed[:10]) + (" ..." if len(failed) > 10 else "")
+            self.say(f"Not graded: {names}. index.html says why; the same command tries these again.", "red")
+        return failed
+
+    def say(self, text, style=None):
+        self.console.print(text, style=style, soft_wrap=True, markup=False)

@@ -1,0 +1,104 @@
+"""What a worker does: one stage of one submission, in the box of its own process. Nothing here knows of other students.
+
+A worker is a process of this machine or of a cluster, and takes one job at a time. Its box, with the warm parent, is
+made for the first job and serves all later ones.
+"""
+
+import atexit
+import contextlib
+import multiprocessing
+import os
+import signal
+import threading
+from dataclasses import dataclass
+from functools import cache
+
+from ... import checks, measure
+from ...box import Box
+from ...box.host import strongest
+from ...expected import Expectations
+from ...grading import Found, run, strong_enough
+from ...paths import HIDDEN, PUBLIC, SECRETS
+from ...record import UNGRADED
+from ...rubric import Rubric
+from .keeping import kit
+
+
+class Stop(Exception):
+    """The run cannot go on; the text says why, and what helps."""
+
+
+@dataclass
+class Bench:
+    """What every job of this process uses."""
+
+    kit: str
+    rubric: Rubric
+    sets: dict
+    box: Box
+
+
+@cache
+def bench():
+    """Raises Stop, BoxError or ExpectationsError, with a line for the instructor."""
+    rubric = Rubric.load()
+    sets = {name: Expectations.load(path, checks.version()) for name, path in (("public", PUBLIC), ("hidden", HIDDEN))}
+    box = strongest(rubric.limits, SECRETS)
+    atexit.register(box.close)
+    return Bench(kit(rubric), rubric, sets, box)
+
+
+def fresh_bench():
+    """Another box, where the parent of the old one may be gone."""
+    with contextlib.suppress(OSError):
+        bench().box.close()
+    bench.cache_clear()
+
+
+def device(wanted):
+    """The name of the GPU that training uses on this host, or None for the CPU. Raises Stop."""
+    gpu = measure.gpu() if wanted != "cpu" else None
+    if wanted == "cuda" and not gpu:
+        raise Stop("There is no CUDA device where training would run; --device cpu or auto trains on the CPU.")
+    known = gpu and all(expectations.ran_on(gpu) for expectations in bench().sets.values())
+    if wanted == "cuda" and not known:
+        raise Stop(f"No run of the reference is recorded for {gpu}: `make record` on that machine, or --device cpu.")
+    return gpu if known else None
+
+
+def stage(wanted_kit, path, submission, parts, found, gpu):
+    """Run the checks of these parts. Returns a new Found.
+
+    wanted_kit  the digest of the kit that the class is graded with
+    path        where the submission came from
+    Raises Stop, TooWeak, BoxError. What a student did never raises.
+    """
+    if bench().kit != wanted_kit:
+        raise Stop("A worker has another kit than this one: give all of them the same checkout, with course/ in it.")
+    earlier = found
+    for _ in range(2):  # what may be the fault of a box whose parent was killed is tried once more
+        desk = bench()
+        strong_enough(path, desk.box, desk.rubric, desk.sets["hidden"])
+        entries = [desk.rubric.checks[id] for id in checks.CHECKS if desk.rubric.checks[id].part in parts]
+        found = Found(**vars(earlier) | {"results": dict(earlier.results), "suspects": dict(earlier.suspects)})
+        run(found, desk.box, desk.rubric, submission, desk.sets, entries, gpu=gpu)
+        if not any(found.results[entry.id].verdict == UNGRADED for entry in entries):
+            break
+        fresh_bench()
+    for suspect in found.suspects.values():  # of the whole catalogue, what the diagnosis looks at
+        suspect.loses = {id: suspect.loses[id] for id in (*suspect.mistakes, *suspect.possible) if id in suspect.loses}
+    return found
+
+
+def prepare():
+    """Before the first job of a process of this machine: it ends with the one that started it, however that ended."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for that one
+    threading.Thread(target=end_with, args=(multiprocessing.parent_process(),), daemon=True).start()
+
+
+def end_with(parent):
+    parent.join()
+    with contextlib.suppress(Exception):  # the box may not be there yet
+        if bench.cache_info().currsize:
+            bench().box.close()
+    os._exit(1)
