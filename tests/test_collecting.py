@@ -264,9 +264,31 @@ def test_sources_that_are_none(tmp_path):
     (tmp_path / "text").write_text("hello")
     with pytest.raises(DownloadError, match="neither a folder nor a zip"):
         collect(tmp_path / "text", tmp_path / "in")
-    bad = {"submission_metadata.yml": b"a: [", "submission_1/scheduler.py": CODE}
-    with pytest.raises(DownloadError, match=r"submission_metadata.yml cannot be read"):
-        collect(unpack(bad, tmp_path / "y"), tmp_path / "in")
+    for metadata in (b"a: [", b"- a", b"7", b"!!python/object/apply:os.system [ls]"):
+        bad = {"submission_metadata.yml": metadata, "submission_1/scheduler.py": CODE}
+        with pytest.raises(DownloadError, match=r"submission_metadata.yml cannot be read"):
+            collect(unpack(bad, tmp_path / "y"), tmp_path / "in")
+
+
+ODD = [  # each stopped the whole class once
+    {"bob/x": b"", "bob": b"", "ada/scheduler.py": CODE},
+    {"Bob_11_assignsubmission_file_": b"", "Ada Lovelace_11_assignsubmission_file_/scheduler.py": CODE},
+    {"submission_metadata.yml/x": b"", "ada/scheduler.py": CODE},
+]
+
+
+@pytest.mark.parametrize("files", ODD)
+def test_odd_names_stop_nobody_else(files, tmp_path):
+    (tmp_path / "download.zip").write_bytes(zipped(files))
+    assert files_in(collect(tmp_path / "download.zip", tmp_path / "in", CLASS)[0].path) == {"scheduler.py": CODE}
+
+
+def test_a_file_packed_in_an_unusual_way_is_one_students_affair(tmp_path):
+    with zipfile.ZipFile(tmp_path / "download.zip", "w", zipfile.ZIP_LZMA) as file:
+        file.writestr("ada/scheduler.py", CODE)
+        file.writestr("bob/scheduler.py", CODE, zipfile.ZIP_STORED)
+    ada, bob, _ = collect(tmp_path / "download.zip", tmp_path / "in", CLASS)
+    assert "packed in an unusual way" in ada.notes[0] and files_in(bob.path) == {"scheduler.py": CODE}
 
 
 def test_a_large_class_is_read_in_seconds(tmp_path):

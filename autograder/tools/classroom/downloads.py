@@ -12,14 +12,14 @@ Each may be the zip that was downloaded, or unpacked. Links are never followed a
 import os
 import re
 import zipfile
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
 from ... import archives
 from ...archives import shown
-from ...submission import ACCEPTED, loader
+from ...submission import ACCEPTED, DAMAGED, loader
 
 METADATA = "submission_metadata.yml"
 CANVAS = re.compile(
@@ -57,11 +57,14 @@ class Bundle:
 def bundles(source):
     """The Bundles of a download, readable while the context lasts. Raises DownloadError."""
     source = Path(source)
-    try:
-        with members(source) as found:
-            yield arranged(found, source)
-    except (zipfile.BadZipFile, OSError) as error:
-        raise DownloadError(f"{source} cannot be read: {error}") from None
+    with ExitStack() as stack:
+        try:
+            made = arranged(stack.enter_context(members(source)), source)
+        except DownloadError:
+            raise
+        except DAMAGED as error:
+            raise DownloadError(f"{source} cannot be read: {error}") from None
+        yield made
 
 
 def members(source):
@@ -96,7 +99,7 @@ def arranged(found, source):
     for inner in (found, [(parts[1:], load) for parts, load in found] if wrapped else []):
         names = {parts[0] for parts, _ in inner}
         loose = [parts[0] for parts, _ in inner if len(parts) == 1]
-        if METADATA in names:
+        if METADATA in loose:
             return gradescope(inner)
         if any(map(MOODLE.fullmatch, names)):
             return moodle(inner)
@@ -131,7 +134,8 @@ def moodle(found):
         match = MOODLE.fullmatch(parts[0])
         if match and match["kind"] == "file":
             rest = (match["file_name"], *parts[1:]) if match["file_name"] else parts[1:]
-            students.setdefault((match["name"], match["number"]), []).append((rest, load))
+            if rest:
+                students.setdefault((match["name"], match["number"]), []).append((rest, load))
     return [Bundle(f"{name}_{number}", {"name": name}, files) for (name, number), files in students.items()]
 
 
@@ -140,7 +144,7 @@ def gradescope(found):
     made = []
     for folder, entry in metadata(next(load for parts, load in found if parts == (METADATA,))).items():
         files = [(parts[1:], load) for parts, load in found if parts[0] == folder and len(parts) > 1]
-        submitters = [person for person in entry.get(":submitters") or [] if isinstance(person, dict)]
+        submitters = [person for person in entry.get(":submitters") or () if isinstance(person, dict)]
         everybody = ", ".join(shown(str(person.get(":name"))) for person in submitters)
         notes = [f"Handed in by a group: {everybody}."] if len(submitters) > 1 else []
         time = when(entry.get(":created_at"))
@@ -175,10 +179,10 @@ def metadata(load):
 
     Loader.add_multi_constructor("!", Loader.untagged)
     try:
-        entries = yaml.load(load(1 << 30), Loader)
-    except yaml.YAMLError as error:
+        entries = dict(yaml.load(load(1 << 30), Loader) or {})
+    except (archives.Refused, yaml.YAMLError, TypeError, ValueError) as error:
         raise DownloadError(f"{METADATA} cannot be read: {str(error).splitlines()[0]}") from None
-    return {str(folder): entry for folder, entry in (entries or {}).items() if isinstance(entry, dict)}
+    return {str(folder): entry for folder, entry in entries.items() if isinstance(entry, dict)}
 
 
 def plain(found, source):
@@ -190,7 +194,8 @@ def plain(found, source):
     made = []
     for name, files in entries.items():
         order = ((source / name).lstat().st_mtime if source.is_dir() else 0.0, name)
-        if len(files[0][0]) == 1:  # a file
+        if any(len(parts) == 1 for parts, _ in files):  # a file; in a zip there may be a folder of its name as well
+            files = [(parts, load) for parts, load in files if len(parts) == 1]
             label = ARCHIVE.sub("", name) if ARCHIVE.search(name) else Path(name).stem
             made.append(Bundle(label, {"id": label}, files, order=order))
         else:
