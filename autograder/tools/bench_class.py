@@ -144,15 +144,16 @@ def cost(name, number, commands, passed, **options):
 
 
 def cpu_of_boxes(pid):
-    """{process: CPU seconds of it and of what it has reaped}, of the boxes' parents below a process: bubblewrap, which
-    they run under, does not pass on what they used."""
-    found = {}
+    """{process: CPU seconds of it and of what it has reaped}, of the boxes' warm parents below a process: bubblewrap,
+    which they run under, does not pass on what they used. Their forks, which look like them, are among what they reap."""
+    found, above = {}, {}
     for each in descendants(pid):
         with contextlib.suppress(OSError):
             if b"box/parent.py" in (program := Path(f"/proc/{each}/cmdline").read_bytes()) and b"bwrap" not in program:
                 fields = Path(f"/proc/{each}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
                 found[each] = sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
-    return found
+                above[each] = int(fields[1])
+    return {each: seconds for each, seconds in found.items() if above[each] not in found}
 
 
 def environment(folder, package):
