@@ -7,8 +7,8 @@ needs="torch torchvision numpy safetensors msgpack rich"
 what="-e .[train]"
 [ -f pyproject.toml ] || what="-r requirements.txt" # the bundle of students
 if [ "${1:-grading}" = dev ]; then
-    needs="$needs pytest pytest_timeout nbgrader yaml distributed ruff diffusers matplotlib markdown_it mdit_py_plugins"
-    needs="$needs latex2mathml mutmut selenium"
+    needs="$needs pytest pytest_timeout xdist nbgrader yaml distributed ruff diffusers matplotlib markdown_it"
+    needs="$needs mdit_py_plugins latex2mathml mutmut selenium"
     what="-e .[dev]"
 fi
 for python in python3 .venv/bin/python; do

@@ -6,6 +6,7 @@ from collections import Counter
 import pytest
 
 from autograder import checks
+from autograder.paths import ROOT
 from autograder.tools import patches, tolerances
 from autograder.tools.validity import __main__ as validity
 from autograder.tools.validity.mutants import mutants
@@ -199,6 +200,17 @@ def test_all_that_is_not_well_is_said(canned):
         "- `unnamed` does what `one` does, and gets no name.",
         "- `strange` is called `one`, and does something else.",
     } <= set(text.splitlines())
+
+
+def test_the_committed_page_has_no_wrong_grade():
+    """Its numbers are those of the commit that it names."""
+    text = (ROOT / "VALIDITY.md").read_text(encoding="utf-8")
+    assert "| a wrong submission loses nothing | 0 of " in text
+    assert "| a known mistake loses nothing | 0 of " in text
+    rejected = next(line for line in text.splitlines() if line.startswith("| a right submission loses points"))
+    assert rejected.count("0 of ") == 2
+    assert "with changes that are not committed" not in text
+    assert "(VALIDITY.md)" in (ROOT / "README.md").read_text(encoding="utf-8")[:3000]
 
 
 @pytest.mark.slow
