@@ -145,7 +145,7 @@ def cost(name, number, commands, passed, **options):
 
 def cpu_of_boxes(pid):
     """{process: CPU seconds of it and of what it has reaped}, of the boxes' warm parents below a process: bubblewrap,
-    which they run under, does not pass on what they used. Their forks, which look like them, are among what they reap."""
+    which they run under, does not pass on what they used. Their forks look like them, and are among what they reap."""
     found, above = {}, {}
     for each in descendants(pid):
         with contextlib.suppress(OSError):
