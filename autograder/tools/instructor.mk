@@ -50,15 +50,15 @@ formgrader: ## mark the reports in the browser [ARGS="-- --no-browser"]
 feedback: ## lateness, grades.csv, a page for each student [ARGS="--canvas export.csv --column Homework"]
 	@$(DEV) -m autograder.tools.gradebook feedback $(CLASS) $(ARGS)
 
-bench: ## time grading beside plain pytest, the box, training and sampling, each beside others
-	@$(DEV) -m autograder.tools.bench
-	@$(DEV) -m autograder.tools.bench_box
-	@$(DEV) -m autograder.tools.bench_train
-	@$(DEV) -m autograder.tools.bench_infer
-	@$(DEV) -m autograder.tools.bench_gradebook
+bench: ## time grading, the box, training, sampling and the gradebook, each beside others
+	@$(DEV) -m autograder.tools.bench.grading
+	@$(DEV) -m autograder.tools.bench.box
+	@$(DEV) -m autograder.tools.bench.training
+	@$(DEV) -m autograder.tools.bench.sampling
+	@$(DEV) -m autograder.tools.bench.gradebook
 
 bench-class: ## time a class of 300 beside nbgrader, otter-grader and pytest, each as its manual says (minutes)
-	@$(DEV) -m autograder.tools.bench_class
+	@$(DEV) -m autograder.tools.bench.classroom
 
 validity: ## how often the autograder errs: grade wrong and right submissions by the hundred, write VALIDITY.md
 	@$(DEV) -m autograder.tools.validity

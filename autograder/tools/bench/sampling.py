@@ -1,4 +1,4 @@
-"""`make bench`, last part: sampling with the reference beside the DDIM pipeline of diffusers and beside bare calls of
+"""`make bench`: sampling with the reference beside the DDIM pipeline of diffusers and beside bare calls of
 the network, as medians of one run: the same U-Net, the same batch, the same steps, in turn."""
 
 import statistics
@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from ..paths import ROOT
+from ...paths import ROOT
 
 sys.path.insert(0, str(ROOT / "solution"))
 import infer

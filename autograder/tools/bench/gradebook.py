@@ -21,14 +21,14 @@ from rich.progress import track
 from rich.table import Table
 from traitlets.config import Config
 
-from ..paths import ASSIGNMENT
-from ..record import PASSED, CheckResult, GradeRecord
-from ..reports import gradescope
-from ..rubric import Rubric
-from .classroom.collecting import collect
-from .gradebook.course import Course, metadata, quiet
-from .gradebook.filling import fill
-from .gradebook.grades import feedback, grades
+from ...paths import ASSIGNMENT
+from ...record import PASSED, CheckResult, GradeRecord
+from ...reports import gradescope
+from ...rubric import Rubric
+from ..classroom.collecting import collect
+from ..gradebook.course import Course, metadata, quiet
+from ..gradebook.filling import fill
+from ..gradebook.grades import feedback, grades
 
 STUDENTS = 20
 

@@ -15,15 +15,15 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from .. import checks
-from ..box import Box
-from ..box.launch import descendants
-from ..expected import Expectations
-from ..grading import grade
-from ..paths import ROOT
-from ..rubric import Rubric
-from . import unboxed
-from .patches import load_all
+from ... import checks
+from ...box import Box
+from ...box.launch import descendants
+from ...expected import Expectations
+from ...grading import grade
+from ...paths import ROOT
+from ...rubric import Rubric
+from .. import unboxed
+from ..patches import load_all
 
 SUBMISSIONS = 20
 

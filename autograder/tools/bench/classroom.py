@@ -26,10 +26,10 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from .. import checks
-from ..box.launch import descendants
-from ..paths import ROOT
-from . import patches, unboxed
+from ... import checks
+from ...box.launch import descendants
+from ...paths import ROOT
+from .. import patches, unboxed
 
 TESTS = ROOT / "tests" / "submissions"
 # What ends by itself: those that hang are reported apart.

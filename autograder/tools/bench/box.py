@@ -11,9 +11,9 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from ..box import Box, Layers
-from ..box.launch import HERE
-from ..rubric import Rubric
+from ...box import Box, Layers
+from ...box.launch import HERE
+from ...rubric import Rubric
 
 STARTS, CALLS = 100, 2000
 BARE = f"""

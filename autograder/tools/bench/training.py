@@ -1,4 +1,4 @@
-"""`make bench`, second half: images per second of train.py's step beside the loop that public tutorials write, as
+"""`make bench`: images per second of train.py's step beside the loop that public tutorials write, as
 medians of one run: DataLoader with workers, float32, unfused Adam, the loss read in every step. Same U-Net, same batch,
 same device, same scheduler; the two take turns, so that a change in the machine's speed hits both alike."""
 
@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader
 from torchvision import transforms
 from torchvision.datasets import MNIST
 
-from ..paths import ROOT
+from ...paths import ROOT
 
 sys.path.insert(0, str(ROOT / "solution"))
 import data
@@ -94,4 +94,4 @@ if __name__ == "__main__":
     try:
         main()
     except (OSError, ValueError, RuntimeError) as error:
-        sys.exit(f"bench_train: {error}")
+        sys.exit(f"bench.training: {error}")
