@@ -103,11 +103,11 @@ class Session:
         for row in rows:
             row.notes = [*known[row.student].notes, *row.notes]
         write(self.folder / "index.html", page.render(rows, self.rubric, outdated))
-        if (self.folder / "nbgrader").exists():
-            self.say("The gradebook is in use: `make gradebook` and `make feedback` bring grades.csv up to date.")
-        else:
+        written, then = "index.html and results/", "`make feedback`, which bring grades.csv up to date"
+        if not (self.folder / "nbgrader").exists():  # else points by hand and lateness stand in grades.csv
             write(self.folder / "grades.csv", grades.render(rows, self.class_list, self.rubric, self.roster))
-        self.say(f"Written: grades.csv, index.html and results/ in {self.folder}/", "dim")
+            written, then = f"grades.csv, {written}", "`make formgrader`, to mark the reports"
+        self.say(f"Written: {written} in {self.folder}/. Next: `make gradebook` and {then}.", "dim")
         failed = [row.student for row in rows if publishing.ungraded(row)]
         if failed:
             names = ", ".join(failed[:10]) + (" ..." if len(failed) > 10 else "")
