@@ -2,7 +2,9 @@
 
 import os
 import sys
+import tempfile
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -147,10 +149,18 @@ def test_the_self_test_finds_everything_where_nothing_is_confined(rubric):
         assert box.tier == "E" and box.not_blocked == list(NAMES.values())
 
 
+@pytest.fixture
+def readable():
+    """A folder that a spare user may look into, too, where there is one; pytest's own are root's alone."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        yield Path(folder)
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="layers of Linux")
 @pytest.mark.parametrize("missing", ["landlock", "seccomp"])
-def test_without_a_layer_the_self_test_names_what_works_and_the_tier_is_lower(strong, rubric, missing, tmp_path):
-    secret = tmp_path / "seed"
+def test_without_a_layer_the_self_test_names_what_works_and_the_tier_is_lower(strong, rubric, missing, readable):
+    secret = readable / "seed"
     secret.write_text("secret", encoding="utf-8")
     weaker = replace(strong.layers, bubblewrap="", **{missing: 0})
     with Box(rubric.limits, weaker, secrets=[secret]) as box:
