@@ -7,7 +7,7 @@ needs="torch torchvision numpy safetensors msgpack rich"
 what="-e .[train]"
 [ -f pyproject.toml ] || what="-r requirements.txt" # the bundle of students
 if [ "${1:-grading}" = dev ]; then
-    needs="$needs pytest pytest_timeout xdist nbgrader yaml distributed ruff diffusers matplotlib markdown_it"
+    needs="$needs pytest pytest_timeout xdist hypothesis nbgrader yaml distributed ruff diffusers matplotlib markdown_it"
     needs="$needs mdit_py_plugins latex2mathml mutmut selenium"
     what="-e .[dev]"
 fi
