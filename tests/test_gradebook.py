@@ -182,9 +182,9 @@ class Classroom:
         path.write_text(text)
 
     def fill(self, roster=None, **late):
-        self.roster = roster or self.roster
-        self.handed_in = collect(self.source, self.folder / "submissions", self.roster)
-        self.filled = fill(self.folder, self.handed_in, rubric(**late), self.roster)
+        self.now = roster or self.roster
+        self.handed_in = collect(self.source, self.folder / "submissions", self.now)
+        self.filled = fill(self.folder, self.handed_in, rubric(**late), self.now)
         return self.filled
 
     def by_hand(self, student, **points):
@@ -195,7 +195,7 @@ class Classroom:
             gradebook.db.commit()
 
     def grades(self, **late):
-        made = grades.grades(self.folder, self.handed_in, rubric(**late), self.roster)
+        made = grades.grades(self.folder, self.handed_in, rubric(**late), self.now)
         return {grade.student: grade for grade in made}
 
     def autograded(self, student):
@@ -256,15 +256,14 @@ def test_every_cell_is_there_once_and_as_it_was_handed_out(name, classroom):
             assert restored.source == (graded or cell.source)
             assert restored.metadata.nbgrader.get("points") == cell.metadata.nbgrader.get("points")
     grade = classroom.grades()[name]
-    everything = list(guide.guide())
-    assert grade.missing == {"cell_deleted": [], "hostile": everything}.get(name, ["warmup"])
+    assert grade.missing == ([] if name == "cell_deleted" else ["warmup"])
 
 
 def test_an_own_copy_or_a_renamed_cell_is_shown_beside_the_restored_one(classroom):
     for name, times in (("cell_renamed", 1), ("cell_copied", 2)):
         made = classroom.autograded(name)
         shown = [restoring.grade_id(cell) for cell in made.cells if cell.source == "It is the mean."]
-        assert shown == ["warmup", None][:times]
+        assert len(shown) == times and "warmup" in shown
 
 
 @pytest.mark.parametrize("name", NONE)
@@ -408,9 +407,9 @@ def test_everybody_can_get_feedback(name, classroom):
 
 
 def test_feedback_that_is_no_longer_true_is_taken_away(classroom):
-    page = classroom.course.feedback("latin")
-    feedback_of(classroom, "latin")
-    incomplete = replace(classroom.grades()["latin"], missing=["x"])
+    page = classroom.course.feedback("missing")
+    feedback_of(classroom, "missing")
+    incomplete = replace(classroom.grades()["missing"], missing=["x"])
     assert page.exists() and grades.feedback(classroom.folder, [incomplete]) == {}
     assert not page.exists()
 
@@ -630,7 +629,7 @@ def test_grades_csv(classroom):
     text = grades.table(made, classroom.handed_in, classroom.rubric, classroom.roster)
     rows = {row["id"]: row for row in csv.DictReader(io.StringIO(text))}
     assert len(rows) == len(PEOPLE)
-    assert rows["corrupt"]["last_name"] == "Lovelace, corrupt" and rows["corrupt"]["points"] == "95"
+    assert rows["missing"]["last_name"] == "Lovelace, missing" and rows["missing"]["points"] == "95"
     assert rows["good"]["first_name"] == "'=HYPERLINK(1)" and rows["good"]["last_name"] == 'O"Neil; Jr.'
     assert rows["untouched"]["last_name"] == "'@Müller"
     assert rows["unfinished"]["points"] == rows["unfinished"]["training"] == "" and rows["unfinished"]["ddim"] == "15"

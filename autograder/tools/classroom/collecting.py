@@ -292,7 +292,7 @@ def propose(path, matches, listed, people):
         delimiter = tables.read(path, comments=True).delimiter
     kept = [line for line in before.splitlines() if not line.startswith(GUESS)]
     buffer = io.StringIO()
-    csv.writer(buffer, delimiter, lineterminator="\n").writerows(wanted.items())
+    csv.writer(buffer, delimiter=delimiter, lineterminator="\n").writerows(wanted.items())
     text = "\n".join([*kept, *(f"{GUESS}{line}" for line in buffer.getvalue().splitlines())]) + "\n"
     if not path.exists() or text != before:
         write(path, text)

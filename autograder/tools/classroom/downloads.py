@@ -7,6 +7,7 @@ The law of this room: every file of a download is in a bundle, which is somebody
 What systems and editors leave (JUNK) is nobody's work and not counted.
 """
 
+import itertools
 import os
 import re
 import zipfile
@@ -121,21 +122,22 @@ def arranged(found, source, directory):
         inner = [file._replace(parts=file.parts[1:]) for file in inner if len(file.parts) > 1]
     if ACCEPTED.keys() & {file.parts[0] for file in found if len(file.parts) == 1 and file.load}:
         raise DownloadError(f"{source} is one submission; give the folder or zip that holds those of the class")
-    whole = levels.pop(0)
-    while levels and is_a_class(whole, levels[0], directory):
-        whole = levels.pop(0)
+    whole = levels[0]
+    for outer, inner in itertools.pairwise(levels):
+        if known(outer[0].parts[0], directory):
+            break
+        whole = inner if is_a_class(inner, directory) else whole
     return platforms.plain(whole, source, directory)
 
 
-def is_a_class(outer, inner, directory):
-    """Whether the one folder of `outer` holds the submissions of a class, and is not that of a student."""
+def known(name, directory):
+    """Whether a folder or archive has the name of a student."""
+    name = ARCHIVE.sub("", name)
+    return bool(directory and directory.match(name, {"id": name}).students)
 
-    def known(name):
-        name = ARCHIVE.sub("", name)
-        return bool(directory and directory.match(name, {"id": name}).students)
 
-    tops = {file.parts[0] for file in inner}
-    if known(outer[0].parts[0]) or tops & ACCEPTED.keys():
-        return False
-    full = {file.parts[0] for file in inner if ARCHIVE.search(file.parts[0]) or file.parts[-1] in ACCEPTED}
-    return any(map(known, tops)) or len(full) > 1
+def is_a_class(found, directory):
+    """Whether these are the submissions of a class, and not the files of a student."""
+    tops = {file.parts[0] for file in found}
+    full = {file.parts[0] for file in found if ARCHIVE.search(file.parts[0]) or file.parts[-1] in ACCEPTED}
+    return not tops & ACCEPTED.keys() and (any(known(name, directory) for name in tops) or len(full) > 1)

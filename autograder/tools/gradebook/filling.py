@@ -45,7 +45,7 @@ def fill(folder, handed_in, rubric, roster=None, db_url=None, show=iter):
     for entry in show([entry for entry in handed_in if entry.path]):
         notebook, filled.notes[entry.student] = put(course, entry, master)
         now = {"notebook": restoring.digest(notebook), "results": scores.digest(course.results(entry.student)),
-               "waits": notebook.metadata.get(restoring.WAITS, "")}  # fmt: skip
+               "waits": notebook.metadata.get(restoring.WAITS)}  # fmt: skip
         before = made_from(course.autograded(entry.student)) if entry.student in there else {}
         if now.items() <= before.items():
             filled.same += 1
@@ -95,8 +95,7 @@ def put(course, entry, master):
     notes = [] if notebook else [note]
     if not notebook:
         notebook = restoring.empty(master, f"*{note}*")
-        if waits:
-            notebook.metadata[restoring.WAITS] = waits
+        notebook.metadata[restoring.WAITS] = waits
     text = nbformat.writes(notebook) + "\n"
     folder = course.submitted(entry.student)
     path = folder / f"{NOTEBOOK}.ipynb"

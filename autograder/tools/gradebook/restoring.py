@@ -22,7 +22,7 @@ from nbgrader.utils import is_solution
 from traitlets import Unicode
 
 MADE_FROM = "made_from"  # in the metadata of an autograded notebook: digests of what it was made from
-WAITS = "report_waits"  # in the metadata of one in submitted/: why the real one cannot be marked
+WAITS = "report_waits"  # in that of one that stands for none: why the real one cannot be marked, or ""
 LONG = 20_000  # characters of a cell that nobody takes for a comment
 
 # In the order in which they are applied: (what may act, in Markdown or in a formula, harmless).
@@ -185,5 +185,5 @@ class RestoreCells(NbGraderPreprocessor):
         known = resources["nbgrader"]
         path = Path(self.release, known["assignment"], f"{known['notebook']}.ipynb")
         made = restored(nb, nbformat.read(path, 4))
-        made.metadata[MADE_FROM] = {"notebook": digest(made), "waits": nb.metadata.get(WAITS, "")}
+        made.metadata[MADE_FROM] = {"notebook": digest(made), "waits": nb.metadata.get(WAITS)}
         return made, resources

@@ -83,7 +83,7 @@ class ExternalScores(NbGraderPreprocessor):
         made_from = nb.metadata.setdefault(MADE_FROM, {})
         made_from["results"] = digest(path)
         master = nbformat.read(Path(self.release, known["assignment"], f"{known['notebook']}.ipynb"), 4)
-        if not made_from.get("waits") and elsewhere(nb, master):
+        if made_from.get("waits") is None and elsewhere(nb, master):
             made_from["elsewhere"] = True
         rubric = Rubric.load()
         with Gradebook(known["db_url"]) as gradebook:
