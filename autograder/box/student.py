@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..record import BAD_OUTPUT, CRASHED, NOT_IMPLEMENTED, OVER_LIMIT, TIMED_OUT, WRONG, Failed
-from . import Ended, wire
+from . import BoxError, Ended, wire
+from .gpu import GpuFault, fault, mixed
 
 ATTRIBUTES = ("betas", "alphas", "alphas_cumprod", "timesteps")
 ENDINGS = {
@@ -54,11 +55,13 @@ class Value(np.ndarray):
 @dataclass
 class Finished:
     """What one run of a program left: its exit status, {name: bytes or None} of the files that were asked for, how a
-    probing network was called (the student's own process says so: good for a hint, never for points), its output."""
+    probing network was called and whether torch.compile was used (the student's own process says so: good for a hint,
+    never for points), its output."""
 
     status: int
     files: dict
     calls: tuple
+    compiled: bool
     printed: str
 
 
@@ -100,11 +103,16 @@ class Student:
         return self.ask("torch.Generator", "generator", seed)
 
     def train(self, settings, digits, device="cpu"):
-        """The bytes of a checkpoint, from the given train.py with this scheduler. Nobody vouches for them."""
-        seconds = self.limits["train_seconds"]
-        content = self.apart(
-            "train.py", "train", settings, parcel(digits), device, seconds=seconds, gpu=device != "cpu"
-        )
+        """The bytes of a checkpoint, from the given train.py with this scheduler. Nobody vouches for them.
+
+        On a GPU, what may be the fault of the GPU or of this host raises GpuFault. What is surely the student's raises
+        Failed, as on the CPU: a TODO that is not done, a mix of devices.
+        """
+        request, seconds = (settings, parcel(digits), device), self.limits["train_seconds"]
+        if device == "cpu":
+            content = self.apart("train.py", "train", *request, seconds=seconds)
+        else:
+            content = self.near_gpu("train.py", "train", *request, seconds=seconds)
         if not isinstance(content, bytes):
             raise Failed(BAD_OUTPUT, "train.py sent something that is not a checkpoint")
         return content
@@ -113,33 +121,51 @@ class Student:
         """Run `python infer.py ARGUMENTS` in a folder with these files. Returns Finished."""
         said = len(self.output)
         reply = self.apart("infer.py", "run", "infer.py", arguments, files, wanted, seconds=seconds)
-        shape_is_right = isinstance(reply, tuple) and len(reply) == 3 and isinstance(reply[1], dict)
+        shape_is_right = isinstance(reply, tuple) and len(reply) == 4 and isinstance(reply[1], dict)
         if not (shape_is_right and type(reply[0]) is int and isinstance(reply[2], tuple)):
             raise Failed(BAD_OUTPUT, "infer.py sent something that is not a result")
-        status, left, calls = reply
+        status, left, calls, compiled = reply
         left = {name: left.get(name) if isinstance(left.get(name), bytes) else None for name in wanted}
         self.output, printed = self.output[:said], self.output[said:]
-        return Finished(status, left, calls, printed)
+        return Finished(status, left, calls, compiled is True, printed)
 
     def apart(self, shown, request, *arguments, seconds, gpu=False):
         """One request in a process of its own; the live one ends before it."""
         if not self.imported:
             self.load()  # what cannot be imported is told as such
-        self.close()
-        self.process = self.box.start(self.folder, gpu=gpu)
+        self.start(gpu)
         try:
             return self.ask(shown, request, *arguments, seconds=seconds)
         finally:
             self.close()
 
+    def near_gpu(self, shown, request, *arguments, seconds):
+        """`apart` in a process that sees the GPU. Raises GpuFault, or Failed for what is surely the student's."""
+        try:
+            return self.apart(shown, request, *arguments, seconds=seconds, gpu=True)
+        except BoxError as error:
+            raise GpuFault("start", f"no process with a GPU could be started ({error})") from None
+        except Failed as failed:
+            if failed.verdict == TIMED_OUT:
+                raise GpuFault("hang", f"the run on the GPU did not end within {seconds} s") from None
+            said = f"{failed.message} {failed.detail}"
+            if failed.verdict == NOT_IMPLEMENTED or (failed.types and mixed(said)):
+                raise
+            raise fault(said) from None
+
     def load(self):
         """Start a process and import scheduler.py in it, unless one is alive. Raises Failed."""
         if self.process and not self.process.ended.is_set():
             return
-        self.close()
-        self.process = self.box.start(self.folder)
+        self.start()
         self.ask("import scheduler", "load", "scheduler", seconds=self.limits["import_seconds"])
         self.imported = True
+
+    def start(self, gpu=False):
+        """A fresh process in the place of the live one."""
+        self.close()
+        self.process = self.box.start(self.folder, gpu=gpu)
+        self.ask("import", "allow", self.limits["allowed_imports"])
 
     def ask(self, shown, request, *arguments, seconds=None):
         """Send one request. `shown` is how the student would have written it."""

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
-from ...archives import shown
 from ...files import write
+from ...text import shown
 from . import roster, tables
 from .matching import Directory, Match, matched
 from .roster import Roster, RosterError

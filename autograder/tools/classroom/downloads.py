@@ -16,8 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ... import archives
-from ...archives import refusing, shown
+from ...archives import refusing
 from ...submission import ACCEPTED, DAMAGED, loader
+from ...text import shown
 from . import platforms
 from .matching import Directory
 from .platforms import ARCHIVE, DownloadError, File

@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ... import archives
-from ...archives import shown
 from ...submission import ACCEPTED
+from ...text import shown
 from .matching import KNOWN
 from .roster import folded
 

@@ -16,10 +16,11 @@ from datetime import datetime
 from pathlib import Path
 
 from ... import submission
-from ...archives import MAX_MEMBERS, MAX_UNPACKED, Refused, shown
+from ...archives import MAX_MEMBERS, MAX_UNPACKED, Refused
 from ...files import write
 from ...handin import zipped
 from ...submission import ACCEPTED, DAMAGED, REPORT, Submission
+from ...text import shown
 from ..gradebook import notebooks
 from . import downloads
 from .platforms import ARCHIVE, COPY
@@ -113,7 +114,9 @@ def take_all(source, into, roster, owners):
             folder = folders[key] if folders[key] and folders[key] not in taken else accounts[key].name
             taken.add(folder)
             accounts[key] = take(accounts[key], several, into, folder)
-        unread = {shown(path): why for path, why in download.unread.items()}
+        unread = {}
+        for path, why in download.unread.items():
+            unread[unique(shown(path, limit=None), set(map(same, unread)))] = why
     for key in earlier.keys() & accounts.keys():
         if (old := earlier[key].path.partition("/")[0]) not in taken:
             remove(into / old)

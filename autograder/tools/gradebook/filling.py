@@ -11,6 +11,7 @@ import nbformat
 from ... import submission
 from ...files import write
 from ...submission import DAMAGED, Refused
+from ...text import shown
 from . import late, notebooks, restoring, scores
 from .course import ASSIGNMENT, NOTEBOOK, build, quiet
 
@@ -89,7 +90,7 @@ def put(course, entry, master):
         except notebooks.Unreadable as reason:
             waits = str(reason)
         except Exception as error:  # one that can be read may still hold what nobody foresees
-            waits = f"{NOTEBOOK}.ipynb cannot be shown: {submission.shown(str(error) or type(error).__name__)}"
+            waits = f"{NOTEBOOK}.ipynb cannot be shown: {shown(str(error) or type(error).__name__)}"
     if waits:
         note = f"{waits}."
     notes = [] if notebook else [note]

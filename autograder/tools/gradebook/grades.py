@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 
 from nbgrader.api import MissingEntry
 
-from ...archives import shown
 from ...files import write
+from ...text import shown
 from . import guide
 from .course import ASSIGNMENT, PART, Course, quiet, update_due
 from .filling import dated, made_from

@@ -5,7 +5,7 @@ import re
 
 import nbformat
 
-from ...archives import shown
+from ... import parsing
 
 MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 MERGE = re.compile(r"(?m)^(<{7}|={7}|>{7})( |$)")
@@ -19,15 +19,24 @@ class Unreadable(ValueError):
 def read(raw):
     """The bytes of a notebook as nbformat's, version 4. Raises Unreadable."""
     try:
+        return nbformat.from_dict(parsing.parse(__name__, "parsed", raw))
+    except parsing.Unparsable as why:
+        told = str(why) if why.type == "Unreadable" else f"report.ipynb cannot be read as a notebook: {why}"
+        raise Unreadable(told) from None
+
+
+def parsed(raw):
+    """The same as plain data. Runs in the room of parsing.py."""
+    try:
         text = decoded(raw)
-        return whole(nbformat.reads(text, 4))
     except UnicodeDecodeError:
         raise Unreadable("report.ipynb cannot be read as a notebook: it is no text in UTF-8 or UTF-16") from None
-    except Exception as error:  # students find ways to break a notebook that no list of exceptions foresees
+    try:
+        return whole(nbformat.reads(text, 4))
+    except Exception:  # students find ways to break a notebook that no list of exceptions foresees
         if MERGE.search(text):
             raise Unreadable("report.ipynb holds merge markers of git (<<<<<<<), and is no notebook so") from None
-        told = shown(str(error) or type(error).__name__).splitlines()[0]
-        raise Unreadable(f"report.ipynb cannot be read as a notebook: {told}") from None
+        raise
 
 
 def decoded(raw):
@@ -46,5 +55,5 @@ def whole(value):
     if isinstance(value, list):
         return [whole(each) for each in value]
     if isinstance(value, dict):
-        return type(value)((whole(key), whole(each)) for key, each in value.items())
+        return {whole(key): whole(each) for key, each in value.items()}
     return value
