@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import json
 import zipfile
 
 from . import KIT, __version__, checks
@@ -9,8 +10,9 @@ from .archives import Refused
 from .expected import Expectations, ExpectationsError
 from .files import write
 from .paths import PUBLIC
-from .submission import ACCEPTED, read
+from .submission import ACCEPTED, REPORT, read
 
+STUB = "*Your answer:*"  # what an untouched answer says
 STARTED = (1980, 1, 1, 0, 0, 0)  # the first date that a zip can hold: the same files make the same bytes
 
 
@@ -43,6 +45,29 @@ def submit(folder, path, without=()):
     if read(path).files != files:
         raise Incomplete(f"{path} does not read back as it was written; is the disk full?")
     return {name: len(content) for name, content in files.items()}, hashlib.sha256(data).hexdigest()
+
+
+def warnings(folder, without=()):
+    """What a student should hear about a report that is packed: lines, for each thing that is probably not meant."""
+    if REPORT in without:
+        return []
+    try:
+        cells = json.loads((folder / REPORT).read_text(encoding="utf-8-sig"))["cells"]
+        answers = [text_of(cell) for cell in cells if cell["metadata"].get("nbgrader", {}).get("solution")]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return [f"{REPORT} cannot be read as a notebook, so nobody can mark it. Open it, save it and submit again."]
+    untouched = sum(not text.replace(STUB, "").strip() for text in answers)
+    if not answers:
+        return [f"{REPORT} has none of the cells for answers that it came with: is this the right file?"]
+    if untouched:
+        how_many = "none of its" if untouched == len(answers) else f"only {len(answers) - untouched} of its"
+        return [f"{REPORT} answers {how_many} {len(answers)} questions. Is it saved, and is it the right file?"]
+    return []
+
+
+def text_of(cell):
+    source = cell["source"]
+    return source if isinstance(source, str) else "".join(source)
 
 
 def one_version():

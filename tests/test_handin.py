@@ -1,6 +1,7 @@
 """`make submit`: exactly what is collected, or a reason."""
 
 import hashlib
+import json
 import zipfile
 
 import pytest
@@ -103,3 +104,33 @@ def test_the_grader_says_when_another_version_packed_it(work, tmp_path):
     ):
         (tmp_path / "old.zip").write_bytes(handin.zipped(files, comment))
         assert read(tmp_path / "old.zip").notes == notes
+
+
+def report(*answers):
+    cells = [{"cell_type": "markdown", "metadata": {}, "source": ["# The study"]}]
+    cells += [
+        {"cell_type": "markdown", "metadata": {"nbgrader": {"solution": True}}, "source": [answer]}
+        for answer in answers
+    ]
+    return json.dumps({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5})
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ((ROOT / "assignment" / "report.ipynb").read_text(encoding="utf-8"), "answers none of its 7 questions"),
+        (report("*Your answer:*", ""), "answers none of its 2 questions"),
+        (report("*Your answer:*", "It is the mean."), "answers only 1 of its 2 questions"),
+        (report("*Your answer:* the mean"), ""),
+        (report(), "has none of the cells for answers"),
+        ('{"cells": [\n<<<<<<< HEAD', "cannot be read as a notebook"),
+        ('{"cells": [7], "metadata": {}}', "cannot be read as a notebook"),
+    ],
+)
+def test_a_report_that_is_probably_not_meant_is_packed_with_a_loud_warning(work, capsys, text, told):
+    (work / "report.ipynb").write_text(text, encoding="utf-8")
+    status, out = run(work)
+    said = capsys.readouterr().err
+    assert status == 0 and "report.ipynb" in read(out).files
+    assert f"WARNING: report.ipynb {told}" in said if told else said == ""
+    assert run(work, "--without", "report.ipynb")[0] == 0 and capsys.readouterr().err == ""
