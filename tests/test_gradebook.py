@@ -278,6 +278,73 @@ def test_what_is_no_notebook_gets_the_points_of_the_code(name, classroom):
         assert grade.missing == list(guide.guide()) and grade.notes[0].startswith(f"The report waits: {told[:26]}")
 
 
+def metadata_lost(made):
+    for cell in made.cells:
+        cell.metadata.pop("nbgrader", None)
+        if cell.id in guide.guide():
+            cell.source = "My answer."
+
+
+def metadata_and_ids_lost(made):
+    metadata_lost(made)
+    for n, cell in enumerate(made.cells):
+        cell.id = f"x{n}"
+
+
+def in_new_cells_below(made):
+    for id in guide.guide():
+        place = made.cells.index(cell_of(made, id))
+        made.cells.insert(place + 1, new_markdown_cell(f"My answer to {id}."))
+
+
+def all_in_one_new_cell_at_the_end(made):
+    made.cells.append(new_markdown_cell("1. The mean. 2. The cosine one."))
+
+
+def in_a_cell_of_code(made):
+    made.cells.append(new_code_cell("# It is the mean of all the data, as the figure shows.\n"))
+    made.cells.append(new_code_cell("It is the mean."))
+
+
+def in_the_second_of_two_copies(made):
+    for id in guide.guide():
+        cell = cell_of(made, id)
+        made.cells.insert(made.cells.index(cell), copy.deepcopy(cell))
+        cell.source = "My answer."
+
+
+def in_the_question(made):
+    cell_of(made, "warmup_question").source += "\n\nIt is the mean."
+
+
+@pytest.mark.parametrize("move", [metadata_lost, metadata_and_ids_lost, in_new_cells_below, in_the_question,
+                                  all_in_one_new_cell_at_the_end, in_a_cell_of_code, in_the_second_of_two_copies])  # fmt: skip
+def test_an_answer_in_another_cell_is_found_or_makes_the_question_wait(move):
+    """As it passes through restoring, once in filling and once in nbgrader."""
+    made = notebook()
+    move(made)
+    master = nbformat.reads(courses.master(Rubric.load()), 4)
+    shown = restoring.restored(restoring.restored(made, master), master)
+    words = [cell.source for cell in shown.cells]
+    answers = {id: cell_of(shown, id).source for id in guide.guide()}
+    if move in (metadata_lost, in_the_second_of_two_copies):
+        assert set(answers.values()) == {"My answer."}
+    else:
+        assert set(answers.values()) == {courses.STUB} and restoring.elsewhere(shown, master)
+        assert any("mean" in text or "My answer" in text for text in words)
+
+
+def test_what_is_no_answer_makes_nothing_wait():
+    """As it was handed out, run, with code that was edited, and with empty cells and copies."""
+    made = notebook(warmup="The mean.")
+    code = next(cell for cell in made.cells if cell.cell_type == "code" and "spiral" in cell.source)
+    code.source += "\n# 3\nprint(3)"
+    made.cells += [new_code_cell("%matplotlib inline\n!ls"), new_code_cell(""), new_markdown_cell("  ")]
+    made.cells += copy.deepcopy(made.cells[:5])
+    master = nbformat.reads(courses.master(Rubric.load()), 4)
+    assert not restoring.elsewhere(restoring.restored(made, master), master)
+
+
 def test_an_untouched_answer_gets_0_and_an_answer_waits(classroom):
     made = classroom.grades()
     assert made["untouched"].complete and made["untouched"].parts["report"] == 0
@@ -564,10 +631,32 @@ def test_extension_grace_and_policies(small):
     assert small.grades()["ada"].penalty == 0
 
 
+def hours(text, policy, extension=0):
+    return late.days_late(datetime.fromisoformat(text), extension, LATE | {"grace_minutes": 0} | policy)
+
+
+def test_a_day_ends_when_the_clock_shows_the_same_again():
+    """In Berlin, clocks were set back on 25 October 2026 and forward on 28 March 2027, each in the night."""
+    autumn = {"due": "2026-10-24T23:59", "time_zone": "Europe/Berlin"}
+    assert hours("2026-10-25T23:59+01:00", autumn) == 1  # 25 hours
+    assert hours("2026-10-26T00:00+01:00", autumn) == 2
+    assert hours("2026-10-25T23:59+01:00", autumn, extension=1) == 0
+    assert hours("2026-10-26T00:00+01:00", autumn, extension=1) == 1
+    assert hours("2026-10-31T23:59+01:00", autumn) == 7
+    assert hours("2026-10-25T23:59+01:00", {"due": "2026-10-24T23:59+02:00"}) == 2  # without a zone: 24 hours
+    spring = {"due": "2027-03-27T23:59+01:00", "time_zone": "Europe/Berlin"}
+    assert hours("2027-03-28T23:59+02:00", spring) == 1  # 23 hours
+    assert hours("2027-03-29T00:00+02:00", spring) == 2
+    assert hours("2027-03-28T11:59+02:00", spring, extension=0.5) == 1
+    assert hours("2027-03-28T11:58+02:00", spring, extension=0.5) == 0
+    assert hours("2027-03-28T21:58+00:00", spring) == 1 and hours("2027-03-28T22:00+00:00", spring) == 2
+
+
 @pytest.mark.parametrize(
     ("changed", "reason"),
     [
         ({"policy": "harsh"}, "policy is 'harsh'"),
+        ({"time_zone": "Mars/Olympus"}, "time_zone 'Mars/Olympus' is not known here"),
         ({"grace_minutes": "ten"}, "grace_minutes must be a number"),
         ({"per_day_percent": -10}, "not below 0"),
         ({"due": ""}, "needs a due date"),
@@ -610,6 +699,49 @@ def test_a_part_of_which_not_all_checks_were_run_waits(small):
     small.record("ada", json.dumps(results))
     small.fill()
     assert small.grades()["ada"].missing == ["warmup", "steps_answer", "infer"]
+
+
+def test_edits_of_due_date_times_and_extensions_count_at_the_next_look(small):
+    """Without filling anything again."""
+    small.by_hand("ada", warmup=0, steps_answer=0)
+    handed_in = [replace(small.handed_in[0], time=datetime.fromisoformat(DUE) + timedelta(days=2.5))]
+    assert small.grades()["ada"].penalty == 0
+    small.handed_in = handed_in
+    assert small.grades()["ada"].penalty == 30
+    assert small.grades(due="2026-11-26T23:59+01:00")["ada"].penalty == 10
+    small.now = Roster([Student("ada", extension_days=2)])
+    assert small.grades()["ada"].penalty == 10 and small.grades()["ada"].days_late == 1
+
+
+def test_a_copied_class_never_touches_the_original(small, tmp_path, monkeypatch):
+    original, copied = tmp_path, tmp_path.with_name(f"{tmp_path.name} (copy)")
+    shutil.copytree(original, copied)
+    before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in original.rglob("*") if path.is_file()}
+    made = Classroom(copied, small.roster.students)
+    made.handed_in, made.now = small.handed_in, small.roster
+    made.by_hand("ada", warmup=2, steps_answer=4)
+    monkeypatch.setattr(api, "get_alembic_version", lambda: "asking takes seconds")
+    grade = made.grades()["ada"]
+    assert grade.points == 106 and grades.feedback(copied, [grade]) == {} and made.course.feedback("ada").exists()
+    assert before == {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in before}
+    assert not list(original.rglob("feedback/*/*/*.html"))
+
+    made.course.configure(f"sqlite:///{original}/elsewhere.db")
+    shutil.copytree(copied, moved := copied.with_name("moved"))
+    with pytest.raises(CourseError, match="was copied or moved from"):
+        Course(moved).configuration()
+    Course(moved).configure(f"sqlite:///{moved}/elsewhere.db")
+    assert Course(moved).configuration().CourseDirectory.db_url == f"sqlite:///{moved}/elsewhere.db"
+
+
+def test_a_full_or_read_only_disk_is_one_line(small, monkeypatch, capsys):
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("autograder.files.os.replace", full)
+    assert main(["feedback", str(small.folder)]) == MISSING
+    told = capsys.readouterr().err
+    assert "Nothing more was done: [Errno 28] No space left on device." in told and "Traceback" not in told
 
 
 def test_another_database(tmp_path, small, monkeypatch):

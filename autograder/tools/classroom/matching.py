@@ -177,13 +177,15 @@ def contradicted(found, accounts, directory):
     used |= {"number"} if directory.numbered else set()
     for key, (_, _, known, _) in accounts.items():
         match = found[key]
-        odd = [
-            kind for kind in kinds if kind in used and known.get(kind) and not directory.evidence({kind: known[kind]})
-        ]
-        if match.claim == ALIKE and len(match.students) == 1 and known.get("name") and odd:
-            what = {"email": "address"}.get(odd[0], odd[0])
-            told = f"It has the name of {match.students[0]}, but another {what}, {known[odd[0]]}"
-            found[key] = Match(note=told, guesses=list(match.students))
+        if match.claim != ALIKE or len(match.students) != 1 or not known.get("name"):
+            continue
+        student = directory.exact["id"][match.students[0]]
+        theirs = {"id": True, "number": student.lms_user_id or not directory.numbered, "email": student.email}
+        for kind in kinds:
+            if kind in used and theirs[kind] and known.get(kind) and not directory.evidence({kind: known[kind]}):
+                what = {"email": "address"}.get(kind, kind)
+                told = f"It has the name of {student.id}, but another {what}, {known[kind]}"
+                found[key] = Match(note=told, guesses=[student.id])
 
 
 def rivals(found, settled, accounts):

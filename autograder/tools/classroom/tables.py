@@ -88,11 +88,10 @@ def decoded(data):
 
 def fitted(cells, head, delimiter, where):
     """The cells of a row, as many as the head has. Raises TableError for one that is shifted."""
-    more = [n for n, cell in enumerate(cells) if n >= len(head) and cell.strip()]
-    if more:
+    if len(cells) > len(head):
         raise TableError(
-            f"{where}, column {head[-1] or len(head)}: {len(cells)} cells, and the first line has {len(head)}; put "
-            f"quotation marks around a cell that holds {delimiter!r}"
+            f"{where}, column {head[-1]}: {len(cells)} cells, and the first line has {len(head)}; put quotation marks "
+            f"around a cell that holds {delimiter!r}"
         )
     for name, cell in zip(head, cells, strict=False):
         if "\n" in cell and delimiter in cell:
