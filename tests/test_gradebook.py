@@ -317,8 +317,11 @@ def in_the_question(made):
     cell_of(made, "warmup_question").source += "\n\nIt is the mean."
 
 
-@pytest.mark.parametrize("move", [metadata_lost, metadata_and_ids_lost, in_new_cells_below, in_the_question,
-                                  all_in_one_new_cell_at_the_end, in_a_cell_of_code, in_the_second_of_two_copies])  # fmt: skip
+MOVES = (metadata_lost, metadata_and_ids_lost, in_new_cells_below, in_the_question, all_in_one_new_cell_at_the_end,
+         in_a_cell_of_code, in_the_second_of_two_copies)  # fmt: skip
+
+
+@pytest.mark.parametrize("move", MOVES)
 def test_an_answer_in_another_cell_is_found_or_makes_the_question_wait(move):
     """As it passes through restoring, once in filling and once in nbgrader."""
     made = notebook()

@@ -418,7 +418,7 @@ def test_the_run_counts_names_and_waits_until_somebody_settles_it(make, tmp_path
     rows = grades(tmp_path)
     assert rows["ada"]["schedule"] == "15" and rows["bob"]["schedule"] == "15" and "Bob_Q_Young_12" not in rows
     assert rows["cy"]["points"] == "0" and rows["cy"]["complete"] == "yes"
-    assert "#?" not in aliases.read_text(encoding="utf-8")
+    assert "\n#? " not in aliases.read_text(encoding="utf-8")
 
 
 def test_absent_are_absent_until_the_next_download(make, tmp_path, capsys):
