@@ -317,8 +317,8 @@ def test_rosters_as_they_are_saved(tmp_path):
     assert roster.students[0] == Student("ada", "Ada", "Smith; A.", extension_days=2.0)
     assert roster.students[1].submitted == datetime(2026, 11, 25, 9, tzinfo=UTC)
     directory = Directory(roster)
-    assert directory.match("", {"id": "Bob"}).students == ("bob",)
-    assert directory.match("", {"name": "smith, a, ada"}).students == ("ada",)
+    assert directory.match({"id": "Bob"}).students == ("bob",)
+    assert directory.match({"name": "smith, a, ada"}).students == ("ada",)
 
 
 @pytest.mark.parametrize(

@@ -184,7 +184,8 @@ def class_list(folder, settle=None):
         collection.save(folder / SUBMISSIONS)
     found = whose(collection.accounts, people)
     listed = listing(collection, found, people, folder / SUBMISSIONS)
-    propose(folder / ALIASES, {collection.accounts[key].name: match for key, match in found.items()}, listed, people)
+    propose(folder / ALIASES, {collection.accounts[key].name: (collection.accounts[key], match)
+                               for key, match in found.items()}, listed, people)  # fmt: skip
     return listed, people.roster
 
 
@@ -272,18 +273,21 @@ def share(team, members, chosen):
 
 
 def propose(path, matches, listed, people):
-    """Write the best guesses into aliases.csv, as comments below what staff wrote."""
+    """Write the best guesses into aliases.csv, as comments below what staff wrote.
+
+    matches  {name: (Account, Match)}
+    """
+    students = people.roster.students if people.roster else []
+    waiting = set(listed.waiting)
+    directory = Directory(Roster([student for student in students if student.id in waiting]))
     wanted = {}
     for name in listed.strangers:
-        guesses = matches[name].guesses
-        waiting = [id for id in guesses if id in listed.waiting]
-        wanted[name] = (waiting or guesses or [""])[0]
-    if people.roster and listed.waiting:
-        directory = Directory(Roster([s for s in people.roster.students if s.id in listed.waiting]))
-        wanted |= {name: (matches[name].students or ("",))[0] for name in listed.doubts}
-        wanted |= {file: (directory.guesses(file, {}) or [""])[0] for file in listed.unread}
-    else:
-        wanted |= dict.fromkeys(listed.unread, "")
+        account, match = matches[name]
+        sure = [id for id in match.guesses if id in directory.exact["id"]] or match.guesses
+        wanted[name] = sure[0] if sure else directory.resembling(account.label, account.known)
+    if listed.waiting:
+        wanted |= {name: matches[name][1].students[0] for name in listed.doubts}
+    wanted |= {file: directory.resembling(file, {}) for file in listed.unread}
     if not wanted and not path.exists():
         return
     before, delimiter = f"{EXPLAINED}stranger,id\n", ","

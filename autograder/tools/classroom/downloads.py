@@ -134,7 +134,7 @@ def arranged(found, source, directory):
 def known(name, directory):
     """Whether a folder or archive has the name of a student."""
     name = ARCHIVE.sub("", name)
-    return bool(directory and directory.match(name, {"id": name}).students)
+    return bool(directory and directory.match({"id": name}).students)
 
 
 def is_a_class(found, directory):

@@ -52,58 +52,57 @@ class Directory:
                 self.alike["name"].setdefault(name, []).append(student)
 
     def evidence(self, known):
-        """[(how good, {students})] of what a platform says: id, number, email and name."""
+        """[(kind, how good, students)] of what a platform says: id, number, email and name."""
         found = []
         if id := known.get("id"):
             same = self.exact["id"].get(id)
-            found.append((KNOWN, [same]) if same else (ALIKE, self.alike["id"].get(written(id), [])))
+            found.append(("id", KNOWN, [same]) if same else ("id", ALIKE, self.alike["id"].get(written(id), [])))
         if number := known.get("number"):
-            found.append((KNOWN if self.numbered else ALIKE, self.exact["number"].get(number, [])))
+            found.append(("number", KNOWN if self.numbered else ALIKE, self.exact["number"].get(number, [])))
         if email := known.get("email"):
-            found.append((KNOWN, self.exact["email"].get(email.casefold(), [])))
+            found.append(("email", KNOWN, self.exact["email"].get(email.casefold(), [])))
         if name := known.get("name"):
-            found.append((ALIKE, self.alike["name"].get(folded(name), [])))
-        return [(claim, students) for claim, students in found if students]
+            found.append(("name", ALIKE, self.alike["name"].get(folded(name), [])))
+        return [each for each in found if each[2]]
 
-    def match(self, label, known):
+    def match(self, known):
         """The Match of one account, as if there were no others."""
         evidence = self.evidence(known)
-        people = {student.id: student for _, students in evidence if len(students) == 1 for student in students}
+        people = {students[0].id: students[0] for *_, students in evidence if len(students) == 1}
         if len(people) != 1:
-            several = people or {student.id: student for _, students in evidence for student in students}
-            if several:
-                return Match(note=f"It could be {' or '.join(several)}", guesses=list(several))
-            return Match(note="Nobody in the roster has this name or number", guesses=self.guesses(label, known))
+            several = list(people or {student.id: student for *_, students in evidence for student in students})
+            told = f"It could be {' or '.join(several)}" if several else "Nobody in the roster has this name or number"
+            return Match(note=told, guesses=several)
         (student,) = people.values()
-        claim = max(claim for claim, students in evidence if students == [student])
+        sure = [kind for kind, claim, students in evidence if claim == KNOWN and students == [student]]
         name = known.get("name")
         if not name or not (student.first_name or student.last_name) or agree(name, student):
-            return Match((student.id,), claim)
-        told = f"Its number or address is that of {student.id}, but its name, {name}, is another"
-        if [claim for claim, _ in evidence].count(KNOWN) > 1:
-            return Match((student.id,), KNOWN, told)
-        if claim == KNOWN:
+            return Match((student.id,), KNOWN if sure else ALIKE)
+        told = f"Its {sure[0] if sure else 'number'} is that of {student.id}, but its name, {name}, is another"
+        if not sure:
+            return Match(note=told, guesses=[student.id])
+        if sure == ["number"]:
             return Match((student.id,), RENAMED, f"{told}: perhaps it is a group's", doubt=True)
-        return Match(note=told, guesses=[student.id, *self.guesses(label, known)])
+        return Match((student.id,), RENAMED if len(sure) == 1 else KNOWN, told)
 
-    def guesses(self, label, known):
-        """Ids of those whom a stranger resembles, the most alike first."""
-        likeness = {}
-        forms = {folded(text) for text in (label, *known.values())} - {""}
-        tokens = {folded(word) for text in (label, *known.values()) for word in words(text)}
+    def resembling(self, label, known):
+        """The id of the student whom a stranger resembles most, or ""."""
+        said = [label, *known.values()]
+        forms = {folded(text) for text in said} - {""}
+        tokens = {folded(word) for text in said for word in words(text)}
+        best, closest = "", SIMILAR
         for student in self.students:
             own = {folded(student.id), folded(student.email.partition("@")[0]), *names(student)} - {""}
             theirs = {folded(word) for word in words(f"{student.first_name} {student.last_name}")} - {""}
-            score = max(
-                (difflib.SequenceMatcher(None, one, other).ratio() for one in forms for other in own), default=0
-            )
-            if (len(theirs) > 1 and theirs <= tokens) or any(
-                len(one) > 3 and one in other for one in own for other in forms
-            ):
-                score = max(score, 0.9)
-            if score >= SIMILAR:
-                likeness[student.id] = score
-        return sorted(likeness, key=lambda id: -likeness[id])[:3]
+            inside = any(len(one) > 3 and one in other for one in own for other in forms)
+            if inside or (len(theirs) > 1 and theirs <= tokens):
+                return student.id
+            for one, other in ((one, other) for one in own for other in forms):
+                matcher = difflib.SequenceMatcher(None, one, other)
+                if matcher.real_quick_ratio() > closest and matcher.quick_ratio() > closest:
+                    if (likeness := matcher.ratio()) > closest:
+                        best, closest = student.id, likeness
+        return best
 
 
 def written(id):
@@ -150,7 +149,7 @@ def matched(accounts, roster, aliases, teams):
             settled.add(key)
             found[key] = Match((alias,), KNOWN) if alias else Match(note="aliases.csv says: nobody in the class")
             continue
-        match = directory.match(label, known)
+        match = directory.match(known)
         if team and (not match.students or match.doubt):
             members = tuple(id for id in teams[team] if id in roster.ids)
             if set(match.students) <= set(members):

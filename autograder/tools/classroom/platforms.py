@@ -143,7 +143,7 @@ def canvas_name(name, directory):
         known = [way for way in ways if directory.evidence({"number": way[1]})]
         if len(known) == 1:
             (way,) = known
-            match = directory.match("", {"number": way[1], "name": without_late(way[0])})
+            match = directory.match({"number": way[1], "name": without_late(way[0])})
             harmless = not ARCHIVE.search(way[3]) and way[3] not in ACCEPTED
             if match.students and match.claim == KNOWN and harmless:
                 return way
@@ -302,7 +302,7 @@ def plain(found, source, directory):
     labels |= {name: COPY.sub("", ARCHIVE.sub("", name)) for name in loose if ARCHIVE.search(name)}
     if directory:  # one file with somebody's id for a name is theirs
         stems = {name: Path(name).stem for name in loose.keys() - labels.keys()}
-        labels |= {name: stem for name, stem in stems.items() if directory.match(stem, {"id": stem}).students}
+        labels |= {name: stem for name, stem in stems.items() if directory.match({"id": stem}).students}
     cloned = cut_as_cloned(set(labels.values()), directory)
     made = []
     for name, label in labels.items():
