@@ -1,12 +1,14 @@
 """One submission in, one grade record out."""
 
+import contextlib
 import time
 import traceback
 from dataclasses import dataclass, field
 
 from . import __version__, checks, given, parsing
+from .box import BoxError
 from .box.layers import TIERS
-from .box.student import Student
+from .box.student import Budget, Student
 from .diagnosis import Suspects, diagnose
 from .expected import Expect
 from .paths import ROOT
@@ -46,7 +48,8 @@ class Found:
     stopper   why nothing more is run, or None
     runs      facts about each boxed process that has ended
     box       what confined them: tier, what was not blocked, start method; of several boxes the weakest
-    seconds   spent so far; the limits hold for all stages together
+    seconds   wall time so far
+    student_seconds, wall_seconds  what Budget counts; its limits hold for all stages together
     """
 
     results: dict = field(default_factory=dict)
@@ -56,6 +59,8 @@ class Found:
     runs: list = field(default_factory=list)
     box: dict = field(default_factory=dict)
     seconds: float = 0.0
+    student_seconds: float = 0.0
+    wall_seconds: float = 0.0
 
 
 def grade(path, box, rubric, public, hidden=None, only=(), progress=lambda title: None, gpu=None):
@@ -134,23 +139,27 @@ def run(found, box, rubric, submission, sets, entries, progress=lambda title: No
     parsing.fresh()
     folder = box.stage(given.files() | submission.files)
     results = found.results
-    students = {name: Student(box, folder, limits, gpu=gpu) for name in sets}
+    budget = Budget(0, limits["wall_factor"], found.student_seconds, found.wall_seconds)
+    students = {name: Student(box, folder, limits, budget, gpu) for name in sets}
     for name, student in students.items():
         student.imported = name in found.imported
     for entry in entries:
         progress(entry.title)
-        seconds = limits["exact_seconds" if entry.part in checks.EXACT else "total_seconds"]
-        for student in students.values():
-            student.until = started + seconds
+        budget.seconds = limits["exact_seconds" if entry.part in checks.EXACT else "total_seconds"]
         timed_out = [id for id, done in results.items() if done.part == entry.part and done.verdict == TIMED_OUT]
         reason = found.stopper
-        if time.monotonic() > started + seconds:
-            reason = reason or f"not run: the checks before it took {seconds} s, all there is"
+        if budget.left()[0] < 0:
+            reason = reason or f"not run: the checks before it took {budget.seconds} s, all there is"
         if len(timed_out) >= limits["timeouts_per_part"]:
             reason = f"not run: {' and '.join(timed_out)} timed out"
         results[entry.id] = (
             result(entry, Failed(BLOCKED, reason)) if reason else check(students, entry, sets, results, found.suspects)
         )
+        if results[entry.id].verdict == UNGRADED and budget.left()[1] > 0:  # a fault of this host may have passed
+            for student in students.values():
+                with contextlib.suppress(BoxError):
+                    student.close()
+            results[entry.id] = check(students, entry, sets, results, found.suspects)
         if not students["public"].imported and results[entry.id].verdict != UNGRADED and not found.stopper:
             found.stopper = f"not run: scheduler.py could not be imported (see {entry.id})"
     for student in students.values():
@@ -160,6 +169,7 @@ def run(found, box, rubric, submission, sets, entries, progress=lambda title: No
     found.runs += [run for student in students.values() for run in student.runs]
     found.box = max(found.box, confinement(box), key=lambda one: one.get("box_tier", ""))
     found.seconds = time.monotonic() - started
+    found.student_seconds, found.wall_seconds = budget.student, budget.wall
 
 
 def check(students, entry, sets, results, suspects):
@@ -184,6 +194,8 @@ def check(students, entry, sets, results, suspects):
             if failed.verdict != BLOCKED:
                 suspects[entry.id] = Suspects.of(expect, found)
                 evidence = expect.evidence() if expect.public else None
+        except (BoxError, OSError) as error:  # nor must what this host has too little of
+            failed = Failed(UNGRADED, f"could not be graded here, which is not your fault: {error}")
         except Exception as error:  # a fault of ours must cost no points and must not stop the other checks
             student.facts = {"traceback": traceback.format_exc()}
             told = f"the grader failed, please tell your instructor: {type(error).__name__}: {error}"

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from . import Box, landlock_rules
+from . import Box, clock, landlock_rules
 from .launch import BoxError
 from .layers import ALL, Layers
 from .selftest import NAMES
@@ -62,6 +62,8 @@ def doctor(box, minimum):
         lines += [f"  {name}" for name in box.not_blocked]
     else:
         lines.append(f"Self-test: {len(NAMES)} forbidden things were tried, and all were blocked.")
+    counts = "without waiting for a processor" if clock.counts_waiting("self") else "as processor time"
+    lines.append(f"Time limits: the student's time, {counts}.")
     devices = ", ".join(landlock_rules.gpu_devices()) or "none"
     lines.append(f"GPU devices that a boxed process with a GPU would be let near: {devices}.")
     if box.tier > minimum:

@@ -7,7 +7,6 @@ as record.Failed, with a verdict and a sentence for the student.
 import math
 import os
 import signal
-import time
 from dataclasses import dataclass
 
 import numpy as np
@@ -65,16 +64,40 @@ class Finished:
     printed: str
 
 
+@dataclass
+class Budget:
+    """The time of all processes of a submission together: no call is waited for any longer.
+
+    seconds        how much of the student's time (box/clock.py) there is
+    wall_factor    how many times longer the wall time may be
+    student, wall  seconds that are spent
+    """
+
+    seconds: float = math.inf
+    wall_factor: float = 1
+    student: float = 0.0
+    wall: float = 0.0
+
+    def left(self):
+        """(the student's seconds, wall seconds)"""
+        return self.seconds - self.student, self.seconds * self.wall_factor - self.wall
+
+    def take(self, student, wall):
+        self.student += student
+        self.wall += wall
+
+
 class Student:
     """One submission, alive in the box. A process that died is replaced by a fresh one at the next construction.
 
     folder  its staged files, beside the kit's own
-    until   when the submission's time is up, by time.monotonic(); no call is waited for any longer
+    budget  Budget that it shares with others of this submission; by default it has time without end
     gpu     the name of the GPU that training may use, or None
+    Raises Failed for what is the student's, BoxError for what is this host's.
     """
 
-    def __init__(self, box, folder, limits, until=math.inf, gpu=None):
-        self.box, self.folder, self.limits, self.until, self.gpu = box, folder, limits, until, gpu
+    def __init__(self, box, folder, limits, budget=None, gpu=None):
+        self.box, self.folder, self.limits, self.budget, self.gpu = box, folder, limits, budget or Budget(), gpu
         self.process = None
         self.imported = False  # whether scheduler.py could ever be imported
         self.facts = {}
@@ -172,16 +195,18 @@ class Student:
         if not self.process or self.process.ended.is_set():
             raise Failed(CRASHED, f"{shown} could not run: the process had ended", self.printed())
         seconds = seconds or self.limits["call_seconds"]
-        left = self.until - time.monotonic()
+        left, wall = self.budget.left()
+        wall = min(wall, seconds * self.limits["wall_factor"])
         try:
-            reply = self.process.ask(request, *arguments, seconds=min(seconds, left))
-            status, value = reply
+            status, value = self.process.ask(request, *arguments, seconds=min(seconds, left), wall=wall)
         except Ended as end:
             self.facts = end.facts or {}
             why = "out_of_time" if end.why == "timed_out" and left < seconds else end.why
             raise self.ending(shown, why, seconds) from None
         except (wire.WireError, ValueError, TypeError):
             status, value = "nonsense", None
+        finally:
+            self.budget.take(*self.process.took)
         if status == "ok":
             return value
         if status == "error" and isinstance(value, dict) and {"types", "text", "line", "code"} <= value.keys():
@@ -190,6 +215,8 @@ class Student:
         raise Failed(BAD_OUTPUT, f"{shown} sent something that is not a result")
 
     def ending(self, shown, why, seconds):
+        if why == "starved":
+            return BoxError(f"this machine is too busy: {shown} only waited for a processor, until it was stopped")
         if why in ENDINGS:
             verdict, text = ENDINGS[why]
             return Failed(verdict, f"{shown} {text.format(seconds=seconds, **self.limits)}")
