@@ -4,6 +4,7 @@ Results are rebuilt as plain numpy arrays from declared dtype, shape and bytes. 
 as record.Failed, with a verdict and a sentence for the student.
 """
 
+import contextlib
 import math
 import os
 import signal
@@ -13,7 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..record import BAD_OUTPUT, CRASHED, NOT_IMPLEMENTED, OVER_LIMIT, TIMED_OUT, WRONG, Failed
-from . import Ended, wire
+from . import BoxError, Ended, wire
+from .gpu import GpuFault, fault, mixed
 
 ATTRIBUTES = ("betas", "alphas", "alphas_cumprod", "timesteps")
 ENDINGS = {
@@ -67,12 +69,16 @@ class Student:
 
     folder  its staged files, beside the kit's own
     until   when the submission's time is up, by time.monotonic(); no call is waited for any longer
-    gpu     the name of the GPU that training may use, or None
+    gpu     the box's Gpu that training may use, or None
     """
 
     def __init__(self, box, folder, limits, until=math.inf, gpu=None):
         self.box, self.folder, self.limits, self.until, self.gpu = box, folder, limits, until, gpu
         self.process = None
+        self.trains_on = None  # the device, where the live process is there to train
+        self.trained_on = []  # each device that a whole run was made on
+        self.faults = []  # what came between, on the GPU: each a sentence
+        self.lost = 0.0  # seconds that were none of the student's: they are given back
         self.imported = False  # whether scheduler.py could ever be imported
         self.facts = {}
         self.output = ""  # what programs have printed since the last call of `printed`
@@ -99,15 +105,94 @@ class Student:
         self.load()
         return self.ask("torch.Generator", "generator", seed)
 
-    def train(self, settings, digits, device="cpu"):
-        """The bytes of a checkpoint, from the given train.py with this scheduler. Nobody vouches for them."""
-        seconds = self.limits["train_seconds"]
-        content = self.apart(
-            "train.py", "train", settings, parcel(digits), device, seconds=seconds, gpu=device != "cpu"
-        )
-        if not isinstance(content, bytes):
-            raise Failed(BAD_OUTPUT, "train.py sent something that is not a checkpoint")
-        return content
+    def training(self, settings, digits, device="cpu", **changed):
+        """A Training on this device: of the given train.py's loop over these digits, with this scheduler. One process
+        serves for several in a row, as a start near the GPU takes seconds; with limits `changed`, one of its own.
+
+        On a GPU, it and all that follows of it raise GpuFault for what may be the fault of the GPU or of this host, and
+        Failed, as on the CPU, for what is surely the student's: a TODO that is not done, a mix of devices.
+        """
+        if not self.imported:
+            self.load()  # what cannot be imported is told as such
+        with self.near(device):
+            if changed or self.trains_on != device or self.process.ended.is_set():
+                self.close()
+                self.process, self.trains_on = self.box.start(self.folder, gpu=device != "cpu", **changed), device
+            return Training(self, device, self.piece("training", settings, parcel(digits), device))
+
+    def piece(self, request, *arguments):
+        """A piece of a training."""
+        return self.ask("train.py", request, *arguments, seconds=self.limits["train_seconds"])
+
+    @contextlib.contextmanager
+    def near(self, device):
+        """Where that is a GPU: what is not surely the student's fault comes out as GpuFault."""
+        try:
+            yield
+        except BoxError as error:  # it did not even start
+            if device == "cpu":
+                raise
+            raise fault(str(error)) from None
+        except Failed as failed:
+            said = f"{failed.message} {failed.detail}"
+            if device == "cpu" or failed.verdict == NOT_IMPLEMENTED or (failed.types and mixed(said)):
+                raise
+            if failed.verdict == TIMED_OUT:
+                raise GpuFault("hang", f"the run on the GPU gave no answer in time ({failed.message})") from None
+            raise fault(said) from None
+
+    def on_gpu_or_cpu(self, run):
+        """What `run(device)` returns, on the GPU where there is one that works, else on the CPU.
+
+        A GPU that fails never decides: it is tried once more, then the CPU decides, and the time is given back.
+        """
+        while self.gpu and self.gpu.trusted:
+            started, lost = time.monotonic(), self.lost
+            try:
+                result = run(self.gpu.device)
+            except GpuFault as failed:
+                self.close()
+                self.give_back(time.monotonic() - started - (self.lost - lost))
+                self.faults.append(str(failed))
+                self.gpu.faults.append(str(failed))
+            else:
+                self.gpu.faults.clear()
+                self.trained_on.append(self.gpu.name)
+                return result
+        self.trained_on.append("cpu")
+        try:
+            return run("cpu")
+        except Failed:  # it was not the GPU's fault, perhaps
+            if self.gpu:
+                self.gpu.faults.clear()
+            raise
+        finally:
+            self.gpu = None
+
+    def give_back(self, seconds):
+        """Time that was none of the student's."""
+        self.lost += seconds
+        self.until += seconds
+
+    @contextlib.contextmanager
+    def time_of_ours(self):
+        """What is done for all students together takes none of the time of this one."""
+        started = time.monotonic()
+        try:
+            yield
+        finally:
+            self.give_back(time.monotonic() - started)
+
+    @contextlib.contextmanager
+    def beside(self, files):
+        """Another Student in the same box, near the same GPU, with these files."""
+        folder = self.box.stage(files)
+        other = Student(self.box, folder, self.limits, gpu=self.gpu)
+        try:
+            yield other
+        finally:
+            other.close()
+            self.box.discard(folder)
 
     def infer(self, arguments, files, wanted, seconds):
         """Run `python infer.py ARGUMENTS` in a folder with these files. Returns Finished."""
@@ -134,7 +219,7 @@ class Student:
 
     def load(self):
         """Start a process and import scheduler.py in it, unless one is alive. Raises Failed."""
-        if self.process and not self.process.ended.is_set():
+        if self.process and not self.process.ended.is_set() and not self.trains_on:
             return
         self.close()
         self.process = self.box.start(self.folder)
@@ -209,7 +294,7 @@ class Student:
             self.output += self.said()
             self.process.close()
             self.runs.append(self.process.facts)
-            self.process = None
+            self.process = self.trains_on = None
 
 
 class Scheduler:
@@ -243,6 +328,30 @@ class Scheduler:
         if device not in ("cuda", "cpu", "mismatch", "undecided"):
             raise Failed(BAD_OUTPUT, f"{name}(...) with CUDA tensors sent something that is not a result")
         return device
+
+
+class Training:
+    """A run of train.py in the box, in pieces that each must end within train_seconds."""
+
+    def __init__(self, student, device, ref):
+        self.student, self.device, self.ref = student, device, ref
+
+    def advance(self, steps):
+        with self.student.near(self.device):
+            self.student.piece("advance", self.ref, steps)
+
+    def checkpoint(self):
+        """The bytes of a checkpoint. Nobody vouches for them."""
+        with self.student.near(self.device):
+            content = self.student.piece("checkpoint", self.ref)
+        if not isinstance(content, bytes):
+            raise Failed(BAD_OUTPUT, "train.py sent something that is not a checkpoint")
+        return content
+
+    def digits(self, noise, steps):
+        """What the network learned draws from this noise with the student's DDIM, (N, 1, 28, 28)."""
+        with self.student.near(self.device):
+            return rebuild(self.student.piece("digits", self.ref, parcel(noise), steps), "your sampler")
 
 
 class strided:
