@@ -6,6 +6,7 @@ as record.Failed, with a verdict and a sentence for the student.
 
 import math
 import os
+import re
 import signal
 import time
 from dataclasses import dataclass
@@ -40,6 +41,12 @@ DTYPES = (
     "complex128",
 )  # fmt: skip
 SHOWN = 100  # characters of what the box says that a message repeats
+# What an exception says where code asks for a GPU in a process that sees none, in torch's many words.
+NO_GPU = re.compile(
+    "Cannot re-initialize CUDA in forked|Found no NVIDIA driver|No (CUDA|HIP) GPUs|not compiled with (CUDA|XPU)"
+    "|driver version is insufficient|no CUDA-capable device|not linked with support for|('MPS'|without MPS) backend"
+)
+TAKE_DEVICE = "there is no GPU here; take the device from the arguments"
 NOT_ALLOWED = "; in the box there is no network, no other process, and no file to write to but your own"
 
 
@@ -204,6 +211,9 @@ class Student:
         error["line"] = error["line"] if type(error["line"]) is int else None
         file = "infer.py" if error.get("file") == "infer.py" else "scheduler.py"
         where = f"{file} line {error['line']}: {code}" if error["line"] else file
+        if NO_GPU.search(text):
+            about = "" if "forked" in text else text  # they forked nothing
+            return Failed(CRASHED, f"{shown} raised {types[0]} at {where}: {TAKE_DEVICE}", about, types)
         if "NotImplementedError" in types:
             what = text if text.startswith(("TODO", "The class")) else shown
             line = f" ({file} line {error['line']})" if error["line"] else ""

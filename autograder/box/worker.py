@@ -240,12 +240,13 @@ def serve(requests, replies, folder):
         wire.send(replies, reply)
 
 
-def enter(requests, replies, output, folder, scratch, confinement, noted=None):
+def enter(requests, replies, output, folder, scratch, environment, confinement, noted=None):
     """Become the boxed process: own folder, own environment, confined, no descriptor but the channel and the output.
 
     requests, replies  descriptors of the two pipes to the grader
     output             descriptor of the file that collects what is printed
     folder, scratch    the submission's files, and the one folder to write to
+    environment        variables beside those that every process has
     confinement        what confine.confine takes
     noted              descriptor of the file that collects what was refused
     """
@@ -258,7 +259,7 @@ def enter(requests, replies, output, folder, scratch, confinement, noted=None):
         os.dup2(parked[source], target, inheritable=target < 3)
     os.closerange(len(targets), 4096)
     os.environ.clear()
-    os.environ.update(PATH="/usr/bin:/bin", HOME=scratch, TMPDIR=scratch, LANG="C.UTF-8", USER="student")
+    os.environ.update(PATH="/usr/bin:/bin", HOME=scratch, TMPDIR=scratch, LANG="C.UTF-8", USER="student", **environment)
     tempfile.tempdir = None  # the parent may have looked for it already
     os.chdir(scratch)
     sys.stdin = open(0)
