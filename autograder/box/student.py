@@ -62,11 +62,13 @@ class Value(np.ndarray):
 @dataclass
 class Finished:
     """What one run of a program left: its exit status, {name: bytes or None} of the files that were asked for, how a
-    probing network was called (the student's own process says so: good for a hint, never for points), its output."""
+    probing network was called and whether torch.compile was used (the student's own process says so: good for a hint,
+    never for points), its output."""
 
     status: int
     files: dict
     calls: tuple
+    compiled: bool
     printed: str
 
 
@@ -126,20 +128,19 @@ class Student:
         """Run `python infer.py ARGUMENTS` in a folder with these files. Returns Finished."""
         said = len(self.output)
         reply = self.apart("infer.py", "run", "infer.py", arguments, files, wanted, seconds=seconds)
-        shape_is_right = isinstance(reply, tuple) and len(reply) == 3 and isinstance(reply[1], dict)
+        shape_is_right = isinstance(reply, tuple) and len(reply) == 4 and isinstance(reply[1], dict)
         if not (shape_is_right and type(reply[0]) is int and isinstance(reply[2], tuple)):
             raise Failed(BAD_OUTPUT, "infer.py sent something that is not a result")
-        status, left, calls = reply
+        status, left, calls, compiled = reply
         left = {name: left.get(name) if isinstance(left.get(name), bytes) else None for name in wanted}
         self.output, printed = self.output[:said], self.output[said:]
-        return Finished(status, left, calls, printed)
+        return Finished(status, left, calls, compiled is True, printed)
 
     def apart(self, shown, request, *arguments, seconds, gpu=False):
         """One request in a process of its own; the live one ends before it."""
         if not self.imported:
             self.load()  # what cannot be imported is told as such
-        self.close()
-        self.process = self.box.start(self.folder, gpu=gpu)
+        self.start(gpu)
         try:
             return self.ask(shown, request, *arguments, seconds=seconds)
         finally:
@@ -163,10 +164,15 @@ class Student:
         """Start a process and import scheduler.py in it, unless one is alive. Raises Failed."""
         if self.process and not self.process.ended.is_set():
             return
-        self.close()
-        self.process = self.box.start(self.folder)
+        self.start()
         self.ask("import scheduler", "load", "scheduler", seconds=self.limits["import_seconds"])
         self.imported = True
+
+    def start(self, gpu=False):
+        """A fresh process in the place of the live one."""
+        self.close()
+        self.process = self.box.start(self.folder, gpu=gpu)
+        self.ask("import", "allow", self.limits["allowed_imports"])
 
     def ask(self, shown, request, *arguments, seconds=None):
         """Send one request. `shown` is how the student would have written it."""
