@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 
 from . import proof, scratch
+from .gpu import NO_GPU, Access
 from .launch import BoxError, Parent, Spawner
 from .layers import Layers, tasks_of
 from .process import Ended, Process
@@ -102,20 +103,22 @@ class Box:
         (run / "scratch").mkdir(mode=0o700)
         if self.layers.user is not None:
             os.chown(run / "scratch", self.layers.user, self.layers.user)
+        near = Access.of_this_process() if gpu else None
         arguments = {
             "folder": str(folder),
             "scratch": str(run / "scratch"),
+            "environment": near.environment if near else NO_GPU,
             "confinement": {
                 "limits": self.kernel_limits(limits, gpu),
-                "readable": [*self.layers.readable, str(folder)],
+                "readable": [*self.layers.readable, *(near.readable if near else ()), str(folder)],
                 "landlock": self.layers.landlock > 0,
                 "seccomp": self.layers.seccomp,
-                "gpu": gpu,
+                "nodes": near.nodes if near else None,
             },
         }
         launcher = self.parent
         if gpu or not launcher:
-            launcher = Spawner(self.layers.prefix(self.spool, gpu, tied=True), self.layers.user)
+            launcher = Spawner(self.layers.prefix(self.spool, near, tied=True), self.layers.user, near)
         with open(run / "output", "wb") as output, open(run / "noted", "wb") as noted:
             launched = launcher.launch(arguments, output, noted)
         process = Process(launched, run, limits)

@@ -2,7 +2,8 @@
 
 from dataclasses import replace
 
-from . import Box, landlock_rules
+from . import Box
+from .gpu import Access
 from .launch import BoxError
 from .layers import ALL, Layers
 from .selftest import NAMES
@@ -62,7 +63,7 @@ def doctor(box, minimum):
         lines += [f"  {name}" for name in box.not_blocked]
     else:
         lines.append(f"Self-test: {len(NAMES)} forbidden things were tried, and all were blocked.")
-    devices = ", ".join(landlock_rules.gpu_devices()) or "none"
+    devices = ", ".join(Access.of_this_process().nodes) or "none"
     lines.append(f"GPU devices that a boxed process with a GPU would be let near: {devices}.")
     if box.tier > minimum:
         lines.append(

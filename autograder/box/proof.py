@@ -4,8 +4,8 @@ box itself, with nobody's code in it."""
 import sys
 from dataclasses import dataclass, field
 
-from . import landlock_rules, wire
-from .gpu import fault
+from . import wire
+from .gpu import Access, fault
 from .launch import BoxError
 from .process import Ended
 
@@ -29,7 +29,7 @@ class Gpu:
 
 def prove(box):
     """(Gpu or None, why it is none: a sentence, or "" where there is no sign of a GPU)."""
-    if sys.platform == "linux" and not landlock_rules.gpu_devices():
+    if sys.platform == "linux" and not Access.of_this_process().nodes:
         return None, ""
     folder = box.stage({})
     try:

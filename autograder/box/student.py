@@ -7,6 +7,7 @@ as record.Failed, with a verdict and a sentence for the student.
 import contextlib
 import math
 import os
+import re
 import signal
 import time
 from dataclasses import dataclass
@@ -41,6 +42,12 @@ DTYPES = (
     "complex128",
 )  # fmt: skip
 SHOWN = 100  # characters of what the box says that a message repeats
+# What an exception says where code asks for a GPU in a process that sees none, in torch's many words.
+NO_GPU = re.compile(
+    "Cannot re-initialize CUDA in forked|Found no NVIDIA driver|No (CUDA|HIP) GPUs|not compiled with (CUDA|XPU)"
+    "|driver version is insufficient|no CUDA-capable device|not linked with support for|('MPS'|without MPS) backend"
+)
+TAKE_DEVICE = "there is no GPU here; take the device from the arguments"
 NOT_ALLOWED = "; in the box there is no network, no other process, and no file to write to but your own"
 
 
@@ -56,11 +63,13 @@ class Value(np.ndarray):
 @dataclass
 class Finished:
     """What one run of a program left: its exit status, {name: bytes or None} of the files that were asked for, how a
-    probing network was called (the student's own process says so: good for a hint, never for points), its output."""
+    probing network was called and whether torch.compile was used (the student's own process says so: good for a hint,
+    never for points), its output."""
 
     status: int
     files: dict
     calls: tuple
+    compiled: bool
     printed: str
 
 
@@ -116,8 +125,7 @@ class Student:
             self.load()  # what cannot be imported is told as such
         with self.near(device):
             if changed or self.trains_on != device or self.process.ended.is_set():
-                self.close()
-                self.process, self.trains_on = self.box.start(self.folder, gpu=device != "cpu", **changed), device
+                self.start(device, **changed)
             return Training(self, device, self.piece("training", settings, parcel(digits), device))
 
     def piece(self, request, *arguments):
@@ -129,10 +137,10 @@ class Student:
         """Where that is a GPU: what is not surely the student's fault comes out as GpuFault."""
         try:
             yield
-        except BoxError as error:  # it did not even start
+        except BoxError as error:
             if device == "cpu":
                 raise
-            raise fault(str(error)) from None
+            raise GpuFault("start", f"no process with a GPU could be started ({error})") from None
         except Failed as failed:
             said = f"{failed.message} {failed.detail}"
             if device == "cpu" or failed.verdict == NOT_IMPLEMENTED or (failed.types and mixed(said)):
@@ -198,20 +206,19 @@ class Student:
         """Run `python infer.py ARGUMENTS` in a folder with these files. Returns Finished."""
         said = len(self.output)
         reply = self.apart("infer.py", "run", "infer.py", arguments, files, wanted, seconds=seconds)
-        shape_is_right = isinstance(reply, tuple) and len(reply) == 3 and isinstance(reply[1], dict)
+        shape_is_right = isinstance(reply, tuple) and len(reply) == 4 and isinstance(reply[1], dict)
         if not (shape_is_right and type(reply[0]) is int and isinstance(reply[2], tuple)):
             raise Failed(BAD_OUTPUT, "infer.py sent something that is not a result")
-        status, left, calls = reply
+        status, left, calls, compiled = reply
         left = {name: left.get(name) if isinstance(left.get(name), bytes) else None for name in wanted}
         self.output, printed = self.output[:said], self.output[said:]
-        return Finished(status, left, calls, printed)
+        return Finished(status, left, calls, compiled is True, printed)
 
-    def apart(self, shown, request, *arguments, seconds, gpu=False):
+    def apart(self, shown, request, *arguments, seconds):
         """One request in a process of its own; the live one ends before it."""
         if not self.imported:
             self.load()  # what cannot be imported is told as such
-        self.close()
-        self.process = self.box.start(self.folder, gpu=gpu)
+        self.start()
         try:
             return self.ask(shown, request, *arguments, seconds=seconds)
         finally:
@@ -221,10 +228,16 @@ class Student:
         """Start a process and import scheduler.py in it, unless one is alive. Raises Failed."""
         if self.process and not self.process.ended.is_set() and not self.trains_on:
             return
-        self.close()
-        self.process = self.box.start(self.folder)
+        self.start()
         self.ask("import scheduler", "load", "scheduler", seconds=self.limits["import_seconds"])
         self.imported = True
+
+    def start(self, trains_on=None, **changed):
+        """A fresh process in the place of the live one: near the GPU where it is to train on one."""
+        self.close()
+        self.process = self.box.start(self.folder, gpu=trains_on not in (None, "cpu"), **changed)
+        self.trains_on = trains_on
+        self.ask("import", "allow", self.limits["allowed_imports"])
 
     def ask(self, shown, request, *arguments, seconds=None):
         """Send one request. `shown` is how the student would have written it."""
@@ -269,6 +282,9 @@ class Student:
         error["line"] = error["line"] if type(error["line"]) is int else None
         file = "infer.py" if error.get("file") == "infer.py" else "scheduler.py"
         where = f"{file} line {error['line']}: {code}" if error["line"] else file
+        if NO_GPU.search(text):
+            about = "" if "forked" in text else text  # they forked nothing
+            return Failed(CRASHED, f"{shown} raised {types[0]} at {where}: {TAKE_DEVICE}", about, types)
         if "NotImplementedError" in types:
             what = text if text.startswith(("TODO", "The class")) else shown
             line = f" ({file} line {error['line']})" if error["line"] else ""

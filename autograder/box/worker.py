@@ -6,7 +6,9 @@ as a program of its own where fork is unsafe.
 """
 
 import ast
+import builtins
 import contextlib
+import importlib
 import json
 import os
 import re
@@ -27,6 +29,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.overrides import TorchFunctionMode
 
 REQUEST_LIMIT = 64 << 20
+GIVEN = ("scheduler", "infer", "unet", "train", "saving", "data", "evaluate", "classifier")  # staged beside each other
 
 
 class StudentCode:
@@ -36,8 +39,52 @@ class StudentCode:
         self.folder = folder
         self.module = None
         self.objects = []
+        self.compiled = []  # what torch.compile was called for
 
     # ----- requests: each public method is one, and returns a sendable value --------------------------------
+
+    def allow(self, packages):
+        """From now on the student's own files can import these packages, Python's own modules and the given files.
+
+        The same code then does the same wherever it is graded, whatever else is installed there. It is a rule for
+        those who keep it, not a border: what other code imports is not looked at, and what the box keeps out, it
+        keeps out in other ways. torch.compile gets its due here, too: no compiler runs in the box, so what it is
+        given comes back as it is.
+        """
+        own = {os.path.join(self.folder, f"{name}.py") for name in ("scheduler", "infer")}
+        known = {*packages, *GIVEN, *sys.stdlib_module_names}
+        plain, by_name = builtins.__import__, importlib.import_module
+
+        def check(name, asking, level=0):
+            package = str(name).partition(".")[0]
+            if asking.get("__file__") not in own or (not level and package in known):
+                return
+            if level:
+                raise ImportError(f"relative imports do not work here; without the dots: import {package or '...'}")
+            raise ModuleNotFoundError(
+                f"{package} cannot be imported in this homework. What can: {', '.join(packages)}, the given files and "
+                "Python's own modules",
+                name=package,
+            )
+
+        def guarded(name, globals=None, locals=None, fromlist=(), level=0):
+            check(name, sys._getframe(1).f_globals if globals is None else globals, level)
+            return plain(name, globals, locals, fromlist, level)
+
+        def guarded_by_name(name, package=None):
+            check(name, sys._getframe(1).f_globals)
+            return by_name(name, package)
+
+        builtins.__import__ = importlib.__import__ = guarded
+        importlib.import_module = guarded_by_name
+        torch.compile = self.uncompiled
+
+    def uncompiled(self, model=None, **options):
+        """What torch.compile is in the box, as a function and as a decorator with options."""
+        if model is None:
+            return self.uncompiled
+        self.compiled.append(True)
+        return model
 
     def load(self, name):
         self.module = __import__(name)
@@ -124,7 +171,7 @@ class StudentCode:
 
     def run(self, program, arguments, files, wanted):
         """What `python PROGRAM ARGUMENTS` does in a folder with these files: its exit status, the wanted files that it
-        left (None for those it did not), and the calls that a probing unet.py counted."""
+        left (None for those it did not), the calls that a probing unet.py counted, whether it used torch.compile."""
         if not written(Path(self.folder, program)):
             raise NotImplementedError(program)
         for name, content in files.items():
@@ -139,7 +186,7 @@ class StudentCode:
             if type(end.code) is str:  # what Python itself does with it
                 print(end.code, file=sys.stderr)
         left = {name: Path(name).read_bytes() if Path(name).is_file() else None for name in wanted}
-        return status, left, getattr(sys.modules.get("unet"), "calls", [])[:1000]
+        return status, left, getattr(sys.modules.get("unet"), "calls", [])[:1000], bool(self.compiled)
 
     # ----- values ------------------------------------------------------------------------------------------------
 
@@ -268,12 +315,13 @@ def serve(requests, replies, folder):
         wire.send(replies, reply)
 
 
-def enter(requests, replies, output, folder, scratch, confinement, noted=None):
+def enter(requests, replies, output, folder, scratch, environment, confinement, noted=None):
     """Become the boxed process: own folder, own environment, confined, no descriptor but the channel and the output.
 
     requests, replies  descriptors of the two pipes to the grader
     output             descriptor of the file that collects what is printed
     folder, scratch    the submission's files, and the one folder to write to
+    environment        variables beside those that every process has
     confinement        what confine.confine takes
     noted              descriptor of the file that collects what was refused
     """
@@ -286,7 +334,7 @@ def enter(requests, replies, output, folder, scratch, confinement, noted=None):
         os.dup2(parked[source], target, inheritable=target < 3)
     os.closerange(len(targets), 4096)
     os.environ.clear()
-    os.environ.update(PATH="/usr/bin:/bin", HOME=scratch, TMPDIR=scratch, LANG="C.UTF-8", USER="student")
+    os.environ.update(PATH="/usr/bin:/bin", HOME=scratch, TMPDIR=scratch, LANG="C.UTF-8", USER="student", **environment)
     tempfile.tempdir = None  # the parent may have looked for it already
     os.chdir(scratch)
     sys.stdin = open(0)

@@ -272,6 +272,8 @@ def told(expect, run):
             expect.remark("infer.py records gradients while it samples; torch.inference_mode() saves memory and time.")
         if training_mode is True:
             expect.remark("infer.py leaves the network in training mode; call eval() before sampling.")
+    if run.compiled:
+        expect.remark("infer.py uses torch.compile; in the grader's box it changes nothing, as there is no compiler.")
 
 
 def refuses(student, expect, case, arguments, status, what, content, name=NAMES["checkpoint"]):
