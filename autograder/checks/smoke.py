@@ -23,7 +23,7 @@ from ..record import BAD_OUTPUT, WRONG, Failed
 from .program import grid
 from .training import HELD_OUT, SCHEDULE, held_out, scalars_of
 
-KIND = "v_prediction"
+KIND, UNET = "v_prediction", {}  # the real network, as train.py builds it
 PLAYER = (Path(__file__).parent / "recorded.py").read_bytes()
 ROUNDING = 1e-6  # by which the tables of each reference run are moved: what rounding becomes in so many steps
 SIGMAS = 4
@@ -117,14 +117,14 @@ def compare(student, expect, seed, t, tables, walks, device):
 
 def outcome(student, size, seed, digits, held_out, device, progress):
     """The Outcome of one run. progress is told how many images went through the network since it was told last."""
-    settings = {"scheduler": {"prediction_type": KIND, **SCHEDULE}, "unet": {}, "seed": seed, "precision": "auto"}
+    settings = {"scheduler": {"prediction_type": KIND, **SCHEDULE}, "unet": UNET, "seed": seed, "precision": "auto"}
     settings |= {"steps": size.steps, "batch_size": size.batch_size}
     training = student.training(settings, digits, device, cpu_seconds=student.limits["smoke_seconds"])
     for done in range(0, size.steps, size.pieces):
         steps = min(size.pieces, size.steps - done)
         training.advance(steps)
         progress(3 * steps * size.batch_size)
-    loss = measure.held_out_loss(training.checkpoint(), {}, *held_out)
+    loss = measure.held_out_loss(training.checkpoint(), UNET, *held_out)
     noise = np.random.RandomState(seed + 1).standard_normal((size.images, 1, 28, 28)).astype(np.float32)
     parts = []
     for first in range(0, size.images, 10 * size.pieces):
