@@ -134,7 +134,8 @@ def run(found, box, rubric, submission, sets, entries, progress=lambda title: No
     """Run the checks of one stage and add to `found`. One process answers the public cases of all checks and another
     the hidden ones: what a public case prints is shown, and must not have seen a hidden input. One that ended is
     replaced; the next stage has new ones."""
-    near_gpu = box.find_gpu() if gpu and entries[0].part in chain(*checks.ON_GPU) else None
+    gpu = gpu and entries[0].part in chain(*checks.ON_GPU)
+    near_gpu = box.find_gpu() if gpu else None
     limits, started = rubric.limits, time.monotonic() - found.seconds
     parsing.fresh()
     folder = box.stage(given.files() | submission.files)

@@ -146,5 +146,5 @@ def test_recorded_scalars_walk_as_ddim_does(box, rubric):
     x, output = np.random.default_rng(0).standard_normal((2, 3, 1, 4, 4)) * 2
     for t, of_x, of_output, of_x0, rest in rows.tolist():
         x0 = torch.from_numpy(of_x * x + of_output * output).clamp(-1, 1).numpy()
-        np.testing.assert_allclose(of_x0 * x0 + rest * x, clipped.step(output, int(t), x), atol=1e-4)
+        np.testing.assert_allclose(of_x0 * x0 + rest * x, clipped.step(output, int(t), x), atol=1e-3)
     student.close()

@@ -133,13 +133,13 @@ class StudentCode:
 
     def accelerator(self):
         """(device, name) of the GPU, once a convolution has run on it forward and back; None where torch sees none."""
-        device = next((name for name in ("cuda", "xpu", "mps") if getattr(torch, name).is_available()), None)
+        here = {"cuda": torch.cuda, "xpu": torch.xpu, "mps": torch.backends.mps}
+        device = next((name for name, of_its_kind in here.items() if of_its_kind.is_available()), None)
         if not device:
             return None
         image = torch.ones(1, 1, 8, 8, device=device)
         torch.nn.Conv2d(1, 1, 3).to(device)(image).sum().backward()
-        described = getattr(getattr(torch, device), "get_device_name", lambda: "Apple GPU")
-        return device, str(described())
+        return device, "an Apple GPU" if device == "mps" else here[device].get_device_name()
 
     def training(self, settings, digits, device):
         """A run of the given train.py over these digits, not begun. Its precision may be "auto", as of the program."""
