@@ -218,16 +218,18 @@ def test_a_gpu_is_used_once_it_has_shown_that_it_works(box, monkeypatch):
 
 
 def test_a_gpu_that_failed_is_proven_again_and_not_for_ever(box, monkeypatch):
-    gpus = iter([Gpu("cuda", "one"), Gpu("cuda", "two"), Gpu("cuda", "three"), Gpu("cuda", "four")])
-    monkeypatch.setattr(proof, "prove", lambda box: (next(gpus), ""))
+    names = iter("one two three four five six seven".split())
+    monkeypatch.setattr(proof, "prove", lambda box: (Gpu("cuda", next(names)), ""))
     for name, value in (("gpu", None), ("gpu_fault", ""), ("proofs", 0)):
         monkeypatch.setattr(box, name, value)
-    names = []
+    used = []
     while gpu := box.find_gpu():
-        names.append(gpu.name)
+        used.append(gpu.name)
         assert box.find_gpu() is gpu
+        gpu.worked = gpu.name == "two"
         gpu.faults += ["it failed", "it failed"]
-    assert names == ["one", "two", "three"]
+    assert used == ["one", "two", "three", "four", "five"] and box.find_gpu() is None
+    assert box.gpu_fault == "five failed 3 submissions in a row"
 
 
 def test_changed_given_files_are_nobodys_fault(grade, monkeypatch):

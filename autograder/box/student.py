@@ -125,7 +125,8 @@ class Student:
             self.load()  # what cannot be imported is told as such
         with self.near(device):
             if changed or self.trains_on != device or self.process.ended.is_set():
-                self.start(device, **changed)
+                with self.time_of_ours():  # a driver may be slow to start
+                    self.start(device, **changed)
             return Training(self, device, self.piece("training", settings, parcel(digits), device))
 
     def piece(self, request, *arguments):
@@ -164,6 +165,7 @@ class Student:
                 self.faults.append(str(failed))
                 self.gpu.faults.append(str(failed))
             else:
+                self.gpu.worked = True
                 self.gpu.faults.clear()
                 self.trained_on.append(self.gpu.name)
                 return result
