@@ -309,7 +309,7 @@ PHASES = {
     "smoke": Phase(smoke_test, 240),
     "band": Phase(band, 400),
     "queue": Phase(queue, 180),
-    "speed": Phase(speed, 180),
+    "speed": Phase(speed, 240),
     "sampling": Phase(sampling, 60),
     "quality": Phase(quality, 400),
     "class": Phase(classroom, 300),
