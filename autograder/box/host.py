@@ -2,7 +2,8 @@
 
 from dataclasses import replace
 
-from . import Box, clock, landlock_rules
+from . import Box, clock
+from .gpu import Access
 from .launch import BoxError
 from .layers import ALL, Layers
 from .selftest import NAMES
@@ -64,7 +65,7 @@ def doctor(box, minimum):
         lines.append(f"Self-test: {len(NAMES)} forbidden things were tried, and all were blocked.")
     counts = "without waiting for a processor" if clock.counts_waiting("self") else "as processor time"
     lines.append(f"Time limits: the student's time, {counts}.")
-    devices = ", ".join(landlock_rules.gpu_devices()) or "none"
+    devices = ", ".join(Access.of_this_process().nodes) or "none"
     lines.append(f"GPU devices that a boxed process with a GPU would be let near: {devices}.")
     if box.tier > minimum:
         lines.append(
