@@ -93,7 +93,8 @@ def test_prints_are_kept_per_question(student):
 
 def test_the_box_sees_no_environment(box, rubric):
     os.environ["CANARY"] = "secret"
-    code = b"import os\nif 'secret' in str(os.environ) or len(os.environ) > 6: raise ValueError(os.environ)\n"
+    known = {"PATH", "HOME", "TMPDIR", "LANG", "USER", "LC_CTYPE", *NO_GPU}  # Python may set LC_CTYPE itself
+    code = f"import os\nif set(os.environ) - {known}: raise ValueError(os.environ)\n".encode()
     Student(box, box.stage({"scheduler.py": code}), rubric.limits).load()
 
 
