@@ -276,7 +276,7 @@ class Executor(ThreadPoolExecutor):
 def hand_out(tmp_path):
     """hand_out(ends, gpu) -> (Pools, {student: Kept}) of a run over six students."""
 
-    def hand_out(ends, gpu=None):
+    def hand_out(ends, gpu=False):
         handed_in = []
         for n in range(6):
             hand_in(tmp_path / "subs" / f"s{n}", reference())
@@ -290,7 +290,7 @@ def hand_out(tmp_path):
 
 def test_training_on_a_gpu_has_a_queue_of_its_own(hand_out):
     stages = []
-    pools, done = hand_out(lambda *job: stages.append(job), gpu="a GPU")
+    pools, done = hand_out(lambda *job: stages.append(job), gpu=True)
     assert all(kept.done == list(checks.PARTS) for kept in done.values()) and len(done) == 6
     assert {gpu for _, parts, gpu in stages if parts == ("training",)} == {True}
     assert {gpu for _, parts, gpu in stages if parts != ("training",)} == {False}

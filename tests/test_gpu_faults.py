@@ -82,8 +82,10 @@ def test_what_is_surely_the_students_is_a_verdict(failed, monkeypatch):
 
 
 def train_on_a_gpu(raised, monkeypatch):
-    def apart(self, *arguments, **options):
+    def start(self, *arguments, **options):
         raise raised
 
-    monkeypatch.setattr(Student, "apart", apart)
-    Student(None, None, {"train_seconds": 30}).train({}, np.zeros(1, np.uint8), "cuda")
+    monkeypatch.setattr(Student, "start", start)
+    student = Student(None, None, {"train_seconds": 30})
+    student.imported = True
+    student.training({}, np.zeros(1, np.uint8), "cuda")

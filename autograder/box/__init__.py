@@ -11,7 +11,7 @@ import tempfile
 from functools import cached_property
 from pathlib import Path
 
-from . import scratch
+from . import proof, scratch
 from .gpu import NO_GPU, Access
 from .launch import BoxError, Parent, Spawner
 from .layers import Layers, tasks_of
@@ -40,6 +40,8 @@ class Box:
         forks = self.start_method == "fork"
         self.parent = Parent(self.layers.prefix(self.spool), self.layers.user) if forks else None
         self.count = 0
+        self.gpu, self.gpu_fault, self.proofs = None, "", 0
+        self.made = {}
 
     def __enter__(self):
         return self
@@ -61,6 +63,22 @@ class Box:
     def tier(self):
         """A, B or E: what the layers promise, if the self-test found it kept."""
         return "E" if self.not_blocked else self.layers.tier
+
+    def find_gpu(self):
+        """The Gpu that training may use here, or None; `gpu_fault` says why, where there is a reason.
+
+        It is proven once, and again for the next submission when a run on it failed.
+        """
+        if self.proofs < proof.PROOFS and (not self.proofs or (self.gpu and not self.gpu.trusted)):
+            self.proofs += 1
+            self.gpu, self.gpu_fault = proof.prove(self)
+        return self.gpu if self.gpu and self.gpu.trusted else None
+
+    def once(self, key, make):
+        """What `make()` gave the first time: what all submissions of this box are held beside."""
+        if key not in self.made:
+            self.made[key] = make()
+        return self.made[key]
 
     def stage(self, files):
         """Write {name: bytes} to a fresh folder of the spool; returns its path."""

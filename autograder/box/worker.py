@@ -131,15 +131,43 @@ class StudentCode:
         devices = {tensor.device.type for tensor in results if isinstance(tensor, torch.Tensor)}
         return "cuda" if devices <= {"cuda"} else "cpu"
 
-    def train(self, settings, digits, device):
-        """The checkpoint that the given train.py's loop makes of these digits, as bytes of a safetensors file."""
-        import saving
+    def accelerator(self):
+        """(device, name) of the GPU, once a convolution has run on it forward and back; None where torch sees none."""
+        device = next((name for name in ("cuda", "xpu", "mps") if getattr(torch, name).is_available()), None)
+        if not device:
+            return None
+        image = torch.ones(1, 1, 8, 8, device=device)
+        torch.nn.Conv2d(1, 1, 3).to(device)(image).sum().backward()
+        described = getattr(getattr(torch, device), "get_device_name", lambda: "Apple GPU")
+        return device, str(described())
+
+    def training(self, settings, digits, device):
+        """A run of the given train.py over these digits, not begun. Its precision may be "auto", as of the program."""
         import train
 
-        run = train.Run(settings, self.arrive(digits), device)
-        for _ in range(settings["steps"]):
+        if settings["precision"] == "auto":
+            settings = {**settings, "precision": train.precision_on(device)}
+        return self.keep(train.Run(settings, self.arrive(digits), device))
+
+    def advance(self, run, steps):
+        """So many steps more of a run; the loss of the last."""
+        run = self.objects[run.id]
+        for _ in range(steps):
             run.advance()
-        return saving.checkpoint(run)
+        return float(run.losses[run.step - 1])  # reading it waits for a GPU, so that its errors come out here
+
+    def checkpoint(self, run):
+        """What a run would write as its checkpoint, the bytes of a safetensors file."""
+        import saving
+
+        return saving.checkpoint(self.objects[run.id])
+
+    def digits(self, run, noise, steps):
+        """What the averaged network of a run and the student's DDIM make of this noise in so many steps."""
+        import evaluate
+
+        run = self.objects[run.id]
+        return sendable(evaluate.sample(run.ema.module, run.ddim, self.arrive(noise).to(run.device), steps).cpu())
 
     def run(self, program, arguments, files, wanted):
         """What `python PROGRAM ARGUMENTS` does in a folder with these files: its exit status, the wanted files that it

@@ -3,7 +3,7 @@ CLASS ?= class
 DEV = python=$$(sh autograder/environment.sh dev) && $$python
 
 # Hidden cases are recorded on first use.
-grade check bench release class regrade bench-class: course/hidden.safetensors
+grade check bench release class regrade bench-class gpu-report: course/hidden.safetensors
 
 course/hidden.safetensors: $(wildcard autograder/checks/*.py) solution/scheduler.py solution/infer.py assignment/train.py
 	@$(PYTHON) -m autograder.tools.record hidden
@@ -60,8 +60,11 @@ bench: ## time grading, the box, training, sampling and the gradebook, each besi
 bench-class: ## time a class of 300 beside nbgrader, otter-grader and pytest, each as its manual says (minutes)
 	@$(DEV) -m autograder.tools.bench.classroom
 
+gpu-report: ## what only a machine with a GPU can show, in 30 minutes at most [ARGS="--tiny"] [ARGS="machine trace"]
+	@$(DEV) -m autograder.tools.gpu_report $(ARGS)
+
 validity: ## how often the autograder errs: grade wrong and right submissions by the hundred, write VALIDITY.md
 	@$(DEV) -m autograder.tools.validity
 
 .PHONY: release class regrade test test-slow test-gpu skeleton record figures report handout gradebook formgrader
-.PHONY: feedback bench bench-class validity
+.PHONY: feedback bench bench-class gpu-report validity
