@@ -12,10 +12,13 @@ import tarfile
 import zipfile
 from contextlib import contextmanager
 
+from .text import shown
+
 MAX_MEMBERS = 2_000
 MAX_UNPACKED = 200 << 20  # bytes of all members together
 MAX_DIRECTORY = 1 << 20  # bytes of a zip's table of contents
 MAX_NAME = 1_000  # characters of a path
+MAX_HEADER = 64 << 10  # bytes of what a tar says of one member
 
 # The end of a zip file: signature, 4 numbers of disks and members, size and place of the table, length of a comment.
 ZIP_END = struct.Struct("<4s4H2IH")
@@ -38,8 +41,10 @@ def members(path):
         with zipfile.ZipFile(path) as file:
             yield checked(zip_members(file))
     elif opened := uncompressed(path):
-        with opened as stream, tarfile.open(fileobj=Bounded(stream), mode="r:") as file:
-            yield checked(tar_members(file))
+        with opened as stream, tarfile.open(fileobj=(bounded := Bounded(stream)), mode="r:") as file:
+            found = checked(tar_members(file))
+            bounded.largest = MAX_UNPACKED
+            yield found
     else:
         raise Refused(f"{shown(path.name)} is neither a folder nor a zip or tar file (.tar, .tar.gz or .tar.bz2)")
 
@@ -98,12 +103,6 @@ def path_parts(name):
     if ".." in parts or name.startswith("/") or parts[0].endswith(":"):
         raise Refused(f"it holds a path that leads outside: {shown(name)}")
     return tuple(part for part in parts if part not in ("", "."))
-
-
-def shown(name):
-    """A name that a stranger chose, fit to be read on any terminal or page."""
-    text = "".join(c if c.isprintable() else "?" for c in name.encode("utf-8", "replace").decode())
-    return text if len(text) <= 100 else f"{text[:100]}..."
 
 
 # ----- zip -----
@@ -191,13 +190,18 @@ def tar_members(file):
 
 
 class Bounded(io.RawIOBase):
-    """A stream that refuses to be read beyond what any homework unpacks to, also in the headers of a tar."""
+    """A stream that refuses to be read beyond what any homework unpacks to, also in the headers of a tar.
+
+    largest  bytes that may be read at once: tarfile reads the whole of a header, and takes its time over a long one
+    """
 
     def __init__(self, stream):
-        self.stream = stream
+        self.stream, self.largest = stream, MAX_HEADER
 
     def read(self, size=-1):
         self.refuse_beyond(self.stream.tell() + max(size, 0))
+        if size > self.largest:
+            raise Refused(f"it holds a header of {size >> 10} kB")
         return self.stream.read(min(size, MAX_UNPACKED) if size >= 0 else MAX_UNPACKED)
 
     def seek(self, offset, whence=io.SEEK_SET):

@@ -5,7 +5,7 @@ import traceback
 from dataclasses import dataclass, field
 from itertools import chain
 
-from . import __version__, checks, given
+from . import __version__, checks, given, parsing
 from .box.layers import TIERS
 from .box.student import Student
 from .diagnosis import Suspects, diagnose
@@ -136,6 +136,7 @@ def run(found, box, rubric, submission, sets, entries, progress=lambda title: No
     replaced; the next stage has new ones."""
     near_gpu = box.find_gpu() if gpu and entries[0].part in chain(*checks.ON_GPU) else None
     limits, started = rubric.limits, time.monotonic() - found.seconds
+    parsing.fresh()
     folder = box.stage(given.files() | submission.files)
     results = found.results
     students = {name: Student(box, folder, limits, gpu=near_gpu) for name in sets}

@@ -1,17 +1,17 @@
 """Intake: what a student handed in, reduced to the few files that are taken. Nothing is ever extracted to disk."""
 
+import os
 import re
-import tarfile
 import unicodedata
 import zipfile
 import zlib
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from . import KIT, archives
-from .archives import MAX_MEMBERS, Refused, shown
+from . import KIT, archives, parsing
+from .archives import MAX_MEMBERS, Refused
 from .paths import ASSIGNMENT
+from .text import shown
 
 __all__ = ["ACCEPTED", "Refused", "Submission", "read"]
 
@@ -41,15 +41,29 @@ def read(path):
     if not path.exists():
         raise FileNotFoundError(path)
     submission = Submission(shown(path.resolve().name))
+    parsing.fresh()
     try:
-        with folder(path) if path.is_dir() else archives.members(path) as members:
-            take(submission, members)
-        packed_by = "" if path.is_dir() else archives.comment(path)
-        if packed_by.startswith(KIT.split()[0]) and packed_by != KIT:
-            submission.notes.append(f"It was packed with {packed_by}; this is {KIT}.")
-    except (*DAMAGED, tarfile.TarError) as error:
+        if path.is_file():
+            submission.files, notes, submission.waits = parsing.parse(__name__, "unpacked", os.fsencode(path.resolve()))
+            submission.notes += notes
+        else:
+            take(submission, list(limited(entries(path))))
+    except parsing.Unparsable as why:
+        raise Refused(str(why) if why.type == "Refused" else f"{submission.name} cannot be read ({why})") from None
+    except DAMAGED as error:
         raise Refused(f"{submission.name} cannot be read ({shown(str(error))})") from None
     return submission
+
+
+def unpacked(path):
+    """(files, notes, waits) of an archive, as Submission has them. Runs in the room of parsing.py."""
+    path, submission = Path(os.fsdecode(path)), Submission("")
+    with archives.members(path) as members:
+        take(submission, members)
+    packed_by = archives.comment(path)
+    if packed_by.startswith(KIT.split()[0]) and packed_by != KIT:
+        submission.notes.append(f"It was packed with {packed_by}; this is {KIT}.")
+    return submission.files, submission.notes, submission.waits
 
 
 def take(submission, members):
@@ -130,12 +144,6 @@ def folded(name):
     return unicodedata.normalize("NFKC", name).casefold()
 
 
-@contextmanager
-def folder(path):
-    """Members of a folder like those of an archive, two levels deep: deeper ones are never taken."""
-    yield list(limited(entries(path)))
-
-
 def limited(members):
     for count, member in enumerate(members, 1):
         if count > MAX_MEMBERS:
@@ -144,6 +152,7 @@ def limited(members):
 
 
 def entries(path):
+    """Members of a folder like those of an archive, two levels deep: deeper ones are never taken."""
     for entry in path.iterdir():
         if entry.is_dir() and not entry.is_symlink():
             yield from (((entry.name, inner.name), loader(inner)) for inner in entry.iterdir())

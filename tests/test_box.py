@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from autograder.box import Box, BoxError, Layers, wire
+from autograder.box.gpu import NO_GPU
 from autograder.box.launch import descendants
 from autograder.box.student import Student, rebuild, strided
 from autograder.paths import PACKAGE
@@ -244,7 +245,9 @@ def test_when_the_grader_dies_everything_ends(tmp_path):
     script = f"""
 import json, time
 from autograder.box import Box
+from autograder.box.gpu import NO_GPU
 from autograder.box.launch import descendants
+from autograder.box.gpu import NO_GPU
 from autograder.box.launch import descendants
 from autograder.box.student import Student
 from autograder.rubric import Rubric

@@ -252,6 +252,24 @@ def bomb_zip(path, members):
                     member.write(bytes(1 << 20))
 
 
+def header_tar(path, content):
+    """What CVE-2024-6232 is about: tarfile's time over a pax header grows with the square of its length."""
+    info = tarfile.TarInfo("x")
+    info.type, info.size = tarfile.XHDTYPE, len(content)
+    with gzip.open(path, "wb") as file:
+        file.write(info.tobuf(tarfile.USTAR_FORMAT) + content + bytes(-len(content) % 512))
+        code = tarfile.TarInfo("scheduler.py")
+        code.size = len(CODE)
+        file.write(code.tobuf() + CODE + bytes(512 - len(CODE) + 1024))
+
+
+@pytest.mark.parametrize("digits", [3_000_000, 60_000])
+def test_a_long_header_is_refused(tmp_path, digits):
+    header_tar(tmp_path / "work.tar.gz", b"1" * digits)
+    with pytest.raises(Refused, match=r"a header of 2930 kB|processor time|cannot be read"):
+        read(tmp_path / "work.tar.gz")
+
+
 def bomb_tar(path, kind):
     info = tarfile.TarInfo("x")
     info.type, info.size = kind, 3 << 30
