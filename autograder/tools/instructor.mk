@@ -18,13 +18,16 @@ regrade: ## what changes, after checks or submissions did: make regrade [STUDENT
 	@$(DEV) -m autograder.tools.classroom regrade --class $(CLASS) $(if $(STUDENT),--student $(STUDENT)) $(ARGS)
 
 test: ## lint, format and tests of the kit (minutes)
-	@$(DEV) -m ruff check --quiet . && $$python -m ruff format --quiet --check . && $$python -m pytest -m "not slow and not gpu" -n 2 --dist loadfile
+	@$(DEV) -m ruff check --quiet . && $$python -m ruff format --quiet --check . && $$python -m pytest -m "not slow and not gpu and not rig" -n 2 --dist loadfile
 
 test-slow: ## the tests that take minutes each: every mistake under a fresh seed, real sampling
 	@$(DEV) -m pytest -m slow
 
 test-gpu: ## the tests that need a GPU
 	@$(DEV) -m pytest -m gpu
+
+test-rig: ## the tests on a pretended GPU, as root (minutes)
+	@$(DEV) -m pytest -m rig
 
 skeleton: ## generate assignment/ from solution/
 	@$(DEV) -m autograder.tools.skeleton
@@ -66,5 +69,5 @@ gpu-report: ## what only a machine with a GPU can show, in 30 minutes at most [A
 validity: ## how often the autograder errs: grade wrong and right submissions by the hundred, write VALIDITY.md
 	@$(DEV) -m autograder.tools.validity
 
-.PHONY: release class regrade test test-slow test-gpu skeleton record figures report handout gradebook formgrader
+.PHONY: release class regrade test test-slow test-gpu test-rig skeleton record figures report handout gradebook formgrader
 .PHONY: feedback bench bench-class gpu-report validity
