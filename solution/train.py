@@ -5,7 +5,7 @@
 
 The algorithm itself is `Run.advance`, whose numbers are the lines of the paper's box. Everything random there comes
 from four generators, one each for weights, batches, t and noise, and all four are on the CPU: two runs with one seed
-see the same digits, timesteps and noise, on every device, whatever the scheduler draws. The folder --out receives
+see the same digits, timesteps and noise, on every device, whatever the scheduler between them draws. --out receives
 
     model.safetensors   the checkpoint: averaged weights, and how to rebuild network and scheduler
     samples.png         64 samples by your own DDIM in 50 steps, always from the same noise

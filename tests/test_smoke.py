@@ -35,17 +35,17 @@ DDIMScheduler = Blots
 
 
 @pytest.fixture(scope="module")
-def rubric():
+def with_smoke():
     return Rubric.load(smoke=True)
 
 
 @pytest.fixture(scope="module")
-def recorded(box, rubric):
-    return record(box, rubric, "a smoke seed", only=[checks.SMOKE])
+def recorded(box, with_smoke):
+    return record(box, with_smoke, "a smoke seed", only=[checks.SMOKE])
 
 
 @pytest.fixture
-def run(box, rubric, recorded, tmp_path, monkeypatch):
+def run(box, with_smoke, recorded, tmp_path, monkeypatch):
     """run(files, ...) -> the GradeRecord of the smoke test."""
     monkeypatch.setattr(smoke, "ON_CPU", TINY)
     monkeypatch.setattr(smoke, "UNET", SMALL)
@@ -53,7 +53,7 @@ def run(box, rubric, recorded, tmp_path, monkeypatch):
     def run(files, gpu=False, told=lambda text: None):
         for name, content in files.items():
             (tmp_path / name).write_bytes(content)
-        return grade_submission(tmp_path, box, rubric, recorded, only=[checks.SMOKE], progress=told, gpu=gpu)
+        return grade_submission(tmp_path, box, with_smoke, recorded, only=[checks.SMOKE], progress=told, gpu=gpu)
 
     return run
 
@@ -63,7 +63,7 @@ def scheduler(path=ROOT / "solution", more=""):
 
 
 @pytest.mark.parametrize("name", ["the reference", "score_sde", "float64_inside"])
-def test_right_submissions_pass(name, run, rubric):
+def test_right_submissions_pass(name, run, with_smoke):
     path = ROOT / "solution" if name == "the reference" else ROOT / "tests" / "submissions" / "accepted" / name
     told = []
     found = run(scheduler(path), told=told.append)
@@ -71,7 +71,7 @@ def test_right_submissions_pass(name, run, rubric):
     assert (check.verdict, found.max_points) == (PASSED, 0), check.output
     assert "held-out loss" in check.hint and "Frechet distance" in check.hint
     assert "your run: 100%, 0:00 left" in told[-1]
-    page = html.render(found, rubric)
+    page = html.render(found, with_smoke)
     assert f'src="data:image/png;base64,{check.picture}"' in page and len(check.picture) > 1000
 
 
@@ -83,7 +83,7 @@ def test_mistakes_fail(name, run):
     assert check.verdict == "wrong", check.output
 
 
-def test_confident_blots_are_no_digits(run, rubric):
+def test_confident_blots_are_no_digits(run):
     """The classifier is sure of every one of them."""
     blots = np.full((100, 1, 28, 28), -1, np.float32)
     blots[:, :, 4:24, 13:16] = 1

@@ -18,7 +18,7 @@ regrade: ## what changes, after checks or submissions did: make regrade [STUDENT
 	@$(DEV) -m autograder.tools.classroom regrade --class $(CLASS) $(if $(STUDENT),--student $(STUDENT)) $(ARGS)
 
 test: ## lint, format and tests of the kit (minutes)
-	@$(DEV) -m ruff check --quiet . && $$python -m ruff format --quiet --check . && $$python -m pytest -m "not slow and not gpu and not rig" -n 2 --dist loadfile
+	@$(DEV) -m ruff check --quiet . && $$python -m ruff format --quiet --check . && $$python -m pytest -n 2 --dist loadfile
 
 test-slow: ## the tests that take minutes each: every mistake under a fresh seed, real sampling
 	@$(DEV) -m pytest -m slow

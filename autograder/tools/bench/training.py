@@ -41,7 +41,7 @@ def device():
 
 
 def in_turn(device, batch_size, rounds, steps):
-    """{loop: images a second}, medians of so many rounds of so many steps; the plain loop where there is all of MNIST."""
+    """{loop: images a second}, medians of so many rounds of so many steps; the plain loop if all of MNIST is there."""
     loops = {PLAIN: plain(device, batch_size)} if data.complete() else {}
     for precision in ("float32", "bfloat16"):
         loops[f"train.py --precision {precision}"] = ours(device, batch_size, precision)
