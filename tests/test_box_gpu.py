@@ -58,7 +58,8 @@ def test_a_mix_of_devices_is_the_students(text):
 def test_a_failure_of_the_gpu_is_not(kind, text):
     assert not mixed(text)
     assert fault(text).kind == kind
-    assert text in str(fault(text))
+    told = str(fault(f"{text}\nFor debugging, consider passing CUDA_LAUNCH_BLOCKING=1"))
+    assert text in told and "debugging" not in told
 
 
 @pytest.mark.parametrize(
