@@ -4,7 +4,7 @@ import time
 import traceback
 from dataclasses import dataclass, field
 
-from . import __version__, checks, given
+from . import __version__, causes, checks, given
 from .box.layers import TIERS
 from .box.student import Student
 from .diagnosis import Suspects, diagnose
@@ -93,7 +93,7 @@ def not_run(entries, reason):
 
 def conclude(found, rubric, name, notes, hidden_seed, gpu):
     """The GradeRecord of all that was found, each mistake named."""
-    diagnose(found.results, found.suspects)
+    diagnose(found.results, found.suspects, {id: entry.section for id, entry in rubric.checks.items()})
     return GradeRecord(
         submission=name,
         checks=list(found.results.values()),
@@ -190,6 +190,11 @@ def check(students, entry, sets, results, suspects):
         output = student.printed().strip()
         if name == "public":
             printed = output
+            if entry.id in suspects:
+                suspect, facts = suspects[entry.id], student.facts
+                suspect.cause, suspect.follows = causes.cause(entry, student, expectations, passed, expect, failed)
+                student.facts = facts
+                student.printed()  # what was tried is of no interest
         elif failed:  # hidden numbers stay hidden, also those that were printed, or made the name of an exception
             told = UNTOLD.get(failed.verdict, failed.message)
             failed = Failed(failed.verdict, f"{told} (on a hidden case)")
@@ -208,4 +213,4 @@ def result(entry, failed, hint="", evidence=None, printed="", facts=None, second
         else {"verdict": PASSED}
     )
     told |= {"hint": hint, "evidence": evidence, "printed": printed, "facts": facts or {}, "seconds": seconds}
-    return CheckResult(entry.id, entry.part, entry.title, entry.points, **told)
+    return CheckResult(entry.id, entry.part, entry.title, entry.points, section=entry.section, **told)

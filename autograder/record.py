@@ -13,6 +13,7 @@ OVER_LIMIT = "over_limit"
 BAD_OUTPUT = "bad_output"
 BLOCKED = "blocked"
 UNGRADED = "ungraded"
+FOLLOWS = "Follows from "  # how the hint of a check begins that fails because an earlier one does
 VERDICTS = (PASSED, WRONG, NOT_IMPLEMENTED, CRASHED, TIMED_OUT, OVER_LIMIT, BAD_OUTPUT, BLOCKED, UNGRADED)
 
 
@@ -56,6 +57,7 @@ class CheckResult:
     printed  what the student's code printed on public cases
     facts    for staff: how a process ended, a traceback of ours
     by_hand  points that an instructor gave instead, or None
+    section  of the handout, where what it tests is asked for
     """
 
     id: str
@@ -72,6 +74,7 @@ class CheckResult:
     seconds: float = 0.0
     facts: dict = field(default_factory=dict)
     by_hand: float | None = None
+    section: str = ""
 
     @property
     def output(self):
@@ -117,6 +120,17 @@ class GradeRecord:
     @property
     def ungraded(self):
         return [check for check in self.checks if check.verdict == UNGRADED and check.by_hand is None]
+
+    @property
+    def next(self):
+        """What to do next, in a sentence: the first thing that is not right, in the handout's order, and that does not
+        follow from another; "" where there is none."""
+        failed = [check for check in self.checks if check.verdict not in (PASSED, BLOCKED, UNGRADED)]
+        failed = [check for check in failed if check.by_hand is None]
+        own = [check for check in failed if not check.hint.startswith(FOLLOWS)] or failed
+        if not own:
+            return ""
+        return f"Next: handout {own[0].section}, {own[0].title} ({own[0].id}): {own[0].message}."
 
     @property
     def state(self):

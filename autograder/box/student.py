@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..record import BAD_OUTPUT, CRASHED, NOT_IMPLEMENTED, OVER_LIMIT, TIMED_OUT, WRONG, Failed
-from . import Ended, wire
+from . import Ended, advice, wire
 
 ATTRIBUTES = ("betas", "alphas", "alphas_cumprod", "timesteps")
 ENDINGS = {
@@ -189,7 +189,7 @@ class Student:
         text, code = str(error["text"])[: 5 * SHOWN], str(error.get("code", ""))[: 2 * SHOWN]
         error["line"] = error["line"] if type(error["line"]) is int else None
         file = "infer.py" if error.get("file") == "infer.py" else "scheduler.py"
-        where = f"{file} line {error['line']}: {code}" if error["line"] else file
+        where = f" at {file} line {error['line']}: {code}" if error["line"] else ", but not in a line of yours"
         if "NotImplementedError" in types:
             what = text if text.startswith(("TODO", "The class")) else shown
             line = f" ({file} line {error['line']})" if error["line"] else ""
@@ -197,8 +197,10 @@ class Student:
         for sign, what in LIMITS_HIT.items():
             if sign in types or sign in text:
                 return Failed(OVER_LIMIT, f"{shown} {what.format(**self.limits)}", types=types)
+        if told := advice.no_gpu(text, file):
+            return Failed(CRASHED, f"{shown} asks for a GPU{where}. {told}", types=types)
         why = NOT_ALLOWED if "PermissionError" in types else ""
-        return Failed(CRASHED, f"{shown} raised {types[0]} at {where}{why}", text, types)
+        return Failed(CRASHED, f"{shown} raised {types[0]}{where}{why}", advice.added(text, shown), types)
 
     def printed(self):
         """What was printed since the last call."""
@@ -231,7 +233,13 @@ class Scheduler:
         def method(*args, **kwargs):
             """Call in the box. An input that the call changed is a Failed: callers go on using their tensors."""
             sent = [parcel(value) for value in args], {key: parcel(value) for key, value in kwargs.items()}
-            reply = self._student.ask(f"{name}(...)", "call", self._ref, name, *sent)
+            try:
+                reply = self._student.ask(f"{name}(...)", "call", self._ref, name, *sent)
+            except Failed as failed:
+                if failed.types:
+                    called = [seen(value) for value in args] + [f"{key}={seen(value)}" for key, value in kwargs.items()]
+                    failed.detail = f"{failed.detail}{failed.detail and '; '}called as {name}({', '.join(called)})"
+                raise
             if not (isinstance(reply, tuple) and len(reply) == 2):
                 self._student.process.end("nonsense")
                 raise Failed(BAD_OUTPUT, f"{name}(...) sent something that is not a result")
@@ -241,6 +249,10 @@ class Scheduler:
             return rebuild(result, f"{name}(...)")
 
         return method
+
+    def put(self, name, array):
+        """Give the object an attribute, a tensor."""
+        self._student.ask(name, "put", self._ref, name, parcel(array))
 
     def on_cuda(self, name, *args, **kwargs):
         """The device that the result of a method has for CUDA inputs, or "mismatch", or "undecided"."""
@@ -256,6 +268,14 @@ class strided:
 
     def __init__(self, array):
         self.array = array
+
+
+def seen(value):
+    """An argument in few words."""
+    value = value.array if isinstance(value, strided) else value
+    if not isinstance(value, np.ndarray):
+        return "generator" if isinstance(value, wire.Ref) else repr(value)
+    return f"{value.dtype} {value.shape}" if value.shape else f"0-d {value.dtype}"
 
 
 def parcel(value, device="cpu"):

@@ -143,7 +143,7 @@ def fingerprint_of(answer, random):
     if answer.error < answer.tolerance / CLEAR:
         return None
     if random or answer.error < CLEAR * answer.tolerance:
-        return np.full(PROJECTIONS, np.inf, np.float32)
+        return np.full(PROJECTIONS + 1, np.inf, np.float32)
     return fingerprint(answer.off)
 
 
