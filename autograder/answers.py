@@ -70,7 +70,9 @@ class Answer:
         index = f" at index {tuple(map(int, worst))}" if self.expected.ndim else ""
         if self.expected.ndim == 1:  # a table, or a list of timesteps
             off = np.flatnonzero(errors > self.tolerance)
-            index = f" at index {worst[0]}; {off.size} of {errors.size} are off, from index {off[0]} to {off[-1]}"
+            index = f" at index {worst[0]}, the only one that is off"
+            if off.size > 1:
+                index = f" at index {worst[0]}; {off.size} of {errors.size} are off, from index {off[0]} to {off[-1]}"
         detail = f"{self.where}: expected {expected:.6g}, got {got:.6g}{index}"
         return Failed(WRONG, f"{self.name} {self.complaint}", detail)
 

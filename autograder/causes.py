@@ -2,19 +2,27 @@
 mended. A cause is told only where the check then passes.
 
 Two things are mended as earlier checks have recorded them: the tables of the default schedule, and the list of
-timesteps. The third is the order of the arguments of a method. Nothing of this gives points: it tells where to look.
+timesteps. A step of DDPM may also be right for a wrong posterior, and a method for another order of its arguments.
+Nothing of this gives points: it tells where to look.
 """
 
+from functools import partial
 from itertools import permutations
 
 import numpy as np
 
 from . import checks
+from .answers import difference
 from .expected import Expect
 from .record import BAD_OUTPUT, CRASHED, WRONG, Failed
 
 TABLES, LIST = "schedule.linear", "reverse.timesteps"  # the checks that record them
-WHAT = {TABLES: "the linear schedule", LIST: "the list of timesteps"}
+POSTERIOR, STEPS = "reverse.posterior", ("reverse.step", "reverse.step_large", "reverse.strided")
+WHAT = {
+    TABLES: "with the linear schedule of the handout in the place of yours",
+    LIST: "with the list of timesteps of the handout in the place of yours",
+    POSTERIOR: "given what your own posterior returns",
+}
 OTHER_TABLES = {"num_train_timesteps", "beta_schedule", "beta_start", "beta_end"}
 ORDERS = {
     "forward.add_noise": ("add_noise", ("original_samples", "noise", "timesteps")),
@@ -34,12 +42,45 @@ class Trial(Expect):
 
     def __init__(self, *arguments, mend):
         super().__init__(*arguments)
-        self.mend = mend
+        self.mend, self.stepping = mend, False
 
-    def note(self, answer):
-        super().note(answer)
-        if not answer.carried():
+    def value(self, got, name, where, dtype=None):
+        super().value(got, name, where, dtype)
+        if POSTERIOR not in self.mend:  # where single steps follow from it, so does the end of a run
+            self.unless_wrong()
+
+    def exactly(self, got, name, where):
+        super().exactly(got, name, where)
+        self.unless_wrong()
+
+    def step(self, scheduler, model_output, timestep, sample, noise, where, **options):
+        self.stepping = True
+        super().step(scheduler, model_output, timestep, sample, noise, where, **options)
+        self.stepping = False
+        answer = self.answers[-1]
+        if not (POSTERIOR in self.mend and self.by_posterior(answer, scheduler, timestep)):
+            self.unless_wrong()
+
+    def unless_wrong(self):
+        answer = self.answers[-1]
+        if not (self.stepping or answer.right or answer.carried()):
             raise answer.failed()
+
+    def by_posterior(self, answer, scheduler, timestep):
+        """Whether a step of DDPM is what the student's own posterior makes it, with the right variance or theirs."""
+        own, step = answer.step.terms, answer.step
+        if own is None:
+            return False
+        mean, variance = scheduler.posterior(np.float32(own["x0"].reshape(step.sample.shape)), step.sample, timestep)
+        rest = answer.got - np.float64(np.asarray(mean))
+        for weight in (step.forms[0][2], np.sqrt(np.abs(float(variance)))):
+            far = difference(rest, weight * np.float64(step.noise)).max()
+            if far <= answer.tolerance * np.abs(answer.got).max():
+                return True
+        return False
+
+    def settle(self):
+        """Every answer has been looked at where it came."""
 
     def listed(self, scheduler):
         steps = super().listed(scheduler)
@@ -77,17 +118,23 @@ class Reordered:
 
     def __getattr__(self, name):
         call = getattr(self.scheduler, name)
-        if name != self.method:
-            return call
-        return lambda *args, **kwargs: call(*(args[i] for i in self.order), *args[len(self.order) :], **kwargs)
+        return partial(self.called, call) if name == self.method else call
+
+    def called(self, call, *args, **kwargs):
+        if len(args) >= len(self.order):  # those given by name have no order
+            args = *(args[i] for i in self.order), *args[len(self.order) :]
+        return call(*args, **kwargs)
+
+    def on_cuda(self, name, *args, **kwargs):
+        call = partial(self.scheduler.on_cuda, name)
+        return self.called(call, *args, **kwargs) if name == self.method else call(*args, **kwargs)
 
 
-def cause(entry, student, expectations, passed, expect, failed):
+def cause(entry, student, expectations, passed, failed):
     """(sentence, ids of the checks that it follows from) for a check that failed on public cases; ("", []) if unknown.
 
     entry   of the rubric
-    expect  the Expect of the run that failed, with the answers until then
-    failed  what ended it
+    failed  what ended the run that failed
     """
     if failed.verdict not in (WRONG, CRASHED, BAD_OUTPUT) or entry.part not in checks.EXACT or entry.part == "schedule":
         return "", []
@@ -100,13 +147,13 @@ def cause(entry, student, expectations, passed, expect, failed):
             return False
         return True
 
-    wrong = [id for id in (TABLES, LIST) if id != entry.id and not passed(id)]
+    wrong = [id for id in (TABLES, LIST, POSTERIOR) if id != entry.id and not passed(id)]
+    if entry.id not in STEPS:
+        wrong = [id for id in wrong if id != POSTERIOR]
     for mend in dict.fromkeys([*((id,) for id in wrong), tuple(wrong)]) if wrong else ():
         if passes(mend):
-            what = " and ".join(f"{WHAT[id]} of the handout" for id in mend)
-            return f"With {what} in the place of yours, this check passes.", list(mend)
-    if not failed.types and any(answer.right for answer in expect.answers):
-        return "", []
+            what = " and ".join(WHAT[id] for id in mend)
+            return f"{what[0].upper()}{what[1:]}, this check passes.", list(mend)
     method, names = ORDERS.get(entry.id, (None, ()))
     for order in list(permutations(range(len(names))))[1:]:
         if passes(reorder=(method, order)):

@@ -15,7 +15,7 @@ from functools import cache
 
 import numpy as np
 
-from .causes import LIST, TABLES, WHAT
+from .causes import LIST, TABLES
 from .paths import MISTAKES
 from .record import BAD_OUTPUT, BLOCKED, CRASHED, FOLLOWS, PASSED
 from .which import apart
@@ -24,6 +24,7 @@ PROJECTIONS = 8
 LARGE = 1e4  # what is farther off, or not finite, counts as this far: its place is part of a fingerprint, its size not
 QUOTED = re.compile(r"( at \w+\.py line \d+): .*", re.DOTALL)  # a line of code in the message of an exception
 PLACE = re.compile(r" at (\w+\.py line \d+)")
+PREVIOUS = "reverse.previous_timestep"
 KIND = re.compile("must be a torch.Tensor|must have dtype")
 CLEAR = 3  # tolerances; an answer less far off may be right in another, equally right program
 
@@ -115,15 +116,13 @@ class Suspects:
 
 
 def error_of(failed):
-    """What is the same wherever the same error strikes: a name that is missing, or else the line where it is raised; or
-    a result of the wrong kind."""
-    if set(failed.types) & {"NameError", "ImportError"}:
-        return f"{failed.types[0]}: {failed.detail.partition('; called as ')[0]}"
-    if failed.types and failed.verdict == CRASHED and (place := PLACE.search(failed.message)):
-        return f"{failed.types[0]} at {place[1]}"
-    if failed.verdict == BAD_OUTPUT and KIND.search(failed.message):
-        return failed.message
-    return ""
+    """What is the same wherever the same error strikes: the line where it is raised, or what it says where that is a
+    missing name or there is no such line; or the kind of a result."""
+    if failed.types:
+        place = PLACE.search(failed.message)
+        told = failed.said if set(failed.types) & {"NameError", "ImportError"} or not place else f"at {place[1]}"
+        return f"{failed.types[0]} {told}"
+    return failed.message if failed.verdict == BAD_OUTPUT and KIND.search(failed.message) else ""
 
 
 def words_of(failed, expect):
@@ -244,23 +243,30 @@ def unnamed(id, suspect, results, errors):
     result = results[id]
     first = errors.setdefault(suspect.error, id) if suspect.error else id
     if suspect.follows:
+        if result.verdict == CRASHED:
+            result.detail = ""  # of what its inputs made of the earlier mistake
         return [f"{FOLLOWS}{' and '.join(suspect.follows)}. {suspect.cause}"]
     if first != id:
-        if not suspect.error.startswith("NameError"):  # which strikes at many lines, each to be seen
+        places = [PLACE.search(each.message) for each in (result, results[first])]
+        if not all(places) or places[0][1] == places[1][1]:
             result.message = f"the same as in {first}: {suspect.error}"
         result.detail = ""
         return [f"{FOLLOWS}{first}: it is the same error."]
     if suspect.cause and (first := errors.setdefault(suspect.cause.partition(" this check")[0], id)) != id:
         return [f"{FOLLOWS}{first}: it is the same order of arguments."]
-    wrong = [source for source in sources(id) if source in results and results[source].verdict not in (PASSED, BLOCKED)]
-    uses = [f"It uses {WHAT[source]}, which fails in {source}: mend that first." for source in wrong]
-    return [suspect.cause, suspect.known, *uses]
+    wrong = [each for each in sources(result) if each in results and results[each].verdict not in (PASSED, BLOCKED)]
+    may = [f"It may follow from {' and '.join(wrong)}: mend that first."] if wrong else []
+    return [suspect.cause, suspect.known, *may]
 
 
-def sources(id):
-    """The checks of what a later check takes from the student's scheduler as it is."""
-    if id.startswith("schedule.") or id == "reverse.timesteps":
+def sources(result):
+    """The checks of what a later check takes from the student's scheduler."""
+    id, part = result.id, result.part
+    if part == "schedule" or id == LIST:
         return []
-    if id == "reverse.previous_timestep":
+    if id == PREVIOUS:
         return [LIST]
-    return [TABLES, LIST] if id.endswith(".strided") else [TABLES]
+    lists = [LIST] if id.endswith(".strided") else []
+    if result.verdict != CRASHED or part == "forward":
+        return [TABLES, *lists]
+    return [each for each in (TABLES, *lists, PREVIOUS, "reverse.predict_epsilon") if each != id]

@@ -192,7 +192,7 @@ def check(students, entry, sets, results, suspects):
             printed = output
             if entry.id in suspects:
                 suspect, facts = suspects[entry.id], student.facts
-                suspect.cause, suspect.follows = causes.cause(entry, student, expectations, passed, expect, failed)
+                suspect.cause, suspect.follows = causes.cause(entry, student, expectations, passed, failed)
                 student.facts = facts
                 student.printed()  # what was tried is of no interest
         elif failed:  # hidden numbers stay hidden, also those that were printed, or made the name of an exception

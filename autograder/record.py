@@ -22,11 +22,12 @@ class Failed(Exception):
 
     detail  numbers or text that only a public case may show
     types   for an exception of the student's code: the names of its class and base classes
+    said    what that exception said
     """
 
-    def __init__(self, verdict, message, detail="", types=()):
+    def __init__(self, verdict, message, detail="", types=(), said=""):
         super().__init__(message)
-        self.verdict, self.message, self.detail, self.types = verdict, message, detail, types
+        self.verdict, self.message, self.detail, self.types, self.said = verdict, message, detail, types, said
 
 
 @dataclass

@@ -77,11 +77,17 @@ def apart(cases):
 
 
 def sentence(groups):
-    """ "right for epsilon, not clipped (5 cases); wrong for v_prediction (4 cases)"."""
-    return "; ".join(f"{word} {listed(groups, right)}" for word, right in (("right", True), ("wrong", False)))
+    """What is right and what is wrong: "right for epsilon, not clipped (5 cases); wrong for v_prediction (4 cases)"."""
+    right, wrong = listed(groups, True), listed(groups, False)
+    if max(len(right), len(wrong)) <= MOST:
+        return f"right {' and '.join(right)}; wrong {' and '.join(wrong)}"
+    if len(right) <= MOST:
+        return f"right {' and '.join(right)}; wrong in all other cases"
+    return f"wrong {' and '.join(wrong)}; right in all other cases" if len(wrong) <= MOST else ""
 
 
 def listed(groups, right):
+    """Words for the settings whose cases are all right, or all wrong."""
     parts, told = [], set()
     for key, group in groups.items():
         if group[0] is not right:

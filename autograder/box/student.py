@@ -189,7 +189,7 @@ class Student:
         text, code = str(error["text"])[: 5 * SHOWN], str(error.get("code", ""))[: 2 * SHOWN]
         error["line"] = error["line"] if type(error["line"]) is int else None
         file = "infer.py" if error.get("file") == "infer.py" else "scheduler.py"
-        where = f" at {file} line {error['line']}: {code}" if error["line"] else ", but not in a line of yours"
+        where = f" at {file} line {error['line']}: {code}" if error["line"] else ", outside your file"
         if "NotImplementedError" in types:
             what = text if text.startswith(("TODO", "The class")) else shown
             line = f" ({file} line {error['line']})" if error["line"] else ""
@@ -198,9 +198,12 @@ class Student:
             if sign in types or sign in text:
                 return Failed(OVER_LIMIT, f"{shown} {what.format(**self.limits)}", types=types)
         if told := advice.no_gpu(text, file):
-            return Failed(CRASHED, f"{shown} asks for a GPU{where}. {told}", types=types)
+            return Failed(CRASHED, f"{shown} asks for a GPU{where}. {told}", types=types, said=text)
+        if not error["line"] and (form := advice.form(text, shown)):
+            told = f"{shown} raised {types[0]}: it does not take the arguments that the handout gives it, {form}"
+            return Failed(CRASHED, told, text, types, said=text)
         why = NOT_ALLOWED if "PermissionError" in types else ""
-        return Failed(CRASHED, f"{shown} raised {types[0]}{where}{why}", advice.added(text, shown), types)
+        return Failed(CRASHED, f"{shown} raised {types[0]}{where}{why}", advice.added(text), types, said=text)
 
     def printed(self):
         """What was printed since the last call."""
