@@ -14,7 +14,7 @@ import numpy as np
 from . import checks
 from .answers import difference
 from .expected import Expect
-from .record import BAD_OUTPUT, CRASHED, WRONG, Failed
+from .record import BAD_OUTPUT, CRASHED, WRONG
 
 TABLES, LIST = "schedule.linear", "reverse.timesteps"  # the checks that record them
 POSTERIOR, STEPS = "reverse.posterior", ("reverse.step", "reverse.step_large", "reverse.strided")
@@ -143,7 +143,7 @@ def cause(entry, student, expectations, passed, failed):
         trial = Trial(expectations, entry.id, entry.tolerance, passed, True, mend=mend)
         try:
             checks.run(entry.id, Mended(student, expectations, mend, reorder), trial)
-        except (Failed, TypeError, IndexError):
+        except Exception:  # what student code answers may be anything, and this is only for words
             return False
         return True
 

@@ -157,14 +157,14 @@ def carried(expect, ids):
     steps = [answer for answer in expect.answers if answer.step]
     if len(steps) < len(expect.answers):
         return []
-    recorded = [expect.expectations.tensors.get(f"{expect.check}/weights/{a.name} {a.where}") for a in steps]
+    recorded = [expect.expectations.tensors.get(f"{expect.check}/weights/{a.name} {a.where}", ()) for a in steps]
+    own = [{int(n): np.reshape(weights, (3, 3)) for n, *weights in rows} for rows in recorded]
 
     def fits(n):
-        for answer, weights in zip(steps, recorded, strict=True):
-            own = None if weights is None or np.isnan(weights[n, 0, 0]) else weights[n]
-            if not answer.step.explains(answer, answer.step.forms if own is None else own):
-                return False
-        return True
+        return all(
+            answer.step.explains(answer, weights.get(n, answer.step.forms))
+            for answer, weights in zip(steps, own, strict=True)
+        )
 
     return [id for n, id in enumerate(ids) if fits(n)]
 

@@ -30,7 +30,8 @@ class Expectations:
     """One file of recorded expectations.
 
     tensors   {"<check id>/<kind>/<name>": array}; kinds are input, value and forms, and for M known mistakes
-              mistakes, (M, 9) fingerprints (NaN: right there, infinite: unclear), and weights, (M, 3, 3) like forms
+              mistakes, (M, 9) fingerprints (NaN: right there, infinite: unclear), and weights, (W, 10), the number of
+              a mistake and its weights like forms
     metadata  kit_version, digest of the checks it was made for, fingerprint of its seed
     mistakes  {"suspects": {check: [id]}, "said": {check: {id: words_of(...)}}, "loses": {id: [check]}}
     """
