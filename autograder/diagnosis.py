@@ -18,6 +18,7 @@ import numpy as np
 from .causes import LIST, TABLES
 from .paths import MISTAKES
 from .record import BAD_OUTPUT, BLOCKED, CRASHED, FOLLOWS, PASSED
+from .text import shown
 from .which import apart
 
 PROJECTIONS = 8
@@ -249,7 +250,7 @@ def unnamed(id, suspect, results, errors):
     if first != id:
         places = [PLACE.search(each.message) for each in (result, results[first])]
         if not all(places) or places[0][1] == places[1][1]:
-            result.message = f"the same as in {first}: {suspect.error}"
+            result.message = shown(f"the same as in {first}: {suspect.error}", limit=None)
         result.detail = ""
         return [f"{FOLLOWS}{first}: it is the same error."]
     if suspect.cause and (first := errors.setdefault(suspect.cause.partition(" this check")[0], id)) != id:

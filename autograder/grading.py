@@ -4,7 +4,7 @@ import time
 import traceback
 from dataclasses import dataclass, field
 
-from . import __version__, causes, checks, given
+from . import __version__, causes, checks, given, parsing
 from .box.layers import TIERS
 from .box.student import Student
 from .diagnosis import Suspects, diagnose
@@ -131,6 +131,7 @@ def run(found, box, rubric, submission, sets, entries, progress=lambda title: No
     the hidden ones: what a public case prints is shown, and must not have seen a hidden input. One that ended is
     replaced; the next stage has new ones."""
     limits, started = rubric.limits, time.monotonic() - found.seconds
+    parsing.fresh()
     folder = box.stage(given.files() | submission.files)
     results = found.results
     students = {name: Student(box, folder, limits, gpu=gpu) for name in sets}

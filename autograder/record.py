@@ -1,8 +1,11 @@
-"""The grade record: what one check found, and what one submission earned. Plain data; reports are made from it."""
+"""The grade record: what one check found, and what one submission earned. Plain data; reports are made from it. All
+text in it is fit to be read anywhere (text.py)."""
 
 from dataclasses import dataclass, field
 
 import numpy as np
+
+from .text import all_shown, shown
 
 PASSED = "passed"
 WRONG = "wrong"
@@ -18,7 +21,7 @@ VERDICTS = (PASSED, WRONG, NOT_IMPLEMENTED, CRASHED, TIMED_OUT, OVER_LIMIT, BAD_
 
 
 class Failed(Exception):
-    """A check cannot pass: the verdict, and one plain sentence for the student.
+    """A check cannot pass: the verdict, and one plain sentence for the student. Both may quote the student's code.
 
     detail  numbers or text that only a public case may show
     types   for an exception of the student's code: the names of its class and base classes
@@ -27,7 +30,9 @@ class Failed(Exception):
 
     def __init__(self, verdict, message, detail="", types=(), said=""):
         super().__init__(message)
-        self.verdict, self.message, self.detail, self.types, self.said = verdict, message, detail, types, said
+        self.verdict, self.message = verdict, shown(message, limit=None)
+        self.detail, self.types = shown(detail, limit=None, lines=True), types
+        self.said = shown(said, limit=None)
 
 
 @dataclass
@@ -77,6 +82,11 @@ class CheckResult:
     by_hand: float | None = None
     section: str = ""
 
+    def __post_init__(self):
+        self.message = shown(self.message, limit=None)
+        for name in ("detail", "hint", "printed", "facts"):
+            setattr(self, name, all_shown(getattr(self, name)))
+
     @property
     def output(self):
         """All that the student is told, as lines of plain text."""
@@ -109,6 +119,10 @@ class GradeRecord:
     made_with: dict
     runs: list[dict] = field(default_factory=list)
     seconds: float = 0.0
+
+    def __post_init__(self):
+        self.submission, self.notes = shown(self.submission), [shown(note, limit=None) for note in self.notes]
+        self.runs, self.made_with = all_shown(self.runs), all_shown(self.made_with)
 
     @property
     def points(self):

@@ -14,6 +14,7 @@ try:
 except ImportError:  # Windows
     termios = None
 
+from ..text import shown
 from . import scratch, wire
 from .launch import BoxError
 
@@ -114,10 +115,10 @@ class Process:
         return os.fstat(self.output.fileno()).st_size - self.output.tell() > self.limits["output_kb"] << 10
 
     def printed(self, limit=2000):
-        """What was printed since the last call, at most `limit` characters, control characters left out."""
+        """What was printed since the last call, at most `limit` characters, fit to be read anywhere."""
         data = self.output.read(4 * limit)
         self.output.seek(0, os.SEEK_END)
-        text = readable(data)
+        text = shown(data.decode("utf-8", "replace"), limit=None, lines=True)
         return text if len(text) <= limit else text[:limit] + " [cut]"
 
     def end(self, why="closed"):
@@ -138,7 +139,7 @@ class Process:
     def denied(self):
         """What the box refused, as the boxed process tells it."""
         with open(self.run / "noted", "rb") as file:
-            return readable(file.read(NOTED_BYTES)).splitlines()
+            return shown(file.read(NOTED_BYTES).decode("utf-8", "replace"), limit=None, lines=True).splitlines()
 
     def close(self):
         self.end()
@@ -147,8 +148,3 @@ class Process:
             with contextlib.suppress(OSError):  # unsent bytes of a process that died first
                 stream.close()
         scratch.remove(self.run)
-
-
-def readable(data):
-    """Bytes as text, control characters left out."""
-    return "".join(c for c in data.decode("utf-8", "replace") if c.isprintable() or c in "\n\t")

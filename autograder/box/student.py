@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..record import BAD_OUTPUT, CRASHED, NOT_IMPLEMENTED, OVER_LIMIT, TIMED_OUT, WRONG, Failed
-from . import Ended, advice, wire
+from . import BoxError, Ended, advice, wire
+from .gpu import GpuFault, fault, mixed
 
 ATTRIBUTES = ("betas", "alphas", "alphas_cumprod", "timesteps")
 ENDINGS = {
@@ -102,11 +103,16 @@ class Student:
         return self.ask("torch.Generator", "generator", seed)
 
     def train(self, settings, digits, device="cpu"):
-        """The bytes of a checkpoint, from the given train.py with this scheduler. Nobody vouches for them."""
-        seconds = self.limits["train_seconds"]
-        content = self.apart(
-            "train.py", "train", settings, parcel(digits), device, seconds=seconds, gpu=device != "cpu"
-        )
+        """The bytes of a checkpoint, from the given train.py with this scheduler. Nobody vouches for them.
+
+        On a GPU, what may be the fault of the GPU or of this host raises GpuFault. What is surely the student's raises
+        Failed, as on the CPU: a TODO that is not done, a mix of devices.
+        """
+        request, seconds = (settings, parcel(digits), device), self.limits["train_seconds"]
+        if device == "cpu":
+            content = self.apart("train.py", "train", *request, seconds=seconds)
+        else:
+            content = self.near_gpu("train.py", "train", *request, seconds=seconds)
         if not isinstance(content, bytes):
             raise Failed(BAD_OUTPUT, "train.py sent something that is not a checkpoint")
         return content
@@ -132,6 +138,20 @@ class Student:
             return self.ask(shown, request, *arguments, seconds=seconds)
         finally:
             self.close()
+
+    def near_gpu(self, shown, request, *arguments, seconds):
+        """`apart` in a process that sees the GPU. Raises GpuFault, or Failed for what is surely the student's."""
+        try:
+            return self.apart(shown, request, *arguments, seconds=seconds, gpu=True)
+        except BoxError as error:
+            raise GpuFault("start", f"no process with a GPU could be started ({error})") from None
+        except Failed as failed:
+            if failed.verdict == TIMED_OUT:
+                raise GpuFault("hang", f"the run on the GPU did not end within {seconds} s") from None
+            said = f"{failed.message} {failed.detail} {failed.said}"
+            if failed.verdict == NOT_IMPLEMENTED or (failed.types and mixed(said)):
+                raise
+            raise fault(said) from None
 
     def load(self):
         """Start a process and import scheduler.py in it, unless one is alive. Raises Failed."""
