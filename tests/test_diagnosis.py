@@ -99,7 +99,15 @@ def test_what_speaks_for_a_mistake(wrong, pointing, named):
     asked = wrong if wrong == "c" else "abc"
     results = {id: Result("wrong" if id in wrong else "passed") for id in asked}
     suspects = {id: Suspects(["it"] if id in pointing else [], [], {}, "", True) for id in wrong}
-    assert made("it", {"it": ["a", "b"]}, results, suspects) == named
+    assert made("it", {"it": ["a", "b"]}, results, suspects, {}) == named
+
+
+def test_no_name_where_the_same_code_fails_in_another_way():
+    """Both checks test one section; the mistake says that what the second one tests is right."""
+    results = {"a": Result("wrong"), "b": Result("wrong")}
+    for section, second, named in (("4.2", [], False), ("4.1", [], True), ("4.2", ["other"], True)):
+        suspects = {"a": Suspects(["it"], [], {}, "", True), "b": Suspects(second, [], {}, "", True)}
+        assert made("it", {"it": ["a"]}, results, suspects, {"a": "4.2", "b": section}) == named
 
 
 def test_other_mistakes_that_look_alike_somewhere_get_no_name(grade):
@@ -122,6 +130,10 @@ def test_fingerprints():
     assert not alike(off * 1.1, prints, 1e-3)[0]
     assert not alike(-off, prints, 1e-3)[0]
     assert np.isfinite(fingerprint(np.array([np.nan, np.inf, -np.inf, 1e300]))).all()
+    # One wrong entry of a long table hardly shows in a projection.
+    one, another = np.zeros((2, 1000))
+    one[-1], another[-1] = -0.9, -1.0
+    assert not alike(one, fingerprint(another)[None], 3e-2)[0]
 
 
 @pytest.mark.slow
