@@ -64,9 +64,13 @@ def test_a_step_mistake_on_top_of_a_wrong_predict_is_still_named(grade):
         ("x0 = (sample - b * epsilon) / a", "x0 = (sample - b * epsilon) / alpha_bar"),
         ("sigma = eta * variance.sqrt()", "sigma = (eta * variance).sqrt()"),
     )
-    named = mistakes_of(grade(source))
+    graded = grade(source)
+    named = mistakes_of(graded)
     assert named["reverse.predict_epsilon"] == "predict_divided_by_alpha_bar"
     assert named["ddim.eta"] == "ddim_sigma_eta_under_root"
+    # What is shown is a case of this mistake, which says that it is right at eta = 1: there, only predict is wrong.
+    (shown,) = (check.detail for check in graded.checks if check.id == "ddim.eta")
+    assert "eta = 1.0" not in shown
 
 
 def test_an_unknown_mistake_is_not_guessed_but_what_is_right_is_said(grade):
