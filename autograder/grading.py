@@ -6,7 +6,7 @@ import traceback
 from dataclasses import dataclass, field
 from itertools import chain
 
-from . import __version__, checks, given, parsing
+from . import __version__, causes, checks, given, parsing
 from .box import BoxError
 from .box.layers import TIERS
 from .box.student import Budget, Student
@@ -101,7 +101,7 @@ def not_run(entries, reason):
 
 def conclude(found, rubric, name, notes, hidden_seed):
     """The GradeRecord of all that was found, each mistake named."""
-    diagnose(found.results, found.suspects)
+    diagnose(found.results, found.suspects, {id: entry.section for id, entry in rubric.checks.items()})
     device = " and ".join(found.devices) or "cpu"
     return GradeRecord(
         submission=name,
@@ -231,6 +231,11 @@ def check(students, entry, sets, results, suspects, progress):
         output = student.printed().strip()
         if name == "public":
             printed = output
+            if entry.id in suspects:
+                suspect, facts = suspects[entry.id], student.facts
+                suspect.cause, suspect.follows = causes.cause(entry, student, expectations, passed, failed)
+                student.facts = facts
+                student.printed()  # what was tried is of no interest
         elif failed:  # hidden numbers stay hidden, also those that were printed, or made the name of an exception
             told = UNTOLD.get(failed.verdict, failed.message)
             failed = Failed(failed.verdict, f"{told} (on a hidden case)")
@@ -251,4 +256,4 @@ def result(entry, failed, hint="", evidence=None, printed="", facts=None, second
     )
     told |= {"hint": hint, "evidence": evidence, "printed": printed, "facts": facts or {}, "seconds": seconds}
     told["picture"] = picture
-    return CheckResult(entry.id, entry.part, entry.title, entry.points, **told)
+    return CheckResult(entry.id, entry.part, entry.title, entry.points, section=entry.section, **told)

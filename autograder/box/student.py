@@ -7,14 +7,13 @@ as record.Failed, with a verdict and a sentence for the student.
 import contextlib
 import math
 import os
-import re
 import signal
 from dataclasses import dataclass
 
 import numpy as np
 
 from ..record import BAD_OUTPUT, CRASHED, NOT_IMPLEMENTED, OVER_LIMIT, TIMED_OUT, WRONG, Failed
-from . import BoxError, Ended, wire
+from . import BoxError, Ended, advice, wire
 from .gpu import GpuFault, fault, mixed
 
 ATTRIBUTES = ("betas", "alphas", "alphas_cumprod", "timesteps")
@@ -42,11 +41,6 @@ DTYPES = (
 )  # fmt: skip
 SHOWN = 100  # characters of what the box says that a message repeats
 # What an exception says where code asks for a GPU in a process that sees none, in torch's many words.
-NO_GPU = re.compile(
-    "Cannot re-initialize CUDA in forked|Found no NVIDIA driver|No (CUDA|HIP) GPUs|not compiled with (CUDA|XPU)"
-    "|driver version is insufficient|no CUDA-capable device|not linked with support for|('MPS'|without MPS) backend"
-)
-TAKE_DEVICE = "there is no GPU here; take the device from the arguments"
 NOT_ALLOWED = "; in the box there is no network, no other process, and no file to write to but your own"
 
 
@@ -164,7 +158,7 @@ class Student:
                 raise
             raise GpuFault("start", f"no process with a GPU could be started ({error})") from None
         except Failed as failed:
-            said = f"{failed.message} {failed.detail}"
+            said = f"{failed.message} {failed.detail} {failed.said}"
             if device == "cpu" or failed.verdict == NOT_IMPLEMENTED or (failed.types and mixed(said)):
                 raise
             if failed.verdict == TIMED_OUT:
@@ -294,10 +288,7 @@ class Student:
         text, code = str(error["text"])[: 5 * SHOWN], str(error.get("code", ""))[: 2 * SHOWN]
         error["line"] = error["line"] if type(error["line"]) is int else None
         file = "infer.py" if error.get("file") == "infer.py" else "scheduler.py"
-        where = f"{file} line {error['line']}: {code}" if error["line"] else file
-        if NO_GPU.search(text):
-            about = "" if "forked" in text else text  # they forked nothing
-            return Failed(CRASHED, f"{shown} raised {types[0]} at {where}: {TAKE_DEVICE}", about, types)
+        where = f" at {file} line {error['line']}: {code}" if error["line"] else ", outside your file"
         if "NotImplementedError" in types:
             what = text if text.startswith(("TODO", "The class")) else shown
             line = f" ({file} line {error['line']})" if error["line"] else ""
@@ -305,8 +296,13 @@ class Student:
         for sign, what in LIMITS_HIT.items():
             if sign in types or sign in text:
                 return Failed(OVER_LIMIT, f"{shown} {what.format(**self.limits)}", types=types)
+        if told := advice.no_gpu(text, file):
+            return Failed(CRASHED, f"{shown} asks for a GPU{where}. {told}", types=types, said=text)
+        if not error["line"] and (form := advice.form(text, shown)):
+            told = f"{shown} raised {types[0]}: it does not take the arguments that the handout gives it, {form}"
+            return Failed(CRASHED, told, text, types, said=text)
         why = NOT_ALLOWED if "PermissionError" in types else ""
-        return Failed(CRASHED, f"{shown} raised {types[0]} at {where}{why}", text, types)
+        return Failed(CRASHED, f"{shown} raised {types[0]}{where}{why}", advice.added(text), types, said=text)
 
     def printed(self):
         """What was printed since the last call."""
@@ -339,7 +335,13 @@ class Scheduler:
         def method(*args, **kwargs):
             """Call in the box. An input that the call changed is a Failed: callers go on using their tensors."""
             sent = [parcel(value) for value in args], {key: parcel(value) for key, value in kwargs.items()}
-            reply = self._student.ask(f"{name}(...)", "call", self._ref, name, *sent)
+            try:
+                reply = self._student.ask(f"{name}(...)", "call", self._ref, name, *sent)
+            except Failed as failed:
+                if failed.types:
+                    called = [seen(value) for value in args] + [f"{key}={seen(value)}" for key, value in kwargs.items()]
+                    failed.detail = f"{failed.detail}{failed.detail and '; '}called as {name}({', '.join(called)})"
+                raise
             if not (isinstance(reply, tuple) and len(reply) == 2):
                 self._student.process.end("nonsense")
                 raise Failed(BAD_OUTPUT, f"{name}(...) sent something that is not a result")
@@ -349,6 +351,10 @@ class Scheduler:
             return rebuild(result, f"{name}(...)")
 
         return method
+
+    def put(self, name, array):
+        """Give the object an attribute, a tensor."""
+        self._student.ask(name, "put", self._ref, name, parcel(array))
 
     def on_cuda(self, name, *args, **kwargs):
         """The device that the result of a method has for CUDA inputs, or "mismatch", or "undecided"."""
@@ -388,6 +394,14 @@ class strided:
 
     def __init__(self, array):
         self.array = array
+
+
+def seen(value):
+    """An argument in few words."""
+    value = value.array if isinstance(value, strided) else value
+    if not isinstance(value, np.ndarray):
+        return "generator" if isinstance(value, wire.Ref) else repr(value)
+    return f"{value.dtype} {value.shape}" if value.shape else f"0-d {value.dtype}"
 
 
 def parcel(value, device="cpu"):
