@@ -8,9 +8,8 @@ NO_GPU = re.compile(
     "|not linked with support for|Cannot access accelerator device|MPS.? backend|CUDA driver|invalid device ordinal"
 )
 ON_THE_CPU = {
-    "scheduler.py": "take the device from the arguments: leave the tables on the CPU, and move what is picked from them to "
-    "the sample's device (2.1)",
-    "infer.py": "take the device from the arguments: the one that --device names, and cuda for auto only where it is there",
+    "scheduler.py": "leave the tables on the CPU, and move what is picked from them to the sample's device (2.1)",
+    "infer.py": "--device names it, and auto means cuda only where there is one",
 }
 BEHIND = {  # a pattern: a sentence
     "does not require grad|Inference tensors cannot": "does scheduler.py switch gradients off for the whole program?",
@@ -36,7 +35,9 @@ SIGNATURES = {
 
 def no_gpu(text, file):
     """What to do about an exception with this text, if it is about a GPU that is not there; else None."""
-    return f"There is no GPU here; {ON_THE_CPU[file]}" if NO_GPU.search(text) else None
+    return (
+        f"There is no GPU here; take the device from the arguments: {ON_THE_CPU[file]}" if NO_GPU.search(text) else None
+    )
 
 
 def form(text, shown):
