@@ -10,9 +10,9 @@ from .archives import Refused
 from .expected import Expectations, ExpectationsError
 from .files import write
 from .paths import PUBLIC
-from .submission import ACCEPTED, REPORT, read
+from .submission import ACCEPTED, read
 
-STUB = "*Your answer:*"  # what an untouched answer says
+EMPTY = ("", "*Your answer:*")  # what an answer cell of report.ipynb holds before anybody writes
 STARTED = (1980, 1, 1, 0, 0, 0)  # the first date that a zip can hold: the same files make the same bytes
 
 
@@ -47,27 +47,22 @@ def submit(folder, path, without=()):
     return {name: len(content) for name, content in files.items()}, hashlib.sha256(data).hexdigest()
 
 
-def warnings(folder, without=()):
-    """What a student should hear about a report that is packed: lines, for each thing that is probably not meant."""
-    if REPORT in without:
-        return []
+def unwritten(notebook):
+    """A warning about the answers that are missing in report.ipynb, given its bytes; "" where all are there."""
     try:
-        cells = json.loads((folder / REPORT).read_text(encoding="utf-8-sig"))["cells"]
-        answers = [text_of(cell) for cell in cells if cell["metadata"].get("nbgrader", {}).get("solution")]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        return [f"{REPORT} cannot be read as a notebook, so nobody can mark it. Open it, save it and submit again."]
-    untouched = sum(not text.replace(STUB, "").strip() for text in answers)
-    if not answers:
-        return [f"{REPORT} has none of the cells for answers that it came with: is this the right file?"]
-    if untouched:
-        how_many = "none of its" if untouched == len(answers) else f"only {len(answers) - untouched} of its"
-        return [f"{REPORT} answers {how_many} {len(answers)} questions. Is it saved, and is it the right file?"]
-    return []
-
-
-def text_of(cell):
-    source = cell["source"]
-    return source if isinstance(source, str) else "".join(source)
+        cells = [("".join(cell["source"]).strip(), cell["metadata"]) for cell in json.loads(notebook)["cells"]]
+        # Some editors lose the metadata; an answer that nobody wrote still shows by its text.
+        answers = [text for text, data in cells if data.get("nbgrader", {}).get("grade") or text == EMPTY[1]]
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return "report.ipynb cannot be read as a notebook. Open it, save it, and submit again."
+    missing = sum(answer in EMPTY for answer in answers)
+    if not missing:
+        return ""
+    if missing == len(answers):
+        what = "report.ipynb IS AS YOU GOT IT: not one of its answers is written."
+    else:
+        what = f"report.ipynb has {missing} empty answers of {len(answers)}."
+    return f"{what} If you have written them, save the notebook and submit again."
 
 
 def one_version():

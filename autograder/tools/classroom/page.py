@@ -29,7 +29,7 @@ def render(rows, rubric, outdated=(), class_list=None):
     """The page as text. Everything that came from a submission is escaped.
 
     rows        of publishing.py, in the order of names
-    outdated    students whose grade is of another kit, submission, seed or device than the present one
+    outdated    students whose grade is of another kit, submission or seed than the present one
     class_list  a ClassList, for where every file of the download went
     """
     handed_in = [row for row in rows if row.verdicts and "nothing was handed in" not in row.why]

@@ -27,12 +27,12 @@ from traitlets.config import Config
 from traitlets.log import get_logger
 
 from ...files import write
-from ...handin import STUB
 from ...paths import ROOT
 from .. import skeleton
 from . import late
 
 ASSIGNMENT, NOTEBOOK = "homework", "report"
+STUB = "*Your answer:*"
 PART = "part_"  # the id of a locked cell is this and the part
 HERE = __package__
 
