@@ -175,6 +175,8 @@ def test_a_stray_file_holds_up_who_handed_in_nothing_until_somebody_settles_it(l
     files = {"ada/scheduler.py": CODE, "notes of the tutor.txt": b"", "bob.py": CODE}
     by, found = listed(files, ADA, BOB, CY)
     assert found.waiting == ["cy"] and list(found.unread) == ["notes of the tutor.txt"] and by["bob"].path
+    by, found = listed(files, ADA, BOB, CY, aliases={"notes of the tutor.txt": "cy"})
+    assert not found.open and by["cy"].notes == ["notes of the tutor.txt is all that came, and it was not understood."]
     _, found = listed(files, ADA, BOB, CY, aliases={"notes of the tutor.txt": ""})
     assert not found.open and found.files["not understood"] == 1
     _, found = listed({"ada/scheduler.py": CODE, "x.txt": b""})

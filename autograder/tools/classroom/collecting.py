@@ -22,9 +22,9 @@ from .taking import Collection, same, take_all, unique
 
 SUBMISSIONS, ROSTER, ALIASES, TEAMS = "submissions", "roster.csv", "aliases.csv", "teams.csv"
 GUESS = "#? "  # before a line of aliases.csv that the kit proposes
-EXPLAINED = """# Whose is it? `stranger,id` gives a stranger's hand-in to a student. `stranger,` says that it is of
-# nobody in this class, and settles a file that was not understood. Lines with #? are guesses: take #? away where they
-# are right.
+EXPLAINED = """# Whose is it? `stranger,id` gives a stranger's hand-in to a student; of a file that was not understood it says that the
+# student sent nothing else. `stranger,` says that it is nobody's in this class. Both settle it. Lines with #? are
+# guesses: take #? away where they are right.
 """
 LATER = "Not in the last download; what was collected before it counts."
 
@@ -220,13 +220,16 @@ def listing(collection, found, people, into):
         if match.doubt:
             listed.doubts[account.name] = match.note
     listed.unread = {file: why for file, why in collection.unread.items() if file not in people.aliases}
+    only = {}
+    for file in collection.unread.keys() & people.aliases.keys():
+        only.setdefault(people.aliases[file], []).append(f"{file} is all that came, and it was not understood.")
     count(listed, collection, found)
     chosen = {id: latest(entries) for id, entries in mine.items()}
     for team, ids in people.teams.items():
         share(team, [id for id in ids if people.roster and id in people.roster.ids], chosen)
     chosen = {id: entry for id, (_, entry) in chosen.items()}
     for student in people.roster.students if people.roster else []:
-        entry = chosen.pop(student.id, None) or HandedIn(student.id)
+        entry = chosen.pop(student.id, None) or HandedIn(student.id, notes=only.get(student.id, []))
         listed.append(replace(entry, time=student.submitted or entry.time))
     used = {same(entry.student) for entry in listed}
     for entry in sorted([*chosen.values(), *strangers], key=lambda entry: entry.student):
@@ -236,7 +239,10 @@ def listing(collection, found, people, into):
         listed.strangers, listed.unread, listed.doubts = {}, {}, {}
     elif listed.strangers or listed.unread or listed.doubts:
         told = "Nothing is known to be handed in, but strangers or files that were not understood are: see aliases.csv"
-        listed[:] = [entry if entry.path else replace(entry, waits=told) for entry in listed]
+        settled = only.keys()
+        listed[:] = [
+            entry if entry.path or entry.student in settled else replace(entry, waits=told) for entry in listed
+        ]
     return listed
 
 

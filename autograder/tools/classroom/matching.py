@@ -70,7 +70,8 @@ class Directory:
         evidence = self.evidence(known)
         people = {students[0].id: students[0] for *_, students in evidence if len(students) == 1}
         if len(people) != 1:
-            several = list(people or {student.id: student for *_, students in evidence for student in students})
+            by_name_first = sorted(evidence, key=lambda each: each[0] != "name")
+            several = list(dict.fromkeys(student.id for *_, students in by_name_first for student in students))
             told = f"It could be {' or '.join(several)}" if several else "Nobody in the roster has this name or number"
             return Match(note=told, guesses=several)
         (student,) = people.values()

@@ -107,7 +107,7 @@ def table(made, handed_in, rubric, roster=None):
         notes = [f"Waits for {', '.join(grade.missing)}."] if grade.missing else []
         if entry.path and not entry.time and rubric.late["policy"] != "none":
             notes.append("Nobody knows when it was handed in, so it counts as in time.")
-        notes += [*grade.notes, *entry.notes] if entry.path else [entry.waits or "Nothing was handed in."]
+        notes += [*grade.notes, *entry.notes] if entry.path else [entry.waits or "Nothing was handed in.", *entry.notes]
         time = entry.time.isoformat() if entry.time else ""
         row = [grade.student, *names, time, grade.days_late]
         row += [written(points) for points in grade.parts.values()]
