@@ -22,9 +22,9 @@ from .taking import Collection, same, take_all, unique
 
 SUBMISSIONS, ROSTER, ALIASES, TEAMS = "submissions", "roster.csv", "aliases.csv", "teams.csv"
 GUESS = "#? "  # before a line of aliases.csv that the kit proposes
-EXPLAINED = """# Whose is it? `stranger,id` gives a stranger's hand-in to a student; of a file that was not understood it says that the
-# student sent nothing else. `stranger,` says that it is nobody's in this class. Both settle it. Lines with #? are
-# guesses: take #? away where they are right.
+EXPLAINED = """# Whose is it? `stranger,id` gives a stranger's hand-in to a student; of a file that was not understood
+# it says that the student sent nothing else. `stranger,` says that it is nobody's in this class. Both settle it.
+# Lines with #? are guesses: take #? away where they are right.
 """
 LATER = "Not in the last download; what was collected before it counts."
 
