@@ -650,8 +650,8 @@ def test_a_day_ends_when_the_clock_shows_the_same_again():
     spring = {"due": "2027-03-27T23:59+01:00", "time_zone": "Europe/Berlin"}
     assert hours("2027-03-28T23:59+02:00", spring) == 1  # 23 hours
     assert hours("2027-03-29T00:00+02:00", spring) == 2
-    assert hours("2027-03-28T11:59+02:00", spring, extension=0.5) == 1
-    assert hours("2027-03-28T11:58+02:00", spring, extension=0.5) == 0
+    assert hours("2027-03-28T12:59+02:00", spring, extension=0.5) == 0  # half a day is twelve hours
+    assert hours("2027-03-28T13:00+02:00", spring, extension=0.5) == 1
     assert hours("2027-03-28T21:58+00:00", spring) == 1 and hours("2027-03-28T22:00+00:00", spring) == 2
 
 
