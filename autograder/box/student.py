@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..record import BAD_OUTPUT, CRASHED, NOT_IMPLEMENTED, OVER_LIMIT, TIMED_OUT, WRONG, Failed
+from ..record import BAD_OUTPUT, CRASHED, NOT_IMPLEMENTED, OVER_LIMIT, TIMED_OUT, Failed
 from . import BoxError, Ended, advice, wire
 from .gpu import GpuFault, fault, mixed
 
@@ -333,7 +333,7 @@ class Scheduler:
             return rebuild(self._student.ask(name, "attribute", self._ref, name), name)
 
         def method(*args, **kwargs):
-            """Call in the box. An input that the call changed is a Failed: callers go on using their tensors."""
+            """Call in the box."""
             sent = [parcel(value) for value in args], {key: parcel(value) for key, value in kwargs.items()}
             try:
                 reply = self._student.ask(f"{name}(...)", "call", self._ref, name, *sent)
@@ -342,15 +342,18 @@ class Scheduler:
                     called = [seen(value) for value in args] + [f"{key}={seen(value)}" for key, value in kwargs.items()]
                     failed.detail = f"{failed.detail}{failed.detail and '; '}called as {name}({', '.join(called)})"
                 raise
-            if not (isinstance(reply, tuple) and len(reply) == 2):
-                self._student.process.end("nonsense")
-                raise Failed(BAD_OUTPUT, f"{name}(...) sent something that is not a result")
-            result, intact = reply
-            if intact is not True:
-                raise Failed(WRONG, f"{name}(...) changes one of its input tensors in place; work on a new tensor")
-            return rebuild(result, f"{name}(...)")
+            return rebuild(reply, f"{name}(...)")
 
         return method
+
+    def keep(self, value):
+        """An array as a tensor that stays in the box, to be used in several calls; other values as they are."""
+        if not isinstance(value, np.ndarray):
+            return value
+        ref = self._student.ask("torch.Tensor", "kept", parcel(value))
+        if not isinstance(ref, wire.Ref):
+            raise Failed(BAD_OUTPUT, "torch.Tensor sent something that is not a result")
+        return ref
 
     def put(self, name, array):
         """Give the object an attribute, a tensor."""
