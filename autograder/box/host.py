@@ -89,4 +89,4 @@ def about_gpu(box):
     if nodes:
         yield f"  device files that only a process near the GPU may open: {', '.join(nodes)}"
     if os.path.exists("/proc/driver/nvidia") and "/dev/nvidia-uvm" not in nodes:
-        yield "  /dev/nvidia-uvm is missing: `nvidia-modprobe -u -c 0` makes it, as any CUDA program outside the box does"
+        yield "  /dev/nvidia-uvm is missing: `nvidia-modprobe -u -c 0` makes it, as any CUDA program does outside"
