@@ -12,6 +12,7 @@ from autograder.box import Box
 from autograder.box.gpu import GpuFault
 from autograder.box.student import Student
 from autograder.checks import smoke
+from autograder.expected import Expectations
 from autograder.grading import grade as grade_submission
 from autograder.paths import ROOT
 from autograder.record import PASSED
@@ -20,8 +21,8 @@ from autograder.rubric import Rubric
 from autograder.tools import patches
 from autograder.tools.record import record
 
-TINY = replace(smoke.ON_CPU, steps=20, batch_size=8, images=100, pieces=10)
-SMALL = {"channels": [8, 8], "time_channels": 8}
+TINY = replace(smoke.ON_CPU, steps=60, batch_size=16, images=100, pieces=30)
+SMALL = {"channels": [16, 24], "time_channels": 16}
 BLOT = """
 class Blots(DDIMScheduler):
     def step(self, model_output, timestep, sample, **options):
@@ -53,7 +54,8 @@ def run(box, with_smoke, recorded, tmp_path, monkeypatch):
     def run(files, gpu=False, told=lambda text: None):
         for name, content in files.items():
             (tmp_path / name).write_bytes(content)
-        return grade_submission(tmp_path, box, with_smoke, recorded, only=[checks.SMOKE], progress=told, gpu=gpu)
+        none = Expectations({}, recorded.metadata)  # no hidden case is asked for
+        return grade_submission(tmp_path, box, with_smoke, recorded, none, [checks.SMOKE], told, gpu)
 
     return run
 
@@ -76,7 +78,7 @@ def test_right_submissions_pass(name, run, with_smoke):
 
 
 @pytest.mark.parametrize(
-    "name", ["add_noise_variance_as_std", "velocity_sign", "velocity_plus", "ddim_x0_weight_missing", "predict_v_plus"]
+    "name", ["add_noise_factors_swapped", "velocity_sign", "velocity_plus", "ddim_x0_weight_missing", "predict_v_plus"]
 )
 def test_mistakes_fail(name, run):
     (check,) = run(patches.load(patches.MISTAKES / f"{name}.toml").files).checks
@@ -95,7 +97,7 @@ def test_confident_blots_are_no_digits(run):
 
 def test_a_sampler_that_gives_no_images(run):
     (check,) = run(scheduler(more=BLOT.replace("return x\n", "return x[:, :, :14]\n"))).checks
-    assert (check.verdict, "float32 images" in check.message) == ("bad_output", True) or check.verdict == "crashed"
+    assert check.verdict in ("bad_output", "crashed"), check.output
     (check,) = run(scheduler(more=BLOT.replace("return x\n", "return x * float('nan')\n"))).checks
     assert (check.verdict, "NaN" in check.message) == ("bad_output", True)
 
@@ -146,5 +148,5 @@ def test_recorded_scalars_walk_as_ddim_does(box, rubric):
     x, output = np.random.default_rng(0).standard_normal((2, 3, 1, 4, 4)) * 2
     for t, of_x, of_output, of_x0, rest in rows.tolist():
         x0 = torch.from_numpy(of_x * x + of_output * output).clamp(-1, 1).numpy()
-        np.testing.assert_allclose(of_x0 * x0 + rest * x, clipped.step(output, int(t), x), atol=1e-4)
+        np.testing.assert_allclose(of_x0 * x0 + rest * x, clipped.step(output, int(t), x), atol=1e-3)
     student.close()

@@ -69,10 +69,16 @@ class Box:
 
         It is proven once, and again for the next submission when a run on it failed.
         """
-        if self.proofs < proof.PROOFS and (not self.proofs or (self.gpu and not self.gpu.trusted)):
+        if self.gpu and self.gpu.trusted:
+            return self.gpu
+        if self.gpu and self.gpu.worked:
+            self.proofs = 0
+        if self.gpu and self.proofs == proof.PROOFS:
+            self.gpu, self.gpu_fault = None, f"{self.gpu.name} failed {proof.PROOFS} submissions in a row"
+        elif self.gpu or not self.proofs:
             self.proofs += 1
             self.gpu, self.gpu_fault = proof.prove(self)
-        return self.gpu if self.gpu and self.gpu.trusted else None
+        return self.gpu
 
     def once(self, key, make):
         """What `make()` gave the first time: what all submissions of this box are held beside."""
@@ -121,9 +127,7 @@ class Box:
             launcher = Spawner(self.layers.prefix(self.spool, near, tied=True), self.layers.user, near)
         with open(run / "output", "wb") as output, open(run / "noted", "wb") as noted:
             launched = launcher.launch(arguments, output, noted)
-        process = Process(launched, run, limits)
-        process.expect_ready()
-        return process
+        return Process(launched, run, limits)
 
     def kernel_limits(self, limits, gpu):
         kept = {

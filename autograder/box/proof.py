@@ -11,15 +11,17 @@ from .process import Ended
 
 SECONDS = 60  # a first kernel may be compiled, or a cold driver started
 ATTEMPTS = 2  # of a run, before the CPU takes over
-PROOFS = 3  # in the life of a box: a GPU that fails again and again is left alone
+PROOFS = 3  # of a GPU on which no run succeeded; then it is left alone
 
 
 @dataclass
 class Gpu:
-    """device: as torch calls it; name: of the card; faults: since it last worked, each a sentence."""
+    """device: as torch calls it; name: of the card; worked: whether a run on it succeeded; faults: since it last did,
+    each a sentence."""
 
     device: str
     name: str
+    worked: bool = False
     faults: list = field(default_factory=list)
 
     @property

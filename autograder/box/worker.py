@@ -100,6 +100,9 @@ class StudentCode:
     def attribute(self, obj, name):
         return sendable(getattr(self.objects[obj.id], name))
 
+    def put(self, obj, name, value):
+        setattr(self.objects[obj.id], name, self.arrive(value))
+
     def call(self, obj, name, args, kwargs):
         """Returns (result, whether the call left its tensor arguments as they were)."""
         sent = [*args, *kwargs.values()]
@@ -133,13 +136,13 @@ class StudentCode:
 
     def accelerator(self):
         """(device, name) of the GPU, once a convolution has run on it forward and back; None where torch sees none."""
-        device = next((name for name in ("cuda", "xpu", "mps") if getattr(torch, name).is_available()), None)
+        here = {"cuda": torch.cuda, "xpu": torch.xpu, "mps": torch.backends.mps}
+        device = next((name for name, of_its_kind in here.items() if of_its_kind.is_available()), None)
         if not device:
             return None
         image = torch.ones(1, 1, 8, 8, device=device)
         torch.nn.Conv2d(1, 1, 3).to(device)(image).sum().backward()
-        described = getattr(getattr(torch, device), "get_device_name", lambda: "Apple GPU")
-        return device, str(described())
+        return device, "an Apple GPU" if device == "mps" else here[device].get_device_name()
 
     def training(self, settings, digits, device):
         """A run of the given train.py over these digits, not begun. Its precision may be "auto", as of the program."""
@@ -270,7 +273,9 @@ def sendable(value):
         return tuple(sendable(item) for item in value)
     if value is None or type(value) in (bool, float, str) or (type(value) is int and abs(value) < 1 << 63):
         return value
-    return wire.Other(type(value).__name__)
+    kind = type(value)
+    library = "" if kind.__module__ == "builtins" else f"{str(kind.__module__).partition('.')[0]}."
+    return wire.Other(f"{library}{kind.__name__}")
 
 
 def raw(tensor):

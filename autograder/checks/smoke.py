@@ -21,9 +21,10 @@ from .. import given, measure
 from ..box.student import Value
 from ..record import BAD_OUTPUT, WRONG, Failed
 from .program import grid
-from .training import HELD_OUT, SCHEDULE, held_out, scalars_of
+from .training import SCHEDULE, held_out, scalars_of, timesteps
 
 KIND, UNET = "v_prediction", {}  # the real network, as train.py builds it
+SAMPLING_STEPS = 20
 PLAYER = (Path(__file__).parent / "recorded.py").read_bytes()
 ROUNDING = 1e-6  # by which the tables of each reference run are moved: what rounding becomes in so many steps
 SIGMAS = 4
@@ -32,23 +33,22 @@ LEAST = {"confident": 0.05, "frechet": 0.1}  # how much worse the digits may be,
 
 @dataclass(frozen=True)
 class Size:
-    """steps, batch_size: of training; references: runs beside it; images, of sampling_steps each; pieces: steps of
-    training, or images, between two words about the progress."""
+    """steps, batch_size: of training; references: runs beside it; images: to draw; pieces: steps of training, or
+    tens of images, between two words about the progress."""
 
     steps: int
     batch_size: int
     references: int
     images: int
-    sampling_steps: int
     pieces: int
 
     def work(self):
         """How many images go through the network, in one run; there and back counts three times."""
-        return 3 * self.steps * self.batch_size + self.images * self.sampling_steps
+        return 3 * self.steps * self.batch_size + self.images * SAMPLING_STEPS
 
 
-ON_GPU = Size(steps=2000, batch_size=512, references=3, images=1000, sampling_steps=50, pieces=100)
-ON_CPU = Size(steps=300, batch_size=16, references=2, images=200, sampling_steps=20, pieces=20)
+ON_GPU = Size(steps=2000, batch_size=512, references=3, images=1000, pieces=100)
+ON_CPU = Size(steps=300, batch_size=16, references=2, images=200, pieces=20)
 
 
 @dataclass
@@ -64,17 +64,14 @@ class Outcome:
 
 def check_digits(student, expect):
     seed = expect.integer(0, 1 << 30)
-    t = expect.integers(0, 1000, HELD_OUT)
+    t = timesteps(expect)
     tables = expect.draw(lambda rng: scalars_of(student.DDPMScheduler(), KIND, np.arange(1000)))
     plain = {"prediction_type": KIND, "clip_sample": False}
-    walks = {
-        size: expect.draw(lambda rng, n=size.sampling_steps: walk(student.DDIMScheduler(**plain), n))
-        for size in (ON_GPU, ON_CPU)
-    }
-    expect.live(lambda: student.on_gpu_or_cpu(partial(compare, student, expect, seed, t, tables, walks)))
+    steps = expect.draw(lambda rng: walk(student.DDIMScheduler(**plain), SAMPLING_STEPS))
+    expect.live(lambda: student.on_gpu_or_cpu(partial(compare, student, expect, seed, t, tables, steps)))
 
 
-def compare(student, expect, seed, t, tables, walks, device):
+def compare(student, expect, seed, t, tables, steps, device):
     """The student's run on this device beside those of the reference."""
     size = ON_CPU if device == "cpu" else ON_GPU
     digits, x_t, target = held_out(seed, tables[:, t])
@@ -85,12 +82,11 @@ def compare(student, expect, seed, t, tables, walks, device):
         progress.total *= 1 + size.references
         found = []
         for n in range(1, 1 + size.references):
-            with student.beside(played(tables * (1 + n * ROUNDING), walks[size])) as reference:
+            with student.beside(played(tables * (1 + n * ROUNDING), steps)) as reference:
                 found.append(run(reference, progress=partial(progress, f"reference run {n} of {size.references}")))
         return found
 
-    with student.time_of_ours():
-        references = student.box.once(("smoke", device, size, seed), make)
+    references = student.box.once(("smoke", device, size, seed), make)
     ours = run(student, progress=partial(progress, "your run"))
     expect.picture = picture(ours.samples[:64])
     on = "the CPU" if device == "cpu" else student.gpu.name
@@ -129,8 +125,8 @@ def outcome(student, size, seed, digits, held_out, device, progress):
     parts = []
     for first in range(0, size.images, 10 * size.pieces):
         part = noise[first : first + 10 * size.pieces]
-        parts.append(drawn(training.digits(part, size.sampling_steps), part.shape))
-        progress(len(part) * size.sampling_steps)
+        parts.append(drawn(training.digits(part, SAMPLING_STEPS), part.shape))
+        progress(len(part) * SAMPLING_STEPS)
     student.close()
     samples = np.concatenate(parts)
     found = measure.digits(samples)
@@ -180,7 +176,7 @@ def played(tables, walk):
 
 
 def walk(scheduler, steps):
-    """One row for every step of DDIM without noise, (steps, 5) float64: the timestep, and how much of x_t and of the
+    """One row for every step of DDIM without noise, (steps, 5) float32: the timestep, and how much of x_t and of the
     output is in x0_hat, and then of x0_hat and of x_t in x_prev."""
     scheduler.set_timesteps(steps)
     timesteps = np.asarray(scheduler.timesteps).tolist()
@@ -191,4 +187,4 @@ def walk(scheduler, steps):
         in_x = [scheduler.step(output, t, x).item() for output, x in ((zero, one), (one, zero))]
         of_x0 = in_x[1] / in_x0[1]
         rows.append([t, *in_x0, of_x0, in_x[0] - of_x0 * in_x0[0]])
-    return np.array(rows)
+    return np.float32(rows)

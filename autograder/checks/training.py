@@ -29,7 +29,7 @@ def check_v_prediction(student, expect):
 
 def trained(student, expect, prediction_type):
     seed = expect.integer(0, 1 << 30)
-    t = expect.integers(0, 1000, HELD_OUT)
+    t = timesteps(expect)
     scalars = expect.draw(lambda rng: scalars_of(student.DDPMScheduler(), prediction_type, t))
     digits, x_t, target = held_out(seed, scalars)
 
@@ -43,6 +43,11 @@ def trained(student, expect, prediction_type):
         scheduler, tensors = student.DDPMScheduler(prediction_type=prediction_type), (x_t[:4], target[:4], t[:4])
         for method in ("add_noise", "get_velocity")[: 2 if prediction_type == "v_prediction" else 1]:
             expect.on_cuda(scheduler, method, *tensors)
+
+
+def timesteps(expect):
+    """One for each digit held out, (512,) int64; small numbers, so recorded as such."""
+    return expect.draw(lambda rng: rng.integers(0, 1000, HELD_OUT).astype(np.int16)).astype(np.int64)
 
 
 def weights(student, settings, digits, device):

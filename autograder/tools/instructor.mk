@@ -63,7 +63,7 @@ bench: ## time grading, the box, training, sampling and the gradebook, each besi
 bench-class: ## time a class of 300 beside nbgrader, otter-grader and pytest, each as its manual says (minutes)
 	@$(DEV) -m autograder.tools.bench.classroom
 
-gpu-report: ## what only a machine with a GPU can show, in 30 minutes at most [ARGS="--tiny"] [ARGS="machine trace"]
+gpu-report: ## what only a machine with a GPU can show, as one table (minutes) [ARGS="--tiny"] [ARGS="machine trace"]
 	@$(DEV) -m autograder.tools.gpu_report $(ARGS)
 
 validity: ## how often the autograder errs: grade wrong and right submissions by the hundred, write VALIDITY.md
