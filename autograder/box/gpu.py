@@ -111,7 +111,7 @@ class GpuFault(Exception):
 
 def fault(said):
     """The GpuFault that the words of an error tell of. Not for the student's own mix of devices: see `mixed`."""
-    line = " ".join(said.split())[:200]
+    line = next(iter(said.strip().splitlines()), "nothing was said")[:200]  # what follows is advice on debugging CUDA
     for kind, pattern, words in FAULTS:
         if pattern.search(said):
             return GpuFault(kind, f"{words} ({line})")

@@ -26,6 +26,9 @@ test-slow: ## the tests that take minutes each: every mistake under a fresh seed
 test-gpu: ## the tests that need a GPU
 	@$(DEV) -m pytest -m gpu
 
+test-rig: ## the tests on a pretended GPU, as root (minutes)
+	@$(DEV) -m pytest -m rig
+
 skeleton: ## generate assignment/ from solution/
 	@$(DEV) -m autograder.tools.skeleton
 
@@ -66,5 +69,5 @@ gpu-report: ## what only a machine with a GPU can show, as one table (minutes) [
 validity: ## how often the autograder errs: grade wrong and right submissions by the hundred, write VALIDITY.md
 	@$(DEV) -m autograder.tools.validity
 
-.PHONY: release class regrade test test-slow test-gpu skeleton record figures report handout gradebook formgrader
+.PHONY: release class regrade test test-slow test-gpu test-rig skeleton record figures report handout gradebook formgrader
 .PHONY: feedback bench bench-class gpu-report validity
