@@ -14,7 +14,7 @@ from .diagnosis import catalogue
 from .expected import Expectations, ExpectationsError
 from .files import write
 from .grading import TooWeak, grade
-from .handin import Incomplete, submit
+from .handin import Incomplete, submit, unwritten
 from .paths import HIDDEN, PUBLIC, SECRETS
 from .record import UNGRADED
 from .reports import gradescope, html, junit, markdown, mistakes, terminal
@@ -141,6 +141,8 @@ def run_submit(options):
         *(f"  {name:<14}{size:>9,} bytes" for name, size in packed.items()),
         sep="\n",
     )
+    if "report.ipynb" in packed and (warning := unwritten((options.submission / "report.ipynb").read_bytes())):
+        Console(stderr=True).print(f"WARNING: {warning}", style="bold red", soft_wrap=True)
     print(f"SHA-256 {digest}\nUpload this file as it is, and keep a copy: the digest shows that it is the one.")
     return GRADED
 

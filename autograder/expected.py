@@ -17,6 +17,7 @@ from .answers import Answer, Step, difference
 from .box.student import Value
 from .box.wire import Other
 from .record import BAD_OUTPUT, CRASHED, NOT_IMPLEMENTED, WRONG, Evidence, Failed
+from .which import settings
 
 SMALL = 1e-6  # what counts as zero beside images; a variance of 0 must not demand exact zeros
 
@@ -29,7 +30,8 @@ class Expectations:
     """One file of recorded expectations.
 
     tensors   {"<check id>/<kind>/<name>": array}; kinds are input, value and forms, and for M known mistakes
-              mistakes, (M, 8) fingerprints (NaN: right there, infinite: unclear), and weights, (M, 3, 3) like forms
+              mistakes, (M, 9) fingerprints (NaN: right there, infinite: unclear), and weights, (W, 10), the number of
+              a mistake and its weights like forms
     metadata  kit_version, digest of the checks it was made for, fingerprint of its seed
     mistakes  {"suspects": {check: [id]}, "said": {check: {id: words_of(...)}}, "loses": {id: [check]}}
     """
@@ -124,15 +126,15 @@ class Expect:
     def pair(self, got, method):
         """Raise Failed unless a method returned two things."""
         if not (isinstance(got, tuple) and len(got) == 2):
-            raise Failed(BAD_OUTPUT, f"{method} must return a pair of tensors, got {kind_of(got)}")
+            raise Failed(BAD_OUTPUT, f"{method} must return two tensors, `return a, b`; got {kind_of(got)}")
 
     def exactly(self, got, name, where):
         """Compare integers: an int64 tensor or a Python int."""
         expected = self.recorded("value", name, where)
         if expected.ndim:
-            self.tensor(got, expected.shape, name, "int64")
+            self.tensor(got, expected.shape, name, "int64", where)
         elif type(got) is not int:
-            raise Failed(BAD_OUTPUT, f"{name} must be an int, got {kind_of(got)}", where)
+            raise Failed(BAD_OUTPUT, f"{name} must be an int of Python, got {kind_of(got)}; int(...) makes one", where)
         self.note(Answer(name, where, got, expected, scale=1.0, tolerance=self.tolerance))
 
     def compare(self, got, name, where, dtype, scale):
@@ -185,7 +187,10 @@ class Expect:
             self.wrong.clear()
         if self.wrong:
             self.settled = True
-            raise self.worst().failed()
+            shown = self.worst()
+            if self.public and shown.told:
+                self.remark(shown.told)
+            raise shown.failed()
 
     def laws(self):
         """Settle, and say whether the laws that follow are to be run: only once, on public cases. They have no recorded
@@ -202,8 +207,15 @@ class Expect:
         return Evidence(worst.name, worst.where, worst.got, worst.expected, cases)
 
     def worst(self):
-        """Of the first thing that is wrong, the case that is farthest off."""
-        return max((answer for answer in self.wrong if answer.name == self.wrong[0].name), key=lambda a: a.error)
+        """The case to show. Of the first thing that is wrong, with the settings of its first wrong case (the plainest
+        come first), the one that is farthest off; none that is wrong only because of the student's `predict`."""
+        faults = self.faults()
+        alike = [a for a in faults if (a.name, settings(a.where)) == (faults[0].name, settings(faults[0].where))]
+        return max(alike, key=lambda answer: answer.error)
+
+    def faults(self):
+        """The wrong answers that no other part of the student's work explains, if there are any, else all."""
+        return [answer for answer in self.wrong if not (answer.step and answer.carried())] or self.wrong
 
     def carried(self):
         """Whether every answer of this check is right given what other parts of the student's work, also wrong, do, and
@@ -254,11 +266,17 @@ def kind_of(value):
     if value is None:
         return "None (is a return missing?)"
     if isinstance(value, Value):
-        return f"a tensor of shape {value.shape}"
+        return f"a tensor of shape {value.shape}" if value.shape else "a 0-d tensor"
+    if isinstance(value, tuple):
+        return f"a tuple of {len(value)}"
     if isinstance(value, Other):
-        plain = {"ndarray": "a numpy array", "list": "a list", "dict": "a dict"}
-        return plain.get(value.type, f"{value.type} (return the tensors bare)")
-    return type(value).__name__
+        library, _, name = value.type.rpartition(".")
+        if name == "ndarray":
+            return "a numpy array (torch.from_numpy makes a tensor of one)"
+        if library in ("numpy", ""):
+            return f"a {library and 'numpy '}{name}"
+        return f"an object of class {name} (return the tensors bare)"
+    return "an int" if type(value) is int else f"a {type(value).__name__}"
 
 
 def digest(paths):

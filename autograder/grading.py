@@ -1,13 +1,15 @@
 """One submission in, one grade record out."""
 
+import contextlib
 import time
 import traceback
 from dataclasses import dataclass, field
 from itertools import chain
 
-from . import __version__, checks, given, parsing
+from . import __version__, causes, checks, given, parsing
+from .box import BoxError
 from .box.layers import TIERS
-from .box.student import Student
+from .box.student import Budget, Student
 from .diagnosis import Suspects, diagnose
 from .expected import Expect
 from .paths import ROOT
@@ -49,7 +51,8 @@ class Found:
     box       what confined them: tier, what was not blocked, start method; of several boxes the weakest
     devices   what networks were trained on
     notes     what else the grade must say
-    seconds   spent so far; the limits hold for all stages together
+    seconds   wall time so far
+    student_seconds, wall_seconds  what Budget counts; its limits hold for all stages together
     """
 
     results: dict = field(default_factory=dict)
@@ -61,6 +64,8 @@ class Found:
     devices: list = field(default_factory=list)
     notes: list = field(default_factory=list)
     seconds: float = 0.0
+    student_seconds: float = 0.0
+    wall_seconds: float = 0.0
 
 
 def grade(path, box, rubric, public, hidden=None, only=(), progress=lambda title: None, gpu=False):
@@ -96,7 +101,7 @@ def not_run(entries, reason):
 
 def conclude(found, rubric, name, notes, hidden_seed):
     """The GradeRecord of all that was found, each mistake named."""
-    diagnose(found.results, found.suspects)
+    diagnose(found.results, found.suspects, {id: entry.section for id, entry in rubric.checks.items()})
     device = " and ".join(found.devices) or "cpu"
     return GradeRecord(
         submission=name,
@@ -140,21 +145,20 @@ def run(found, box, rubric, submission, sets, entries, progress=lambda title: No
     parsing.fresh()
     folder = box.stage(given.files() | submission.files)
     results = found.results
-    students = {name: Student(box, folder, limits, gpu=near_gpu) for name in sets}
+    budget = Budget(0, limits["wall_factor"], found.student_seconds, found.wall_seconds)
+    students = {name: Student(box, folder, limits, budget, near_gpu) for name in sets}
     for name, student in students.items():
         student.imported = name in found.imported
     for entry in entries:
         progress(entry.title)
-        seconds = limits["exact_seconds" if entry.part in checks.EXACT else "total_seconds"]
-        until = started + seconds + sum(student.lost for student in students.values())
-        if entry.id == checks.SMOKE:  # has a time of its own
-            until = time.monotonic() + limits["smoke_seconds"]
-        for student in students.values():
-            student.until = until
+        budget.seconds = limits["exact_seconds" if entry.part in checks.EXACT else "total_seconds"]
+        if entry.id == checks.SMOKE:  # it comes last, and has a time of its own
+            budget.seconds = limits["smoke_seconds"]
+            budget.student = budget.wall = 0
         timed_out = [id for id, done in results.items() if done.part == entry.part and done.verdict == TIMED_OUT]
         reason = found.stopper
-        if time.monotonic() > until:
-            reason = reason or f"not run: the checks before it took {seconds} s, all there is"
+        if budget.left()[0] < 0:
+            reason = reason or f"not run: the checks before it took {budget.seconds} s, all there is"
         if len(timed_out) >= limits["timeouts_per_part"]:
             reason = f"not run: {' and '.join(timed_out)} timed out"
         results[entry.id] = (
@@ -162,6 +166,11 @@ def run(found, box, rubric, submission, sets, entries, progress=lambda title: No
             if reason
             else check(students, entry, sets, results, found.suspects, progress)
         )
+        if results[entry.id].verdict == UNGRADED and budget.left()[1] > 0:  # a fault of this host may have passed
+            for student in students.values():
+                with contextlib.suppress(BoxError):
+                    student.close()
+            results[entry.id] = check(students, entry, sets, results, found.suspects, progress)
         if not students["public"].imported and results[entry.id].verdict != UNGRADED and not found.stopper:
             found.stopper = f"not run: scheduler.py could not be imported (see {entry.id})"
     for student in students.values():
@@ -170,7 +179,8 @@ def run(found, box, rubric, submission, sets, entries, progress=lambda title: No
     found.imported = [name for name, student in students.items() if student.imported]
     found.runs += [run for student in students.values() for run in student.runs]
     found.box = max(found.box, confinement(box), key=lambda one: one.get("box_tier", ""))
-    found.seconds = time.monotonic() - started - sum(student.lost for student in students.values())
+    found.seconds = time.monotonic() - started
+    found.student_seconds, found.wall_seconds = budget.student, budget.wall
     found.devices = list(dict.fromkeys([*found.devices, *(on for s in students.values() for on in s.trained_on)]))
     found.notes = list(dict.fromkeys([*found.notes, *on_the_gpu(students.values(), near_gpu, box, gpu)]))
 
@@ -212,6 +222,8 @@ def check(students, entry, sets, results, suspects, progress):
             if failed.verdict != BLOCKED:
                 suspects[entry.id] = Suspects.of(expect, found)
                 evidence = expect.evidence() if expect.public else None
+        except (BoxError, OSError) as error:  # nor must what this host has too little of
+            failed = Failed(UNGRADED, f"could not be graded here, which is not your fault: {error}")
         except Exception as error:  # a fault of ours must cost no points and must not stop the other checks
             student.facts = {"traceback": traceback.format_exc()}
             told = f"the grader failed, please tell your instructor: {type(error).__name__}: {error}"
@@ -219,6 +231,11 @@ def check(students, entry, sets, results, suspects, progress):
         output = student.printed().strip()
         if name == "public":
             printed = output
+            if entry.id in suspects:
+                suspect, facts = suspects[entry.id], student.facts
+                suspect.cause, suspect.follows = causes.cause(entry, student, expectations, passed, failed)
+                student.facts = facts
+                student.printed()  # what was tried is of no interest
         elif failed:  # hidden numbers stay hidden, also those that were printed, or made the name of an exception
             told = UNTOLD.get(failed.verdict, failed.message)
             failed = Failed(failed.verdict, f"{told} (on a hidden case)")
@@ -239,4 +256,4 @@ def result(entry, failed, hint="", evidence=None, printed="", facts=None, second
     )
     told |= {"hint": hint, "evidence": evidence, "printed": printed, "facts": facts or {}, "seconds": seconds}
     told["picture"] = picture
-    return CheckResult(entry.id, entry.part, entry.title, entry.points, **told)
+    return CheckResult(entry.id, entry.part, entry.title, entry.points, section=entry.section, **told)

@@ -183,7 +183,7 @@ ASKING = [
 def test_code_that_asks_for_a_gpu_is_told_that_there_is_none(line, box, rubric):
     body = f"import torch\nclass DDPMScheduler:\n    def __init__(self):\n        {line}\n"
     student = Student(box, box.stage({"scheduler.py": body.encode()}), rubric.limits)
-    with pytest.raises(Failed, match="there is no GPU here; take the device from the arguments") as found:
+    with pytest.raises(Failed, match="There is no GPU here; take the device from the arguments") as found:
         student.DDPMScheduler()
     student.close()
     assert found.value.verdict == CRASHED and "line 4" in str(found.value)

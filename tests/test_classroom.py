@@ -226,7 +226,7 @@ def test_evidence_of_every_kind_comes_back_as_it_was():
 
 
 def test_time_that_ran_out_in_an_earlier_stage_is_told_as_such(box, rubric, public):
-    found = Found(imported=["public"], seconds=10_000.0)
+    found = Found(imported=["public"], student_seconds=10_000.0)
     entries = [entry for entry in rubric.checks.values() if entry.part == "training"]
     run(found, box, rubric, read(ROOT / "solution"), {"public": public}, entries)
     assert {check.verdict for check in found.results.values()} == {BLOCKED}

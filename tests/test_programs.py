@@ -15,7 +15,7 @@ from autograder import checks, given, measure
 from autograder.box import Box, BoxError, proof
 from autograder.box.gpu import Access, GpuFault
 from autograder.box.proof import Gpu
-from autograder.box.student import Student
+from autograder.box.student import Budget, Student
 from autograder.checks import program, training
 from autograder.grading import grade as grade_submission
 from autograder.record import PASSED, Failed
@@ -188,20 +188,17 @@ def test_what_fails_on_the_cpu_too_was_not_the_gpu(box, rubric, imaginary):
     assert imaginary.trusted and student.gpu is None and student.trained_on == ["cpu"]
 
 
-def test_the_time_of_a_failed_gpu_is_given_back(box, rubric, imaginary, monkeypatch):
-    now = [1000.0]
-    monkeypatch.setattr("autograder.box.student.time.monotonic", lambda: now[0])
-    student = Student(box, None, rubric.limits, until=1100.0, gpu=imaginary)
+def test_the_time_of_a_failed_gpu_is_given_back(box, rubric, imaginary):
+    budget = Budget(100, 20)
+    student = Student(box, None, rubric.limits, budget, imaginary)
 
     def run(device):
-        now[0] += 30
+        budget.take(30, 35)
         if device != "cpu":
-            with student.time_of_ours():  # which is not counted twice
-                now[0] += 5
             raise LOST[1]
 
     student.on_gpu_or_cpu(run)
-    assert (student.lost, student.until) == (70, 1170)
+    assert (budget.student, budget.wall) == (30, 35)
 
 
 def test_one_process_near_the_gpu_for_each_set_of_cases(box, rubric, public, hidden, tmp_path, monkeypatch, imaginary):

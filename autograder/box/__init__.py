@@ -127,9 +127,7 @@ class Box:
             launcher = Spawner(self.layers.prefix(self.spool, near, tied=True), self.layers.user, near)
         with open(run / "output", "wb") as output, open(run / "noted", "wb") as noted:
             launched = launcher.launch(arguments, output, noted)
-        process = Process(launched, run, limits)
-        process.expect_ready()
-        return process
+        return Process(launched, run, limits)
 
     def kernel_limits(self, limits, gpu):
         kept = {

@@ -3,7 +3,7 @@
 import os
 from dataclasses import replace
 
-from . import Box
+from . import Box, clock
 from .gpu import Access
 from .launch import BoxError
 from .layers import ALL, Layers
@@ -64,6 +64,8 @@ def doctor(box, minimum):
         lines += [f"  {name}" for name in box.not_blocked]
     else:
         lines.append(f"Self-test: {len(NAMES)} forbidden things were tried, and all were blocked.")
+    counts = "without waiting for a processor" if clock.counts_waiting("self") else "as processor time"
+    lines.append(f"Time limits: the student's time, {counts}.")
     lines += about_gpu(box)
     if box.tier > minimum:
         lines.append(
@@ -89,4 +91,4 @@ def about_gpu(box):
     if nodes:
         yield f"  device files that only a process near the GPU may open: {', '.join(nodes)}"
     if os.path.exists("/proc/driver/nvidia") and "/dev/nvidia-uvm" not in nodes:
-        yield "  /dev/nvidia-uvm is missing: `nvidia-modprobe -u -c 0` makes it, as any CUDA program does outside"
+        yield "  /dev/nvidia-uvm is missing: `nvidia-modprobe -u -c 0` makes it, as any CUDA program does"

@@ -1,8 +1,9 @@
 """How a boxed process comes into being: forked from a warm parent, or spawned as a fresh interpreter.
 
-Both launchers take (arguments, output, noted) and return (requests, replies, kill, resident): the two ends of the
-channel, replies unbuffered; a function that kills the process with all it started and returns the facts about it; and
-one that says how many bytes of memory it takes now, or None where its address space is limited anyway.
+Both launchers take (arguments, output, noted) and return (requests, replies, kill, resident, locate): the two ends of
+the channel, replies unbuffered; a function that kills the process with all it started and returns the facts about it;
+one that says how many bytes of memory it takes now, or None where its address space is limited anyway; and one that
+finds its process id as this process sees it, once it is ready, or None.
 """
 
 import contextlib
@@ -69,7 +70,13 @@ class Parent:
         finally:
             os.close(their_requests)
             os.close(their_replies)
-        return open(requests, "wb"), open(replies, "rb", 0), lambda: self.ask({"stop": pid}), lambda: None
+        return (
+            open(requests, "wb"),
+            open(replies, "rb", 0),
+            lambda: self.ask({"stop": pid}),
+            lambda: None,
+            lambda: pid_here(self.process.pid, pid),
+        )
 
     def ask(self, request, descriptors=()):
         with self.lock:
@@ -118,7 +125,13 @@ class Spawner:
             start_new_session=True,
             **as_user(self.user, self.near.groups if self.near else ()),
         )
-        return io.BufferedWriter(child.stdin), child.stdout, lambda: kill(child), lambda: resident(child.pid)
+        return (
+            io.BufferedWriter(child.stdin),
+            child.stdout,
+            lambda: kill(child),
+            lambda: resident(child.pid),
+            lambda: [child.pid, *descendants(child.pid)][-1],  # bubblewrap's come before it
+        )
 
 
 def kill(child):
@@ -154,6 +167,17 @@ def descendants(pid):
             for child in map(int, children.read_text().split()):
                 found += [child, *descendants(child)]
     return found
+
+
+def pid_here(root, pid):
+    """The process id here of what calls itself `pid` somewhere below `root`: in bubblewrap, numbers are others."""
+    for each in descendants(root):
+        with contextlib.suppress(OSError):
+            status = Path(f"/proc/{each}/status").read_text()
+            numbers = next((line for line in status.splitlines() if line.startswith("NSpid:")), f"NSpid: {each}")
+            if int(numbers.split()[-1]) == pid:
+                return each
+    return None
 
 
 def alive(pid):

@@ -7,15 +7,13 @@ as record.Failed, with a verdict and a sentence for the student.
 import contextlib
 import math
 import os
-import re
 import signal
-import time
 from dataclasses import dataclass
 
 import numpy as np
 
 from ..record import BAD_OUTPUT, CRASHED, NOT_IMPLEMENTED, OVER_LIMIT, TIMED_OUT, WRONG, Failed
-from . import BoxError, Ended, wire
+from . import BoxError, Ended, advice, wire
 from .gpu import GpuFault, fault, mixed
 
 ATTRIBUTES = ("betas", "alphas", "alphas_cumprod", "timesteps")
@@ -43,11 +41,6 @@ DTYPES = (
 )  # fmt: skip
 SHOWN = 100  # characters of what the box says that a message repeats
 # What an exception says where code asks for a GPU in a process that sees none, in torch's many words.
-NO_GPU = re.compile(
-    "Cannot re-initialize CUDA in forked|Found no NVIDIA driver|No (CUDA|HIP) GPUs|not compiled with (CUDA|XPU)"
-    "|driver version is insufficient|no CUDA-capable device|not linked with support for|('MPS'|without MPS) backend"
-)
-TAKE_DEVICE = "there is no GPU here; take the device from the arguments"
 NOT_ALLOWED = "; in the box there is no network, no other process, and no file to write to but your own"
 
 
@@ -73,21 +66,44 @@ class Finished:
     printed: str
 
 
+@dataclass
+class Budget:
+    """The time of all processes of a submission together: no call is waited for any longer.
+
+    seconds        how much of the student's time (box/clock.py) there is
+    wall_factor    how many times longer the wall time may be
+    student, wall  seconds that are spent
+    """
+
+    seconds: float = math.inf
+    wall_factor: float = 1
+    student: float = 0.0
+    wall: float = 0.0
+
+    def left(self):
+        """(the student's seconds, wall seconds)"""
+        return self.seconds - self.student, self.seconds * self.wall_factor - self.wall
+
+    def take(self, student, wall):
+        self.student += student
+        self.wall += wall
+
+
 class Student:
     """One submission, alive in the box. A process that died is replaced by a fresh one at the next construction.
 
     folder  its staged files, beside the kit's own
-    until   when the submission's time is up, by time.monotonic(); no call is waited for any longer
+    budget  Budget that it shares with others of this submission; by default it has time without end
     gpu     the box's Gpu that training may use, or None
+    Raises Failed for what is the student's, BoxError for what is this host's.
     """
 
-    def __init__(self, box, folder, limits, until=math.inf, gpu=None):
-        self.box, self.folder, self.limits, self.until, self.gpu = box, folder, limits, until, gpu
+    def __init__(self, box, folder, limits, budget=None, gpu=None):
+        self.box, self.folder, self.limits, self.budget, self.gpu = box, folder, limits, budget or Budget(), gpu
         self.process = None
         self.trains_on = None  # the device, where the live process is there to train
         self.trained_on = []  # each device that a whole run was made on
         self.faults = []  # what came between, on the GPU: each a sentence
-        self.lost = 0.0  # seconds that were none of the student's: they are given back
         self.imported = False  # whether scheduler.py could ever be imported
         self.facts = {}
         self.output = ""  # what programs have printed since the last call of `printed`
@@ -125,8 +141,7 @@ class Student:
             self.load()  # what cannot be imported is told as such
         with self.near(device):
             if changed or self.trains_on != device or self.process.ended.is_set():
-                with self.time_of_ours():  # a driver may be slow to start
-                    self.start(device, **changed)
+                self.start(device, **changed)
             return Training(self, device, self.piece("training", settings, parcel(digits), device))
 
     def piece(self, request, *arguments):
@@ -143,7 +158,7 @@ class Student:
                 raise
             raise GpuFault("start", f"no process with a GPU could be started ({error})") from None
         except Failed as failed:
-            said = f"{failed.message} {failed.detail}"
+            said = f"{failed.message} {failed.detail} {failed.said}"
             if device == "cpu" or failed.verdict == NOT_IMPLEMENTED or (failed.types and mixed(said)):
                 raise
             if failed.verdict == TIMED_OUT:
@@ -156,12 +171,12 @@ class Student:
         A GPU that fails never decides: it is tried once more, then the CPU decides, and the time is given back.
         """
         while self.gpu and self.gpu.trusted:
-            started, lost = time.monotonic(), self.lost
+            spent = self.budget.student, self.budget.wall
             try:
                 result = run(self.gpu.device)
             except GpuFault as failed:
                 self.close()
-                self.give_back(time.monotonic() - started - (self.lost - lost))
+                self.budget.student, self.budget.wall = spent
                 self.faults.append(str(failed))
                 self.gpu.faults.append(str(failed))
             else:
@@ -178,20 +193,6 @@ class Student:
             raise
         finally:
             self.gpu = None
-
-    def give_back(self, seconds):
-        """Time that was none of the student's."""
-        self.lost += seconds
-        self.until += seconds
-
-    @contextlib.contextmanager
-    def time_of_ours(self):
-        """What is done for all students together takes none of the time of this one."""
-        started = time.monotonic()
-        try:
-            yield
-        finally:
-            self.give_back(time.monotonic() - started)
 
     @contextlib.contextmanager
     def beside(self, files):
@@ -246,16 +247,18 @@ class Student:
         if not self.process or self.process.ended.is_set():
             raise Failed(CRASHED, f"{shown} could not run: the process had ended", self.printed())
         seconds = seconds or self.limits["call_seconds"]
-        left = self.until - time.monotonic()
+        left, wall = self.budget.left()
+        wall = min(wall, seconds * self.limits["wall_factor"])
         try:
-            reply = self.process.ask(request, *arguments, seconds=min(seconds, left))
-            status, value = reply
+            status, value = self.process.ask(request, *arguments, seconds=min(seconds, left), wall=wall)
         except Ended as end:
             self.facts = end.facts or {}
             why = "out_of_time" if end.why == "timed_out" and left < seconds else end.why
             raise self.ending(shown, why, seconds) from None
         except (wire.WireError, ValueError, TypeError):
             status, value = "nonsense", None
+        finally:
+            self.budget.take(*self.process.took)
         if status == "ok":
             return value
         if status == "error" and isinstance(value, dict) and {"types", "text", "line", "code"} <= value.keys():
@@ -264,6 +267,8 @@ class Student:
         raise Failed(BAD_OUTPUT, f"{shown} sent something that is not a result")
 
     def ending(self, shown, why, seconds):
+        if why == "starved":
+            return BoxError(f"this machine is too busy: {shown} only waited for a processor, until it was stopped")
         if why in ENDINGS:
             verdict, text = ENDINGS[why]
             return Failed(verdict, f"{shown} {text.format(seconds=seconds, **self.limits)}")
@@ -283,10 +288,7 @@ class Student:
         text, code = str(error["text"])[: 5 * SHOWN], str(error.get("code", ""))[: 2 * SHOWN]
         error["line"] = error["line"] if type(error["line"]) is int else None
         file = "infer.py" if error.get("file") == "infer.py" else "scheduler.py"
-        where = f"{file} line {error['line']}: {code}" if error["line"] else file
-        if NO_GPU.search(text):
-            about = "" if "forked" in text else text  # they forked nothing
-            return Failed(CRASHED, f"{shown} raised {types[0]} at {where}: {TAKE_DEVICE}", about, types)
+        where = f" at {file} line {error['line']}: {code}" if error["line"] else ", outside your file"
         if "NotImplementedError" in types:
             what = text if text.startswith(("TODO", "The class")) else shown
             line = f" ({file} line {error['line']})" if error["line"] else ""
@@ -294,8 +296,13 @@ class Student:
         for sign, what in LIMITS_HIT.items():
             if sign in types or sign in text:
                 return Failed(OVER_LIMIT, f"{shown} {what.format(**self.limits)}", types=types)
+        if told := advice.no_gpu(text, file):
+            return Failed(CRASHED, f"{shown} asks for a GPU{where}. {told}", types=types, said=text)
+        if not error["line"] and (form := advice.form(text, shown)):
+            told = f"{shown} raised {types[0]}: it does not take the arguments that the handout gives it, {form}"
+            return Failed(CRASHED, told, text, types, said=text)
         why = NOT_ALLOWED if "PermissionError" in types else ""
-        return Failed(CRASHED, f"{shown} raised {types[0]} at {where}{why}", text, types)
+        return Failed(CRASHED, f"{shown} raised {types[0]}{where}{why}", advice.added(text), types, said=text)
 
     def printed(self):
         """What was printed since the last call."""
@@ -328,7 +335,13 @@ class Scheduler:
         def method(*args, **kwargs):
             """Call in the box. An input that the call changed is a Failed: callers go on using their tensors."""
             sent = [parcel(value) for value in args], {key: parcel(value) for key, value in kwargs.items()}
-            reply = self._student.ask(f"{name}(...)", "call", self._ref, name, *sent)
+            try:
+                reply = self._student.ask(f"{name}(...)", "call", self._ref, name, *sent)
+            except Failed as failed:
+                if failed.types:
+                    called = [seen(value) for value in args] + [f"{key}={seen(value)}" for key, value in kwargs.items()]
+                    failed.detail = f"{failed.detail}{failed.detail and '; '}called as {name}({', '.join(called)})"
+                raise
             if not (isinstance(reply, tuple) and len(reply) == 2):
                 self._student.process.end("nonsense")
                 raise Failed(BAD_OUTPUT, f"{name}(...) sent something that is not a result")
@@ -338,6 +351,10 @@ class Scheduler:
             return rebuild(result, f"{name}(...)")
 
         return method
+
+    def put(self, name, array):
+        """Give the object an attribute, a tensor."""
+        self._student.ask(name, "put", self._ref, name, parcel(array))
 
     def on_cuda(self, name, *args, **kwargs):
         """The device that the result of a method has for CUDA inputs, or "mismatch", or "undecided"."""
@@ -377,6 +394,14 @@ class strided:
 
     def __init__(self, array):
         self.array = array
+
+
+def seen(value):
+    """An argument in few words."""
+    value = value.array if isinstance(value, strided) else value
+    if not isinstance(value, np.ndarray):
+        return "generator" if isinstance(value, wire.Ref) else repr(value)
+    return f"{value.dtype} {value.shape}" if value.shape else f"0-d {value.dtype}"
 
 
 def parcel(value, device="cpu"):

@@ -100,6 +100,9 @@ class StudentCode:
     def attribute(self, obj, name):
         return sendable(getattr(self.objects[obj.id], name))
 
+    def put(self, obj, name, value):
+        setattr(self.objects[obj.id], name, self.arrive(value))
+
     def call(self, obj, name, args, kwargs):
         """Returns (result, whether the call left its tensor arguments as they were)."""
         sent = [*args, *kwargs.values()]
@@ -272,7 +275,9 @@ def sendable(value):
         return tuple(sendable(item) for item in value)
     if value is None or type(value) in (bool, float, str) or (type(value) is int and abs(value) < 1 << 63):
         return value
-    return wire.Other(type(value).__name__)
+    kind = type(value)
+    library = "" if kind.__module__ == "builtins" else f"{str(kind.__module__).partition('.')[0]}."
+    return wire.Other(f"{library}{kind.__name__}")
 
 
 def raw(tensor):

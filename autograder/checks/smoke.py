@@ -86,8 +86,7 @@ def compare(student, expect, seed, t, tables, steps, device):
                 found.append(run(reference, progress=partial(progress, f"reference run {n} of {size.references}")))
         return found
 
-    with student.time_of_ours():
-        references = student.box.once(("smoke", device, size, seed), make)
+    references = student.box.once(("smoke", device, size, seed), make)
     ours = run(student, progress=partial(progress, "your run"))
     expect.picture = picture(ours.samples[:64])
     on = "the CPU" if device == "cpu" else student.gpu.name

@@ -43,6 +43,7 @@ def render(record, rubric):
     parts = dict.fromkeys(check.part for check in record.checks)
     body = "".join(part(rubric, name, [check for check in record.checks if check.part == name]) for name in parts)
     notes = "".join(f'<p class="dim">{escape(note)}</p>' for note in record.notes)
+    ahead = f"<p><b>{escape(record.next)}</b></p>" if record.next else ""
     made_with = {key.replace("_", " "): str(value) for key, value in record.made_with.items() if value or value == 0}
     made = ", ".join(f"{escape(key)} {escape(value)}" for key, value in made_with.items())
     return f"""<!doctype html>
@@ -50,7 +51,7 @@ def render(record, rubric):
 <title>{escape(record.submission)}: {record.points:g} of {record.max_points:g}</title><style>{STYLE}</style></head>
 <body><header><h1>{escape(record.submission)}</h1>
 <p class="total">{record.points:g} of {record.max_points:g} points</p>{bar(record.points, record.max_points)}
-<p class="dim">{escape(record.state)}</p>{notes}</header>
+{ahead}<p class="dim">{escape(record.state)}</p>{notes}</header>
 {body}<footer><p class="dim">Graded with: {made}</p></footer></body></html>
 """
 

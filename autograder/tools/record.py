@@ -130,12 +130,16 @@ def record_mistakes(box, rubric, expectations, patches):
 
 
 def stack(rows):
-    """One array per key for all mistakes of a check, (M, ...) float32; NaN where a mistake has no row."""
-    stacked = {}
+    """One array per key for all mistakes of a check, float32: fingerprints (M, 9), NaN where a mistake has none, and
+    weights (W, 10) of the few that have some, each after the number of its mistake."""
+    stacked, weights = {}, {}
     for n, by_key in enumerate(rows):
         for key, row in by_key.items():
-            stacked.setdefault(key, np.full((len(rows), *row.shape), np.nan, np.float32))[n] = row
-    return stacked
+            if "/weights/" in key:
+                weights.setdefault(key, []).append([n, *row.ravel()])
+            else:
+                stacked.setdefault(key, np.full((len(rows), *row.shape), np.nan, np.float32))[n] = row
+    return stacked | {key: np.array(found, np.float32) for key, found in weights.items()}
 
 
 def fingerprint_of(answer, random):
@@ -143,7 +147,7 @@ def fingerprint_of(answer, random):
     if answer.error < answer.tolerance / CLEAR:
         return None
     if random or answer.error < CLEAR * answer.tolerance:
-        return np.full(PROJECTIONS, np.inf, np.float32)
+        return np.full(PROJECTIONS + 1, np.inf, np.float32)
     return fingerprint(answer.off)
 
 
