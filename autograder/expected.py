@@ -60,10 +60,6 @@ class Expectations:
             yield array
             n += 1
 
-    def ran_on(self, gpu):
-        """Whether training was recorded on this GPU."""
-        return any(key.endswith(f" on {gpu}") for key in self.tensors)
-
 
 class Expect:
     """What one check may draw, and what it holds the student's answers against.
@@ -72,15 +68,15 @@ class Expect:
     recorded value, and can only take points from a check whose values are all right.
     """
 
-    def __init__(self, expectations, check, tolerance, passed=lambda check: True, public=True, gpu_tolerance=None):
-        self.expectations, self.check = expectations, check
-        self.tolerance, self.gpu_tolerance = tolerance, gpu_tolerance
-        self.passed, self.public = passed, public
+    def __init__(self, expectations, check, tolerance, passed=lambda check: True, public=True, tell=lambda text: None):
+        self.expectations, self.check, self.tolerance = expectations, check, tolerance
+        self.passed, self.public, self.tell = passed, public, tell
         self.inputs = expectations.inputs(check)
         self.answers = []  # every Answer so far
         self.wrong = []  # those that differ, and are not carried forward
         self.settled = False  # whether the check ended with wrong values, and not with something else
         self.remarks = []  # what else is worth telling, whatever the verdict
+        self.picture = ""  # what the student's work drew, for the report: a PNG, in base64
 
     # ----- inputs --------------------------------------------------------------------------------------------
 
@@ -109,10 +105,6 @@ class Expect:
     def listed(self, scheduler):
         """The recorded timesteps of a scheduler's list, whatever the student's own list says."""
         return self.draw(None).tolist()
-
-    def devices(self, gpu):
-        """Where to measure a value: the name of a GPU that one is recorded for, or None for the CPU."""
-        return [gpu]
 
     # ----- answers -------------------------------------------------------------------------------------------
 
@@ -150,13 +142,20 @@ class Expect:
         self.tensor(got, expected.shape, name, dtype or str(expected.dtype), where)
         self.note(Answer(name, where, got, expected, scale(expected), self.tolerance))
 
-    def measured(self, got, name, where, on_gpu=False):
+    def measured(self, got, name, where):
         """Compare a number that the grader measured itself. Its error is relative."""
-        expected = self.recorded("value", name, where)
-        tolerance = self.gpu_tolerance if on_gpu else self.tolerance
+        self.near(got, self.recorded("value", name, where), name, where, self.tolerance)
+
+    def near(self, got, expected, name, where, tolerance):
+        """The same for a number with an expected value that is not recorded."""
         answer = Answer(name, where, np.float64(got), expected, np.abs(expected), tolerance)
         answer.complaint = "is too far from the reference's"
         self.note(answer)
+
+    def live(self, compare):
+        """Call `compare`, which holds what the student's work does beside what the reference does on this very machine:
+        nothing of it can be recorded."""
+        compare()
 
     def tensor(self, got, shape, name, dtype=None, where=""):
         """`got` in float64 for use in a law; raises Failed unless it is a tensor of this shape (and dtype)."""

@@ -12,13 +12,6 @@ from .parsing import Unparsable, parse
 from .record import BAD_OUTPUT, Failed
 
 
-def gpu():
-    """The name of this machine's CUDA device, or None."""
-    import torch
-
-    return torch.cuda.get_device_name() if torch.cuda.is_available() else None
-
-
 def held_out_loss(checkpoint, unet, x_t, t, target):
     """The mean squared error of trained weights on digits that they were not trained on.
 

@@ -60,6 +60,7 @@ class CheckResult:
     hint     what the student probably did, or what else is known
     mistake  the catalogue's id for what the student did, where it is named
     evidence what a picture can show of it; of public cases only
+    picture  what the student's work drew: a PNG, in base64
     printed  what the student's code printed on public cases
     facts    for staff: how a process ended, a traceback of ours
     by_hand  points that an instructor gave instead, or None
@@ -76,6 +77,7 @@ class CheckResult:
     hint: str = ""
     mistake: str | None = None
     evidence: Evidence | None = None
+    picture: str = ""
     printed: str = ""
     seconds: float = 0.0
     facts: dict = field(default_factory=dict)

@@ -161,7 +161,7 @@ def main():
     parser.add_argument("--beta-schedule", choices=BETA_SCHEDULES, default="linear")
     devices = "auto is cuda where there is one, else cpu; mps has not been measured"
     parser.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), default="auto", help=devices)
-    precisions = "of the network; auto is bfloat16 on cuda, else float32"
+    precisions = "of the network; auto is bfloat16 where a CUDA card has it, else float32"
     parser.add_argument("--precision", choices=("auto", "float32", "bfloat16"), default="auto", help=precisions)
     parser.add_argument("--steps", type=positive, default=5000, help="gradient steps")
     parser.add_argument("--batch-size", type=positive, default=64, help="digits in a step")
@@ -188,9 +188,7 @@ def set_up(options):
         device = "cuda" if torch.cuda.is_available() else "cpu"
     elif device != "cpu" and not getattr(torch, device).is_available():
         raise ValueError(f"this machine has no {device} device")
-    precision = options.precision
-    if precision == "auto":
-        precision = "bfloat16" if device == "cuda" else "float32"
+    precision = precision_on(device) if options.precision == "auto" else options.precision
     images, line = data.load(options.data)
     schedule = {"prediction_type": options.prediction_type, "beta_schedule": options.beta_schedule, **SCHEDULE}
     settings = {key: getattr(options, key) for key in ("steps", "batch_size", "seed")}
@@ -199,6 +197,12 @@ def set_up(options):
     if options.resume:
         saving.load(run, options.out / "resume.safetensors")
     return run, line
+
+
+def precision_on(device):
+    """bfloat16 where the card computes in it (a T4 only imitates it, and slowly), else float32."""
+    native = device == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+    return "bfloat16" if native else "float32"
 
 
 def stop_signal():

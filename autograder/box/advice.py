@@ -4,12 +4,12 @@ import re
 
 # There is no such device here, whatever the reason.
 NO_GPU = re.compile(
-    "Cannot re-initialize CUDA|not compiled with CUDA|no NVIDIA driver|No CUDA GPUs|PyTorch is not linked with support"
-    "|Cannot access accelerator device|MPS backend|No HIP GPUs|CUDA driver|invalid device ordinal"
+    "Cannot re-initialize CUDA|not compiled with (CUDA|XPU)|no NVIDIA driver|No (CUDA|HIP) GPUs|no CUDA-capable"
+    "|not linked with support for|Cannot access accelerator device|MPS.? backend|CUDA driver|invalid device ordinal"
 )
 ON_THE_CPU = {
     "scheduler.py": "leave the tables on the CPU, and move what is picked from them to the sample's device (2.1)",
-    "infer.py": "take the device that --device names, and cuda for auto only where there is one",
+    "infer.py": "--device names it, and auto means cuda only where there is one",
 }
 BEHIND = {  # a pattern: a sentence
     "does not require grad|Inference tensors cannot": "does scheduler.py switch gradients off for the whole program?",
@@ -36,7 +36,9 @@ SIGNATURES = {
 
 def no_gpu(text, file):
     """What to do about an exception with this text, if it is about a GPU that is not there; else None."""
-    return f"The grader runs this on the CPU: {ON_THE_CPU[file]}" if NO_GPU.search(text) else None
+    return (
+        f"There is no GPU here; take the device from the arguments: {ON_THE_CPU[file]}" if NO_GPU.search(text) else None
+    )
 
 
 def form(text, shown):

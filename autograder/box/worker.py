@@ -134,15 +134,43 @@ class StudentCode:
         devices = {tensor.device.type for tensor in results if isinstance(tensor, torch.Tensor)}
         return "cuda" if devices <= {"cuda"} else "cpu"
 
-    def train(self, settings, digits, device):
-        """The checkpoint that the given train.py's loop makes of these digits, as bytes of a safetensors file."""
-        import saving
+    def accelerator(self):
+        """(device, name) of the GPU, once a convolution has run on it forward and back; None where torch sees none."""
+        here = {"cuda": torch.cuda, "xpu": torch.xpu, "mps": torch.backends.mps}
+        device = next((name for name, of_its_kind in here.items() if of_its_kind.is_available()), None)
+        if not device:
+            return None
+        image = torch.ones(1, 1, 8, 8, device=device)
+        torch.nn.Conv2d(1, 1, 3).to(device)(image).sum().backward()
+        return device, "an Apple GPU" if device == "mps" else here[device].get_device_name()
+
+    def training(self, settings, digits, device):
+        """A run of the given train.py over these digits, not begun. Its precision may be "auto", as of the program."""
         import train
 
-        run = train.Run(settings, self.arrive(digits), device)
-        for _ in range(settings["steps"]):
+        if settings["precision"] == "auto":
+            settings = {**settings, "precision": train.precision_on(device)}
+        return self.keep(train.Run(settings, self.arrive(digits), device))
+
+    def advance(self, run, steps):
+        """So many steps more of a run; the loss of the last."""
+        run = self.objects[run.id]
+        for _ in range(steps):
             run.advance()
-        return saving.checkpoint(run)
+        return float(run.losses[run.step - 1])  # reading it waits for a GPU, so that its errors come out here
+
+    def checkpoint(self, run):
+        """What a run would write as its checkpoint, the bytes of a safetensors file."""
+        import saving
+
+        return saving.checkpoint(self.objects[run.id])
+
+    def digits(self, run, noise, steps):
+        """What the averaged network of a run and the student's DDIM make of this noise in so many steps."""
+        import evaluate
+
+        run = self.objects[run.id]
+        return sendable(evaluate.sample(run.ema.module, run.ddim, self.arrive(noise).to(run.device), steps).cpu())
 
     def run(self, program, arguments, files, wanted):
         """What `python PROGRAM ARGUMENTS` does in a folder with these files: its exit status, the wanted files that it
@@ -292,12 +320,13 @@ def serve(requests, replies, folder):
         wire.send(replies, reply)
 
 
-def enter(requests, replies, output, folder, scratch, confinement, noted=None):
+def enter(requests, replies, output, folder, scratch, environment, confinement, noted=None):
     """Become the boxed process: own folder, own environment, confined, no descriptor but the channel and the output.
 
     requests, replies  descriptors of the two pipes to the grader
     output             descriptor of the file that collects what is printed
     folder, scratch    the submission's files, and the one folder to write to
+    environment        variables beside those that every process has
     confinement        what confine.confine takes
     noted              descriptor of the file that collects what was refused
     """
@@ -310,7 +339,7 @@ def enter(requests, replies, output, folder, scratch, confinement, noted=None):
         os.dup2(parked[source], target, inheritable=target < 3)
     os.closerange(len(targets), 4096)
     os.environ.clear()
-    os.environ.update(PATH="/usr/bin:/bin", HOME=scratch, TMPDIR=scratch, LANG="C.UTF-8", USER="student")
+    os.environ.update(PATH="/usr/bin:/bin", HOME=scratch, TMPDIR=scratch, LANG="C.UTF-8", USER="student", **environment)
     tempfile.tempdir = None  # the parent may have looked for it already
     os.chdir(scratch)
     sys.stdin = open(0)

@@ -33,6 +33,7 @@ figure { margin: .6rem 0 0; } svg { width: 100%; height: auto; background: var(-
 polyline { fill: none; stroke-width: 2; } polyline.expected { stroke: var(--expected); }
 polyline.yours { stroke: var(--yours); stroke-dasharray: 6 4; } line { stroke: var(--line); stroke-width: 2; }
 span.expected { color: var(--expected); } span.yours { color: var(--yours); }
+img.drawn { width: 100%; max-width: 26rem; image-rendering: pixelated; border-radius: .3rem; }
 circle.right { fill: none; stroke: var(--good); stroke-width: 2; } path.wrong { stroke: var(--bad); stroke-width: 2.5; }
 """
 
@@ -80,6 +81,9 @@ def card(check, section):
         lines.append(f'<p class="hint">{escape(check.hint)}</p>')
     if check.evidence:
         lines.append(picture(check.evidence))
+    if check.picture:
+        drawn = f"data:image/png;base64,{escape(check.picture)}"
+        lines.append(f'<figure><img class="drawn" src="{drawn}" alt="digits from your sampler"></figure>')
     if check.verdict != PASSED:
         lines.append(f'<p class="dim">{check.id}, handout {section}</p>')
     if check.printed:
