@@ -8,7 +8,9 @@ import atexit
 import contextlib
 import multiprocessing
 import os
+import shutil
 import signal
+import tempfile
 import threading
 from dataclasses import dataclass
 from functools import cache
@@ -77,6 +79,7 @@ def stage(wanted_kit, path, submission, which, found, gpu):
     earlier = found
     for _ in range(2):  # what may be the fault of a box whose parent was killed is tried once more
         desk = bench()
+        room(desk.rubric)
         strong_enough(path, desk.box, desk.rubric, desk.sets["hidden"])
         copies = {name: getattr(earlier, name).copy() for name in ("results", "waiting", "suspects", "runs")}
         found = Found(**vars(earlier) | copies)
@@ -84,9 +87,22 @@ def stage(wanted_kit, path, submission, which, found, gpu):
         if not any(result.verdict == UNGRADED for id, result in found.results.items() if id not in earlier.results):
             break
         fresh_bench()
+    room(desk.rubric)  # it may have filled up on the way
     for suspect in found.suspects.values():  # of the whole catalogue, what the diagnosis looks at
         suspect.loses = {id: suspect.loses[id] for id in (*suspect.mistakes, *suspect.possible) if id in suspect.loses}
     return found
+
+
+def room(rubric):
+    """Raise Stop where the temporary folder cannot hold what a submission may write: it would seem to be its fault."""
+    folder = tempfile.gettempdir()
+    there = shutil.disk_usage(folder).free >> 20
+    needed = rubric.limits["scratch_mb"]
+    if there < needed:
+        raise Stop(
+            f"{folder} has {there} MB left, and grading needs {needed} a worker: make room there, or set TMPDIR. "
+            "What is graded is kept; the same command goes on from here."
+        )
 
 
 def prepare():
