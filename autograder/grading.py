@@ -190,6 +190,11 @@ def check(students, entry, sets, results, suspects):
             checks.run(entry.id, student, expect)
         except Failed as found:
             failed = found
+            try:
+                student.box.expect_room()  # what fails on a full disk is nobody's mistake
+            except BoxError as full:
+                failed = Failed(UNGRADED, f"could not be graded here, which is not your fault: {full}")
+                break
             if failed.verdict != BLOCKED:
                 suspects[entry.id] = Suspects.of(expect, found)
                 evidence = expect.evidence() if expect.public else None
