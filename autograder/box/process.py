@@ -45,7 +45,7 @@ class Process:
     def __init__(self, launched, run, limits):
         self.requests, self.replies, self.kill, self.resident, locate = launched
         self.run, self.limits = run, limits
-        self.output = open(run / "output", "rb")
+        self.output, self.noted = open(run / "output", "rb"), open(run / "noted", "rb")
         self.started = time.monotonic()
         self.allowed = None  # (the student's seconds, wall seconds) that the present question may take
         self.took = (0.0, 0.0)  # the same of the last question
@@ -142,7 +142,7 @@ class Process:
     def flooded(self):
         """Whether more was printed since the last look than may be, or more disk taken by what was printed or noted."""
         most = self.limits["output_kb"] << 10
-        output, noted = os.fstat(self.output.fileno()), os.stat(self.run / "noted")
+        output, noted = (os.fstat(file.fileno()) for file in (self.output, self.noted))
         seen = self.output.tell()
         taken = max(scratch.on_disk(output) - seen, scratch.on_disk(noted)) > 2 * most + seen
         return output.st_size - seen > most or noted.st_size > most or taken
@@ -171,13 +171,12 @@ class Process:
 
     def denied(self):
         """What the box refused, as the boxed process tells it."""
-        with open(self.run / "noted", "rb") as file:
-            return readable(file.read(NOTED_BYTES)).splitlines()
+        return readable(self.noted.read(NOTED_BYTES)).splitlines()
 
     def close(self):
         self.end()
         self.watchdog.join()  # it looks at the output, which is closed next
-        for stream in (self.requests, self.replies, self.output):
+        for stream in (self.requests, self.replies, self.output, self.noted):
             with contextlib.suppress(OSError):  # unsent bytes of a process that died first
                 stream.close()
         scratch.remove(self.run)
