@@ -17,6 +17,7 @@ import threading
 import time
 from pathlib import Path
 
+from .gpu import NO_GPU
 from .layers import as_user
 
 HERE = Path(__file__).parent
@@ -28,6 +29,7 @@ ENVIRONMENT = {
     "OPENBLAS_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
 }
+KILL_SECONDS = 10  # a process that waits for a device cannot die before the device answers, which it may never do
 
 
 class BoxError(Exception):
@@ -47,7 +49,7 @@ class Parent:
         self.process = subprocess.Popen(
             [*prefix, sys.executable, "-I", HERE / "parent.py", str(theirs.fileno())],
             pass_fds=[theirs.fileno()],
-            env=ENVIRONMENT,
+            env=ENVIRONMENT | NO_GPU,  # a process that has found a GPU cannot be forked
             cwd="/",
             stdin=subprocess.DEVNULL,
             start_new_session=True,  # Ctrl-C at a terminal is for the grader, which then ends it
@@ -91,29 +93,37 @@ class Parent:
 
     def close(self):
         self.control.close()
-        self.process.wait()
+        try:
+            self.process.wait(2 * KILL_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
 
 
 class Spawner:
-    """Starts worker.py as a fresh interpreter: slower by the import of torch, and safe where fork is not."""
+    """Starts worker.py as a fresh interpreter: slower by the import of torch, and safe where fork is not.
 
-    def __init__(self, prefix=(), user=None):
-        self.prefix, self.user = prefix, user
+    prefix, user  as for the Parent
+    near          gpu.Access of a process that is let near the GPU, or None
+    """
+
+    def __init__(self, prefix=(), user=None, near=None):
+        self.prefix, self.user, self.near = prefix, user, near
 
     def launch(self, arguments, output, noted):
         confined = sys.platform == "linux"
         if confined:
             arguments = {**arguments, "noted": noted.fileno()}
+        environment = ENVIRONMENT | (self.near.environment if self.near else NO_GPU)
         child = subprocess.Popen(
             [*self.prefix, sys.executable, "-I", HERE / "worker.py", json.dumps(arguments)],
-            env={**ENVIRONMENT, **{key: os.environ[key] for key in ("SYSTEMROOT",) if key in os.environ}},
+            env={**environment, **{key: os.environ[key] for key in ("SYSTEMROOT",) if key in os.environ}},
             pass_fds=[noted.fileno()] if confined else [],
             bufsize=0,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=output,
             start_new_session=True,
-            **as_user(self.user),
+            **as_user(self.user, self.near.groups if self.near else ()),
         )
         return (
             io.BufferedWriter(child.stdin),
@@ -125,7 +135,9 @@ class Spawner:
 
 
 def kill(child):
-    """Kill a spawned process and what it started, and reap it. Returns the facts about it."""
+    """Kill a spawned process and what it started, and reap it. Returns the facts about it: of one that does not die
+    in time, that it is stuck."""
+    until = time.monotonic() + KILL_SECONDS
     doomed = [child.pid, *descendants(child.pid)]
     with contextlib.suppress(ProcessLookupError, AttributeError):  # Windows has no groups to kill
         os.killpg(child.pid, 9)
@@ -134,9 +146,14 @@ def kill(child):
             os.kill(pid, 9)
     if not hasattr(os, "wait4"):
         return {"status": child.wait(), "maxrss_kb": 0, "cpu_s": 0.0}
-    _, status, usage = os.wait4(child.pid, 0)
+    reaped, status, usage = os.wait4(child.pid, os.WNOHANG)
+    while not reaped and time.monotonic() < until:
+        time.sleep(0.001)
+        reaped, status, usage = os.wait4(child.pid, os.WNOHANG)
+    if not reaped:
+        return {"status": None, "maxrss_kb": 0, "cpu_s": 0.0, "stuck": True}
     child.returncode = os.waitstatus_to_exitcode(status)
-    while any(map(alive, doomed)):  # bubblewrap's inner processes end a moment after it
+    while any(map(alive, doomed)) and time.monotonic() < until:  # bubblewrap's inner processes end a moment after it
         time.sleep(0.001)
     cpu = round(usage.ru_utime + usage.ru_stime, 3)
     return {"status": child.returncode, "maxrss_kb": usage.ru_maxrss, "cpu_s": cpu}

@@ -15,6 +15,7 @@ try:
 except ImportError:  # Windows
     termios = None
 
+from ..text import shown
 from . import scratch, wire
 from .clock import Clock
 from .launch import BoxError
@@ -148,10 +149,10 @@ class Process:
         return output.st_size - seen > most or noted.st_size > most or taken
 
     def printed(self, limit=2000):
-        """What was printed since the last call, at most `limit` characters, control characters left out."""
+        """What was printed since the last call, at most `limit` characters, fit to be read anywhere."""
         data = self.output.read(4 * limit)
         self.output.seek(0, os.SEEK_END)
-        text = readable(data)
+        text = shown(data.decode("utf-8", "replace"), limit=None, lines=True)
         return text if len(text) <= limit else text[:limit] + " [cut]"
 
     def end(self, why="closed"):
@@ -171,7 +172,8 @@ class Process:
 
     def denied(self):
         """What the box refused, as the boxed process tells it."""
-        return readable(self.noted.read(NOTED_BYTES)).splitlines()
+        data = self.noted.read(NOTED_BYTES)
+        return shown(data.decode("utf-8", "replace"), limit=None, lines=True).splitlines()
 
     def close(self):
         self.end()
@@ -180,8 +182,3 @@ class Process:
             with contextlib.suppress(OSError):  # unsent bytes of a process that died first
                 stream.close()
         scratch.remove(self.run)
-
-
-def readable(data):
-    """Bytes as text, control characters left out."""
-    return "".join(c for c in data.decode("utf-8", "replace") if c.isprintable() or c in "\n\t")

@@ -15,10 +15,11 @@ from datetime import datetime
 from pathlib import Path
 
 from ... import submission
-from ...archives import MAX_UNPACKED, Refused, shown
+from ...archives import MAX_UNPACKED, Refused
 from ...files import write
 from ...handin import zipped
 from ...submission import ACCEPTED, DAMAGED, Submission
+from ...text import shown
 from . import downloads
 from .downloads import ARCHIVE
 from .roster import SAFE_ID

@@ -18,8 +18,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ... import archives
-from ...archives import shown
 from ...submission import ACCEPTED, DAMAGED, loader
+from ...text import shown
 
 METADATA = "submission_metadata.yml"
 CANVAS = re.compile(

@@ -9,9 +9,9 @@ from rich.console import Console
 from rich.progress import track
 from sqlalchemy.exc import OperationalError
 
-from ...archives import shown
 from ...files import write
 from ...rubric import Rubric
+from ...text import shown
 from ..classroom import roster as rosters
 from ..classroom.collecting import collect, collected
 from ..classroom.downloads import DownloadError

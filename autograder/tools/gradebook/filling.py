@@ -11,6 +11,7 @@ import nbformat
 from ... import submission
 from ...files import write
 from ...submission import DAMAGED, Refused
+from ...text import shown
 from . import late, restoring, scores
 from .course import ASSIGNMENT, NOTEBOOK, build, quiet
 
@@ -86,7 +87,7 @@ def put(course, entry, master):
         try:
             notebook = restoring.restored(nbformat.reads(raw.decode("utf-8"), 4), master)
         except Exception as error:  # students find ways to break a notebook that no list of exceptions foresees
-            told = submission.shown(str(error) or type(error).__name__).splitlines()[0]
+            told = shown(str(error) or type(error).__name__).splitlines()[0]
             note = f"report.ipynb cannot be read as a notebook: {told}."
     notes = [] if notebook else [note]
     notebook = notebook or restoring.empty(master, f"*{note}*")

@@ -1,0 +1,54 @@
+"""Text that came out of the box, and names that strangers chose: made fit to be read anywhere.
+
+Whatever of it goes to a terminal, a page, a table, a file or a log goes through `shown`, once where it comes in and
+again in a grade record (record.py). What a format itself takes for a sign, such as < in HTML, is for its report to
+escape.
+"""
+
+import unicodedata
+
+INSTEAD = "?"
+# What nobody sees although Unicode calls it a letter, a mark or a symbol: fillers, joiners, variation selectors.
+UNSEEN = {0x34F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x2800, 0x3164, 0xFFA0}
+UNSEEN |= {*range(0x180B, 0x1810), *range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)}
+
+
+class Characters(dict):
+    """For str.translate: what stands for each character. Seldom ones are looked up each time: there are a million."""
+
+    def __missing__(self, code):
+        character = chr(code)
+        if unicodedata.category(character) == "Zs":
+            return " "
+        return character if character.isprintable() and code not in UNSEEN else INSTEAD
+
+
+ONE_LINE = Characters()
+ONE_LINE.update({code: ONE_LINE[code] for code in range(0x500)})
+LINES = Characters(ONE_LINE | {ord(character): character for character in "\n\t"})
+
+
+def shown(text, limit=100, lines=False):
+    """The text without anything that acts on a terminal, hides or reorders what stands beside it, or cannot be encoded:
+    control characters and escape sequences, marks of direction, what has no width, separators of lines and paragraphs,
+    halves of surrogate pairs. A "?" stands for each.
+
+    limit  characters that are kept, or None for all
+    lines  whether line breaks and tabs may stay
+    """
+    if lines:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    if not (text.isascii() and text.isprintable()):
+        text = text.translate(LINES if lines else ONE_LINE)
+    return text if limit is None or len(text) <= limit else f"{text[:limit]}..."
+
+
+def all_shown(value):
+    """The same for every text in plain data, as facts for staff are."""
+    if isinstance(value, str):
+        return shown(value, limit=None, lines=True)
+    if isinstance(value, dict):
+        return {all_shown(key): all_shown(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [all_shown(item) for item in value]
+    return value
