@@ -12,7 +12,7 @@ from ... import submission
 from ...files import write
 from ...submission import DAMAGED, Refused
 from ...text import shown
-from . import late, restoring, scores
+from . import late, notebooks, restoring, scores
 from .course import ASSIGNMENT, NOTEBOOK, build, quiet
 
 
@@ -45,9 +45,10 @@ def fill(folder, handed_in, rubric, roster=None, db_url=None, show=iter):
         there = {each.student.id for each in gradebook.assignment_submissions(ASSIGNMENT)}
     for entry in show([entry for entry in handed_in if entry.path]):
         notebook, filled.notes[entry.student] = put(course, entry, master)
-        now = {"notebook": restoring.digest(notebook), "results": scores.digest(course.results(entry.student))}
+        now = {"notebook": restoring.digest(notebook), "results": scores.digest(course.results(entry.student)),
+               "waits": notebook.metadata.get(restoring.WAITS)}  # fmt: skip
         before = made_from(course.autograded(entry.student)) if entry.student in there else {}
-        if now == before:
+        if now.items() <= before.items():
             filled.same += 1
         elif why := autograde(course, api, entry.student, now["notebook"] == before.get("notebook")):
             filled.failed[entry.student] = why
@@ -77,7 +78,7 @@ def made_from(path):
 
 def put(course, entry, master):
     """Lay a student's notebook into submitted/, whatever it is. Returns (the notebook, notes for staff)."""
-    raw, note = None, "No report.ipynb was handed in."
+    raw, note, waits = None, "No report.ipynb was handed in.", entry.report
     try:
         raw = submission.read(entry.path).files.get(f"{NOTEBOOK}.ipynb")
     except (Refused, FileNotFoundError, *DAMAGED) as reason:
@@ -85,12 +86,17 @@ def put(course, entry, master):
     notebook = None
     if raw is not None:
         try:
-            notebook = restoring.restored(nbformat.reads(raw.decode("utf-8"), 4), master)
-        except Exception as error:  # students find ways to break a notebook that no list of exceptions foresees
-            told = shown(str(error) or type(error).__name__).splitlines()[0]
-            note = f"report.ipynb cannot be read as a notebook: {told}."
+            notebook = restoring.restored(notebooks.read(raw), master)
+        except notebooks.Unreadable as reason:
+            waits = str(reason)
+        except Exception as error:  # one that can be read may still hold what nobody foresees
+            waits = f"{NOTEBOOK}.ipynb cannot be shown: {shown(str(error) or type(error).__name__)}"
+    if waits:
+        note = f"{waits}."
     notes = [] if notebook else [note]
-    notebook = notebook or restoring.empty(master, f"*{note}*")
+    if not notebook:
+        notebook = restoring.empty(master, f"*{note}*")
+        notebook.metadata[restoring.WAITS] = waits
     text = nbformat.writes(notebook) + "\n"
     folder = course.submitted(entry.student)
     path = folder / f"{NOTEBOOK}.ipynb"
@@ -136,8 +142,8 @@ def grades(gradebook, student):
 
 
 def dated(submission, entry, known, policy):
-    """Time and extension of a submission, and what lateness costs with them."""
+    """Time and extension of a submission, and what lateness costs with them. Returns the days late."""
     utc = entry.time and (entry.time - entry.time.utcoffset()).replace(tzinfo=None)
     days = known[entry.student].extension_days if entry.student in known else 0
     submission.timestamp, submission.extension = utc, timedelta(days=days) if days else None
-    late.settle(submission, policy)
+    return late.settle(submission, policy)
