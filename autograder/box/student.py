@@ -20,6 +20,7 @@ ATTRIBUTES = ("betas", "alphas", "alphas_cumprod", "timesteps")
 ENDINGS = {
     "timed_out": (TIMED_OUT, "did not return within {seconds} s, so it was stopped"),
     "out_of_time": (TIMED_OUT, "was stopped: the time for all checks together is over"),
+    "threads": (OVER_LIMIT, "started more threads than {processes}"),
     "output": (OVER_LIMIT, "printed more than {output_kb} kB"),
     "scratch": (OVER_LIMIT, "wrote more than {scratch_mb} MB or {scratch_files} files"),
     "memory": (OVER_LIMIT, "needed more than {memory_mb} MB of memory"),
