@@ -150,8 +150,8 @@ def test_markdown_of_anything_stays_a_table(record, rubric, html):
         MarkdownIt("commonmark", {"html": html}).enable("table").render(markdown.render(record("wrong"), rubric))
     )
     table = ["table", "thead", "tr", *["th"] * 5, "tbody", "tr", *["td"] * 5]
-    assert page.tags == ["h2", "p", "ul", "li", *table]
-    assert page.words.count(" ".join(HOSTILE.split())) == 3  # as title, as note, as message
+    assert page.tags == ["h2", "p", "strong", "p", "ul", "li", *table]
+    assert page.words.count(" ".join(HOSTILE.split())) == 4  # as title, as what to do next, as note, as message
 
 
 def structure(text):
