@@ -99,10 +99,14 @@ def run_grade(options):
     except (BoxError, TooWeak) as error:
         errors.print(str(error), style="red", soft_wrap=True)
         return NOT_GRADED
-    write(options.out / "results.json", gradescope.render(record, rubric.gradescope["visibility"]))
-    write(options.out / "junit.xml", junit.render(record))
-    write(options.out / "summary.md", markdown.render(record, rubric))
-    write(options.out / "report.html", html.render(record, rubric))
+    try:
+        write(options.out / "results.json", gradescope.render(record, rubric.gradescope["visibility"]))
+        write(options.out / "junit.xml", junit.render(record))
+        write(options.out / "summary.md", markdown.render(record, rubric))
+        write(options.out / "report.html", html.render(record, rubric))
+    except OSError as error:
+        errors.print(f"The results cannot be written to {options.out}/: {error}", style="red", soft_wrap=True)
+        return NOT_GRADED
     console.print(terminal.render(record, rubric))
     written = "report.html, results.json, junit.xml, summary.md"
     console.print(f"Written to {options.out}/: {written}", style="dim", soft_wrap=True)

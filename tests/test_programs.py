@@ -105,8 +105,14 @@ def imaginary(monkeypatch):
     return gpu
 
 
+@pytest.fixture(scope="module")
+def short(box, rubric):
+    """What the training checks expect, and no other."""
+    return record(box, rubric, "near a GPU", only=[id for id in checks.CHECKS if id.startswith("training.")])
+
+
 @pytest.fixture
-def train_on(box, rubric, public, hidden, tmp_path, monkeypatch, imaginary):
+def train_on(box, rubric, short, tmp_path, monkeypatch, imaginary):
     """train_on(ends) -> (GradeRecord, calls) of the reference's training near the imaginary GPU.
 
     ends  how runs there end, in turn: an exception, or None for a right one; after the last, all are right
@@ -125,8 +131,7 @@ def train_on(box, rubric, public, hidden, tmp_path, monkeypatch, imaginary):
 
         monkeypatch.setattr(Student, "training", training)
         (tmp_path / "scheduler.py").write_bytes(patches.reference()["scheduler.py"])
-        chosen = (public, hidden)[:sets]
-        return grade_submission(tmp_path, box, rubric, *chosen, only=["training"], gpu=True), calls
+        return grade_submission(tmp_path, box, rubric, *[short] * sets, only=["training"], gpu=True), calls
 
     return train_on
 
@@ -159,12 +164,21 @@ def test_a_mix_of_devices_is_the_students(train_on):
     assert calls == ["cpu:0"] * 2
 
 
-def test_a_mix_of_devices_costs_the_same_without_a_gpu(grade):
-    found = grade(
-        patches.load(patches.MISTAKES / "extract_table_left_on_the_cpu.toml").files, public_only=True, only=["training"]
-    )
+def test_a_mix_of_devices_costs_the_same_without_a_gpu(box, rubric, short, tmp_path):
+    mistaken = patches.load(patches.MISTAKES / "extract_table_left_on_the_cpu.toml")
+    (tmp_path / "scheduler.py").write_bytes(mistaken.files["scheduler.py"])
+    found = grade_submission(tmp_path, box, rubric, short, only=["training"])
     assert [check.verdict for check in found.checks] == ["wrong", "wrong"]
     assert "mixes CPU and CUDA tensors" in found.checks[0].message
+
+
+def test_a_gpu_that_cannot_be_used_is_told(box, rubric, short, tmp_path, monkeypatch):
+    monkeypatch.setattr(Box, "find_gpu", lambda self: None)
+    monkeypatch.setattr(box, "gpu_fault", "the GPU is busy, or kept for another process")
+    (tmp_path / "scheduler.py").write_bytes(patches.reference()["scheduler.py"])
+    found = grade_submission(tmp_path, box, rubric, short, only=["training.epsilon"], gpu=True)
+    assert (found.points, found.made_with["device"]) == (4, "cpu")
+    assert "Training was graded on the CPU: the GPU is busy, or kept for another process." in found.notes
 
 
 def test_what_fails_on_the_cpu_too_was_not_the_gpu(box, rubric, imaginary):
@@ -192,7 +206,7 @@ def test_the_time_of_a_failed_gpu_is_given_back(box, rubric, imaginary):
     assert (budget.student, budget.wall) == (30, 35)
 
 
-def test_one_process_near_the_gpu_for_each_set_of_cases(box, rubric, public, hidden, tmp_path, monkeypatch, imaginary):
+def test_one_process_near_the_gpu_for_each_set_of_cases(box, rubric, short, tmp_path, monkeypatch, imaginary):
     started, real = [], Box.start
 
     def start(self, folder, gpu=False, **changed):
@@ -201,7 +215,7 @@ def test_one_process_near_the_gpu_for_each_set_of_cases(box, rubric, public, hid
 
     monkeypatch.setattr(Box, "start", start)
     (tmp_path / "scheduler.py").write_bytes(patches.reference()["scheduler.py"])
-    found = grade_submission(tmp_path, box, rubric, public, hidden, only=["training"], gpu=True)
+    found = grade_submission(tmp_path, box, rubric, short, short, only=["training"], gpu=True)
     assert [check.verdict for check in found.checks] == [PASSED, PASSED]
     assert (sum(started), found.made_with["device"]) == (2, "Imaginary")
 

@@ -68,7 +68,7 @@ class Regrade:
                 self.shelf.path(student).unlink(missing_ok=True)
             elif self.causes[student] == ["points"] and not before.broken:
                 self.shelf.put(student, before.repriced(self.now[student].depends, self.session.rubric))
-        parts = {part for kept in self.published.values() for part in kept.done} or set(self.session.rubric.parts)
+        parts = {part for kept in self.published.values() for part in kept.parts} or set(self.session.rubric.parts)
         changes = []
         for kept in self.session.run(self.again, self.shelf, parts, settled=False):
             before, after = self.session.record(self.published[kept.name]), self.session.record(kept)
@@ -79,7 +79,8 @@ class Regrade:
         """Make the regraded results those of the class. Returns who is not graded."""
         for student in (one.student for one in self.again):
             kept = self.shelf.get(student)
-            if kept is None or kept.changed(self.now[student]) or kept.broken:
+            unfinished = kept is None or kept.found.waiting
+            if unfinished or kept.changed(self.now[student]) or kept.broken:
                 raise DownloadError(f"{student} is not regraded as things stand now: the same without --publish first.")
         for student in (one.student for one in self.again):
             os.replace(self.shelf.path(student), self.session.kept.path(student))

@@ -125,14 +125,14 @@ class Run:
         return Work(kept, handed_in.path, submission, stages) if stages else kept
 
     def room(self, stage):
-        training = sum(work.stages[0] in checks.ON_GPU for work in self.running.values())
-        if stage in checks.ON_GPU and self.trainings and training >= self.trainings:
+        training = sum(work.stages[0].parts in checks.ON_GPU for work in self.running.values())
+        if stage.parts in checks.ON_GPU and self.trainings and training >= self.trainings:
             return False
         elsewhere = training if self.course.gpu else 0
         return self.on_gpu(stage) or len(self.running) - elsewhere < self.pools.width()
 
     def on_gpu(self, stage):
-        return self.course.gpu and stage in checks.ON_GPU
+        return self.course.gpu and stage.parts in checks.ON_GPU
 
     def start(self, work):
         stage = work.stages[0]
@@ -166,7 +166,7 @@ class Run:
             self.shelf.put(kept.name, kept)
             return kept
         kept.found = future.result()
-        kept.done += stage
+        kept.done.append(stage.name)
         self.shelf.put(kept.name, kept)
         work.stages.popleft()
         if not work.stages:
