@@ -22,7 +22,10 @@ MAX_HEADER = 64 << 10  # bytes of what a tar says of one member
 
 # The end of a zip file: signature, 4 numbers of disks and members, size and place of the table, length of a comment.
 ZIP_END = struct.Struct("<4s4H2IH")
-ZIP64_LOCATOR = b"PK\x06\x07"
+# The same for a large archive, and for one packed as a stream: signature, size, 2 versions, 2 disks, 2 counts, size and
+# place of the table. A locator stands between the two.
+ZIP64_END = struct.Struct("<4sQ2H2I4Q")
+ZIP64_LOCATOR = struct.Struct("<4sIQI")
 
 
 class Refused(Exception):
@@ -49,8 +52,8 @@ def members(path):
 @contextmanager
 def download(path):
     """The same for the zip of a whole class, which a platform made. It is as large as the class, and what one student
-    put into it must not stop the others: whatever is no plain file is refused when it is read, and a path that leads
-    outside is left out."""
+    put into it must not stop the others: whatever is no plain file is refused when it is read, and so is a path that
+    leads outside, whose parts are its name alone. Folders come too, with None in the place of load."""
     with zipfile.ZipFile(path) as file:
         yield list(lenient(zip_members(file)))
 
@@ -59,10 +62,12 @@ def lenient(found):
     for name, kind, _, load in found:
         try:
             parts = path_parts(name)
-        except Refused:
+        except Refused as refused:
+            yield (shown(name).replace("/", "\\"),), refusing(str(refused))
             continue
-        if kind != "folder" and parts:
-            yield parts, load if kind == "file" else refusing(f"it holds a {kind}, {shown(name)}")
+        if parts:
+            refused = refusing(f"it holds a {kind}, {shown(name)}")
+            yield parts, {"file": load, "folder": None}.get(kind, refused)
 
 
 def refusing(reason):
@@ -116,9 +121,25 @@ def bounded_zip(path):
     if start < 0 or len(end) < ZIP_END.size:
         raise zipfile.BadZipFile("it has no table of contents")
     *_, count, directory, _, _ = ZIP_END.unpack(end)
-    large = count > MAX_MEMBERS or directory > MAX_DIRECTORY
-    if large or tail[max(0, start - 20) : start].startswith(ZIP64_LOCATOR):
+    claims = [(count, directory)]
+    if tail[max(0, start - ZIP64_LOCATOR.size) : start].startswith(b"PK\x06\x07"):
+        claims = list(zip64_claims(path, size - len(tail) + start))
+    if not claims or any(count > MAX_MEMBERS or directory > MAX_DIRECTORY for count, directory in claims):
         raise Refused(f"it holds more than {MAX_MEMBERS} files")
+
+
+def zip64_claims(path, end):
+    """(members, bytes of the table of contents) as each record says that zipfile may believe, for the end at `end`."""
+    with open(path, "rb") as file:
+        file.seek(end - ZIP64_LOCATOR.size)
+        _, _, place, _ = ZIP64_LOCATOR.unpack(file.read(ZIP64_LOCATOR.size))
+        for where in {place, end - ZIP64_LOCATOR.size - ZIP64_END.size}:
+            if 0 <= where < end:
+                file.seek(where)
+                record = file.read(ZIP64_END.size)
+                if record.startswith(b"PK\x06\x06") and len(record) == ZIP64_END.size:
+                    *_, count, directory, _ = ZIP64_END.unpack(record)
+                    yield count, directory
 
 
 def zip_members(file):
@@ -126,9 +147,21 @@ def zip_members(file):
         kind = {0o04: "folder", 0o12: "link", 0: "file", 0o10: "file"}.get(info.external_attr >> 28, "special file")
         if info.is_dir():
             kind = "folder"
+        if kind == "file" and info.flag_bits & 1:
+            kind = "file with a password"
         if kind == "file" and info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             kind = "file packed in an unusual way"
-        yield info.filename, kind, info.file_size, reader(file.open, info)
+        yield told_name(info), kind, info.file_size, reader(file.open, info)
+
+
+def told_name(info):
+    """The name of a member. Many programs write UTF-8 without saying so, which zipfile takes for the letters of DOS."""
+    if info.flag_bits & 0x800:
+        return info.filename
+    try:
+        return info.filename.encode("cp437").decode("utf-8")
+    except UnicodeError:
+        return info.filename
 
 
 # ----- tar -----

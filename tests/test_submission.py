@@ -88,6 +88,87 @@ def test_refused_with_a_reason(tmp_path, members, reason):
         read(zipped(tmp_path, members))
 
 
+@pytest.mark.parametrize("clutter", ["__MACOSX/hw/._scheduler.py", ".git/HEAD", ".ipynb_checkpoints/a.ipynb", "._hw"])
+@pytest.mark.parametrize("packed", [True, False])
+def test_what_systems_and_editors_leave_is_no_hand_in(tmp_path, clutter, packed):
+    members = [("hw/scheduler.py", CODE), (clutter, b"x")]
+    path = zipped(tmp_path, members) if packed else tmp_path / "work"
+    for name, data in [] if packed else members:
+        (path / name).parent.mkdir(parents=True, exist_ok=True)
+        (path / name).write_bytes(data)
+    submission = read(path)
+    assert submission.files == {"scheduler.py": CODE}
+    assert submission.notes == ["The files were taken from the folder hw/."]
+
+
+def test_the_one_folder_with_the_files_is_found_beside_others(tmp_path):
+    submission = read(zipped(tmp_path, [("hw/scheduler.py", CODE), ("data/digits.npz", b""), ("readme.md", b"")]))
+    assert submission.files == {"scheduler.py": CODE}
+    assert "Not looked at: data/, readme.md." in submission.notes[-1]
+    with pytest.raises(Refused, match=r"no scheduler\.py in it, but a/scheduler\.py"):
+        read(zipped(tmp_path, [("a/scheduler.py", CODE), ("b/scheduler.py", CODE)]))
+
+
+@pytest.mark.parametrize(
+    "name", ["scheduler.py.txt", "scheduler (1).py", "my_scheduler.py", "Scheduler(2).PY", "scheduler.txt"]
+)
+def test_a_file_of_another_name_is_named(tmp_path, name):
+    with pytest.raises(Refused) as refused:
+        read(zipped(tmp_path, [(name, CODE)]))
+    assert str(refused.value) == f"there is no scheduler.py in it, but {name}; rename it"
+    other = name.replace("cheduler", "nfer").replace("sn", "in").replace("Sn", "In")
+    notes = read(zipped(tmp_path, [("scheduler.py", CODE), (other, CODE)])).notes
+    assert f"There is no infer.py, but {other}; rename it." in notes
+
+
+def test_a_password_is_told(tmp_path):
+    path = zipped(tmp_path, [("scheduler.py", CODE)])
+    data = bytearray(path.read_bytes())
+    for start, place in ((data.index(b"PK\x03\x04"), 6), (data.index(b"PK\x01\x02"), 8)):
+        data[start + place] |= 1
+    path.write_bytes(data)
+    with pytest.raises(Refused, match=r"a file with a password, scheduler\.py"):
+        read(path)
+
+
+def zip64(path, members, count=None):
+    """A zip as programs write it that do not know its size beforehand, with `count` members as it claims."""
+    with zipfile.ZipFile(path, "w") as file:
+        for name, data in members:
+            with file.open(name, "w", force_zip64=True) as member:
+                member.write(data)
+        start, number = file.start_dir, count or len(members)
+    data = path.read_bytes()
+    at = data.index(b"PK\x05\x06")
+    record = struct.pack("<4sQ2H2I4Q", b"PK\x06\x06", 44, 45, 45, 0, 0, number, number, at - start, start)
+    locator = struct.pack("<4sIQI", b"PK\x06\x07", 0, at, 1)
+    end = struct.pack("<4s4H2IH", b"PK\x05\x06", 0, 0, 0xFFFF, 0xFFFF, 0xFFFFFFFF, 0xFFFFFFFF, 0)
+    path.write_bytes(data[:at] + record + locator + end)
+    return path
+
+
+def test_zip64_is_read_and_bounded_like_any_other(tmp_path):
+    assert read(zip64(tmp_path / "a.zip", [("hw/scheduler.py", CODE)])).files == {"scheduler.py": CODE}
+    with pytest.raises(Refused, match="more than 2000 files"):
+        read(zip64(tmp_path / "b.zip", [("scheduler.py", CODE)], count=1 << 40))
+
+
+def test_a_large_report_costs_the_code_nothing(tmp_path):
+    submission = read(zipped(tmp_path, [("scheduler.py", CODE), ("report.ipynb", b"0" * 12_000_000)]))
+    assert submission.files == {"scheduler.py": CODE}
+    assert submission.waits == "report.ipynb is larger than 10 MB"
+    assert "report.ipynb is larger than 10 MB, so it was not taken." in submission.notes
+
+
+def test_names_in_utf8_that_no_flag_tells_of(tmp_path):
+    path = zipped(tmp_path, [("Zo\u00eb/scheduler.py", CODE)])
+    data = bytearray(path.read_bytes())
+    for start, place in ((data.index(b"PK\x03\x04"), 7), (data.index(b"PK\x01\x02"), 9)):
+        data[start + place] &= ~8
+    path.write_bytes(data)
+    assert read(path).notes == ["The files were taken from the folder Zo\u00eb/."]
+
+
 def test_links_in_a_folder_are_never_followed(tmp_path):
     secret = tmp_path / "secret.py"
     secret.write_bytes(CODE)
