@@ -41,9 +41,9 @@ def read(path):
     if not path.exists():
         raise FileNotFoundError(path)
     submission = Submission(shown(path.resolve().name))
-    parsing.fresh()
     try:
         if path.is_file():
+            parsing.fresh()
             found = parsing.parse(__name__, "unpacked", os.fsencode(path.resolve()))
             submission = Submission(submission.name, found[0], list(found[1]), found[2])
         else:

@@ -46,7 +46,7 @@ def main(arguments=None):
     try:
         return options.run(options, Rubric.load(), Console(), errors)
     except (CourseError, DownloadError, PolicyError, RosterError, grades.ExportError) as reason:
-        errors.print(f"{reason}.", style="red", soft_wrap=True, markup=False)
+        errors.print(shown(f"{reason}.", limit=None), style="red", soft_wrap=True, markup=False)
         return USAGE
     except OperationalError as reason:  # nbgrader would ask for an upgrade of its database
         told = f"The gradebook cannot be used: {reason.orig}. Does another program hold it, and is its server up?"
