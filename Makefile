@@ -13,6 +13,9 @@ grade: ## grade a submission: make grade [SUBMISSION=path] [OUT=results]
 check: ## the exact parts only, in seconds
 	@$(PYTHON) -m autograder check $(SUBMISSION) --out $(OUT)
 
+smoke: ## the real network learns digits and draws some, on a GPU if there is one: make smoke [SUBMISSION=path]
+	@$(PYTHON) -m autograder smoke $(SUBMISSION) --out $(OUT) $(ARGS)
+
 debug: ## print a script with a failing public call: make debug CHECK=id [SUBMISSION=path] > debug.py
 	@$(PYTHON) -m autograder debug $(CHECK) --submission $(SUBMISSION)
 
@@ -38,5 +41,5 @@ clean: ## remove what can be made again (not what you wrote, and not course/)
 # The instructor's targets, where there are any.
 -include autograder/tools/instructor.mk
 
-.PHONY: help grade check debug submit data train infer study clean
+.PHONY: help grade check smoke debug submit data train infer study clean
 .DEFAULT_GOAL = help

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from . import KIT, __version__, checks, given, measure
+from . import KIT, __version__, checks, given
 from .box import Box, BoxError
 from .box.host import doctor, strongest
 from .debug import script
@@ -14,7 +14,7 @@ from .diagnosis import catalogue
 from .expected import Expectations, ExpectationsError
 from .files import write
 from .grading import TooWeak, grade
-from .handin import Incomplete, submit
+from .handin import Incomplete, submit, unwritten
 from .paths import HIDDEN, PUBLIC, SECRETS
 from .record import UNGRADED
 from .reports import gradescope, html, junit, markdown, mistakes, terminal
@@ -31,14 +31,15 @@ def main(arguments=None):
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     command = commands.add_parser("grade", help="grade one submission: a folder, zip or tar with scheduler.py")
     grades(command)
-    command.add_argument(
-        "--device",
-        choices=("auto", "cpu", "cuda"),
-        default="auto",
-        help="for the training checks; auto is the GPU where there is one with a recorded run",
-    )
+    device(command)
     command.add_argument("--only", action="append", choices=checks.PARTS, default=[], metavar="PART",
                          help=f"run this part only; may be repeated ({', '.join(checks.PARTS)})")  # fmt: skip
+    command = commands.add_parser(
+        "smoke", help="the real network learns digits and draws some, on a GPU if there is one"
+    )
+    grades(command)
+    device(command)
+    command.set_defaults(only=[checks.SMOKE])
     command = commands.add_parser("check", help="the same for the exact parts only, in a second or two")
     grades(command)
     command.set_defaults(only=checks.EXACT, device="cpu")
@@ -69,6 +70,11 @@ def grades(command):
     command.set_defaults(run=run_grade)
 
 
+def device(command):
+    command.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto",
+                         help="for training; auto is the GPU where there is one that works in the box")  # fmt: skip
+
+
 def run_grade(options):
     console, errors = Console(), Console(stderr=True)
     if not options.submission.exists():
@@ -78,20 +84,20 @@ def run_grade(options):
             markup=False,
         )
         return USAGE
-    rubric = Rubric.load()
+    rubric = Rubric.load(smoke=checks.SMOKE in options.only)
     try:
         public = Expectations.load(PUBLIC, checks.version())
         hidden = Expectations.load(HIDDEN, checks.version()) if HIDDEN.exists() and not options.public else None
     except ExpectationsError as error:
         errors.print(str(error), style="red", soft_wrap=True)
         return NOT_GRADED
-    trains = not options.only or "training" in options.only
     try:
         with errors.status("Starting the box") as status, strongest(rubric.limits, SECRETS) as box:
-            gpu = measure.gpu() if trains and options.device != "cpu" else None
-            if options.device == "cuda" and not gpu:
-                errors.print("This machine has no CUDA device; --device cpu or auto trains on the CPU.", style="red")
+            if options.device == "cuda" and not box.find_gpu():
+                why = box.gpu_fault or "this machine has none"
+                errors.print(f"No GPU can be used: {why}. --device cpu or auto trains on the CPU.", style="red")
                 return USAGE
+            gpu = options.device != "cpu"
             record = grade(options.submission, box, rubric, public, hidden, options.only, status.update, gpu)
     except (BoxError, TooWeak) as error:
         errors.print(str(error), style="red", soft_wrap=True)
@@ -138,6 +144,8 @@ def run_submit(options):
         *(f"  {name:<14}{size:>9,} bytes" for name, size in packed.items()),
         sep="\n",
     )
+    if "report.ipynb" in packed and (warning := unwritten((options.submission / "report.ipynb").read_bytes())):
+        Console(stderr=True).print(f"WARNING: {warning}", style="bold red", soft_wrap=True)
     print(f"SHA-256 {digest}\nUpload this file as it is, and keep a copy: the digest shows that it is the one.")
     return GRADED
 

@@ -23,6 +23,7 @@ class Answer:
     error        the largest of |off|, infinite for NaN
     step         the Step it is the result of, if it is one
     complaint    what is said of a wrong one
+    told         what is worth telling where this case is shown
     own          for what infer.py made: a function that makes it again with the student's own scheduler, and gives it
                  with how far the network moves it there, or gives None
     """
@@ -35,7 +36,7 @@ class Answer:
         self.error = np.inf if np.isnan(error) else float(error)
         self.right = bool(self.error <= tolerance)
         self.step = self.own = None
-        self.complaint = "has wrong values"
+        self.complaint, self.told = "has wrong values", ""
 
     def carried(self):
         """Whether it is right given what the student's own `predict`, or for samples their own scheduler, does."""
@@ -67,6 +68,11 @@ class Answer:
         worst = np.unravel_index(np.argmax(errors), errors.shape)
         got, expected = (np.atleast_1d(array)[worst] for array in (self.got, self.expected))
         index = f" at index {tuple(map(int, worst))}" if self.expected.ndim else ""
+        if self.expected.ndim == 1:  # a table, or a list of timesteps
+            off = np.flatnonzero(errors > self.tolerance)
+            index = f" at index {worst[0]}, the only one that is off"
+            if off.size > 1:
+                index = f" at index {worst[0]}; {off.size} of {errors.size} are off, from index {off[0]} to {off[-1]}"
         detail = f"{self.where}: expected {expected:.6g}, got {got:.6g}{index}"
         return Failed(WRONG, f"{self.name} {self.complaint}", detail)
 

@@ -152,9 +152,10 @@ def script(check, box, folder, shown_folder, rubric, public):
         answer = expect.worst()
         what, requests = f"{answer.name} {answer.where}", expect.requests(answer)
     program, arguments = requests[-1]
-    if program == "train":
+    trained = [arguments[0] for name, arguments in requests if name == "training"]
+    if trained and (program in ("training", "advance", "checkpoint") or what.startswith("passes")):
         return TRAIN.format(
-            check=check, what=what, folder=str(shown_folder), given=str(ASSIGNMENT), settings=arguments[0]
+            check=check, what=what, folder=str(shown_folder), given=str(ASSIGNMENT), settings=trained[0]
         )
     if program == "run":
         return infer_script(check, what, shown_folder, arguments, answer)

@@ -1,8 +1,8 @@
 """Naming the mistake: what a wrong answer has in common with the recorded answers of known mistakes.
 
 The recorder runs every known mistake (mistakes.toml) on the cases of each check that it fails. For every wrong answer
-it keeps a fingerprint: eight numbers, projections of how far the answer is off. A mistake is a suspect of a check when
-it explains every answer of it: wrong where the student's is wrong, in the same way, and right where that is right.
+it keeps a fingerprint: nine numbers that say how far the answer is off. A mistake is a suspect of a check when it
+explains every answer of it: wrong where the student's is wrong, in the same way, and right where that is right.
 Which suspect is named is decided when all checks are done: only one that failed wherever it must, and that explains
 how. No name is better than a wrong one, which sends a student looking in the wrong place.
 """
@@ -10,17 +10,23 @@ how. No name is better than a wrong one, which sends a student looking in the wr
 import re
 import tomllib
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 
 import numpy as np
 
+from .causes import LIST, TABLES
 from .paths import MISTAKES
-from .record import BLOCKED, PASSED
+from .record import BAD_OUTPUT, BLOCKED, CRASHED, FOLLOWS, PASSED
+from .text import shown
+from .which import apart
 
 PROJECTIONS = 8
 LARGE = 1e4  # what is farther off, or not finite, counts as this far: its place is part of a fingerprint, its size not
 QUOTED = re.compile(r"( at \w+\.py line \d+): .*", re.DOTALL)  # a line of code in the message of an exception
+PLACE = re.compile(r" at (\w+\.py line \d+)")
+PREVIOUS = "reverse.previous_timestep"
+KIND = re.compile("must be a torch.Tensor|must have dtype")
 CLEAR = 3  # tolerances; an answer less far off may be right in another, equally right program
 
 
@@ -47,16 +53,18 @@ def catalogue():
 
 
 def fingerprint(off):
-    """(8,) float32: projections of how far an answer is off, about as large as its typical element."""
+    """(9,) float32: projections of how far an answer is off, about as large as its typical element; and how far off its
+    worst element is, which projections of a long table hardly show."""
     flat = np.clip(np.nan_to_num(np.ravel(off), nan=LARGE), -LARGE, LARGE)
     n = np.arange(1, flat.size + 1)
     signs = np.sign(np.cos(np.outer(np.arange(1, PROJECTIONS + 1), n**1.5)))
-    return np.float32(signs @ flat / np.sqrt(flat.size))
+    return np.float32([*(signs @ flat / np.sqrt(flat.size)), np.abs(flat).max(initial=0)])
 
 
 def alike(off, recorded, tolerance):
-    """Whether an answer that is this far off has each of the recorded fingerprints (M, 8)."""
-    size = np.maximum(1, np.abs(recorded).max(axis=1, keepdims=True))
+    """Whether an answer that is this far off has each of the recorded fingerprints (M, 9)."""
+    size = np.maximum(1, np.abs(recorded))
+    size[:, :PROJECTIONS] = size[:, :PROJECTIONS].max(axis=1, keepdims=True)
     return np.all(np.abs(fingerprint(off) - recorded) <= 2 * tolerance * size, axis=1)
 
 
@@ -69,6 +77,8 @@ class Suspects:
     loses     {id: the checks that it must fail}
     known     a sentence about which results are right
     nameable  whether any known mistake must fail this check
+    error     what two failures have in common that come from one and the same error; of public cases, else empty
+    cause     what makes the check pass (causes.py), a sentence, and in `follows` the checks that it follows from
     """
 
     mistakes: list
@@ -76,6 +86,17 @@ class Suspects:
     loses: dict
     known: str
     nameable: bool
+    error: str = ""
+    cause: str = ""
+    follows: list = field(default_factory=list)
+
+    @property
+    def explained(self):
+        return bool(self.mistakes or self.possible or self.follows)
+
+    def allows(self, mistake):
+        """Whether the check may have failed because of a mistake, or because of what that mistake did elsewhere."""
+        return mistake in self.mistakes + self.possible or bool(self.follows)
 
     @classmethod
     def of(cls, expect, failed):
@@ -90,8 +111,19 @@ class Suspects:
         )
         if expect.settled and not found:
             found = carried(expect, ids)
-        known = [*expect.remarks, parts(expect) if expect.wrong else ""]
-        return cls(found, possible, recorded["loses"], "\n".join(filter(None, known)), bool(ids))
+        known = [*expect.remarks, parts(expect)]
+        error = error_of(failed) if expect.public else ""
+        return cls(found, possible, recorded["loses"], "\n".join(filter(None, known)), bool(ids), error)
+
+
+def error_of(failed):
+    """What is the same wherever the same error strikes: the line where it is raised, or what it says where that is a
+    missing name or there is no such line; or the kind of a result."""
+    if failed.types:
+        place = PLACE.search(failed.message)
+        told = failed.said if set(failed.types) & {"NameError", "ImportError"} or not place else f"at {place[1]}"
+        return f"{failed.types[0]} {told}"
+    return failed.message if failed.verdict == BAD_OUTPUT and KIND.search(failed.message) else ""
 
 
 def words_of(failed, expect):
@@ -126,61 +158,116 @@ def carried(expect, ids):
     steps = [answer for answer in expect.answers if answer.step]
     if len(steps) < len(expect.answers):
         return []
-    recorded = [expect.expectations.tensors.get(f"{expect.check}/weights/{a.name} {a.where}") for a in steps]
+    recorded = [expect.expectations.tensors.get(f"{expect.check}/weights/{a.name} {a.where}", ()) for a in steps]
+    own = [{int(n): np.reshape(weights, (3, 3)) for n, *weights in rows} for rows in recorded]
 
     def fits(n):
-        for answer, weights in zip(steps, recorded, strict=True):
-            own = None if weights is None or np.isnan(weights[n, 0, 0]) else weights[n]
-            if not answer.step.explains(answer, answer.step.forms if own is None else own):
-                return False
-        return True
+        return all(
+            answer.step.explains(answer, weights.get(n, answer.step.forms))
+            for answer, weights in zip(steps, own, strict=True)
+        )
 
     return [id for n, id in enumerate(ids) if fits(n)]
 
 
 def parts(expect):
-    """What the numbers say when no known mistake fits: which results are right, and in how many cases."""
-    names = dict.fromkeys(answer.name for answer in expect.answers)
-    wrong = {name: sum(answer.name == name for answer in expect.wrong) for name in names}
-    right = [name for name in names if not wrong[name]]
-    counts = [
-        f"{name} is wrong in {wrong[name]} of {sum(answer.name == name for answer in expect.answers)} cases"
-        for name in names
-        if wrong[name]
-    ]
-    if right:
-        counts.append(f"{' and '.join(right)} {'is' if len(right) == 1 else 'are'} right")
-    return f"What is known: {', '.join(counts)}." if len(expect.answers) > 1 else ""
+    """What the numbers say when no known mistake fits: which results are right, and in which cases."""
+    if not expect.wrong:
+        right = len(expect.answers)
+        return f"Until then {right} result{'s were' if right > 1 else ' was'} right." if right else ""
+    if len(expect.answers) == 1:
+        return ""
+    faults, known, fine = expect.faults(), [], []
+    for name in dict.fromkeys(answer.name for answer in expect.answers):
+        cases = [(answer.where, answer not in faults) for answer in expect.answers if answer.name == name]
+        wrong = sum(not right for _, right in cases)
+        if not wrong:
+            fine.append(name)
+        elif expect.public and (told := apart(cases)):
+            known.append(f"{name} is {told}")
+        else:
+            known.append(f"{name} is wrong in {wrong} of {len(cases)} cases")
+    if fine:
+        known.append(f"{' and '.join(fine)} {'is' if len(fine) == 1 else 'are'} right")
+    given = ", given what your own predict returns" if len(faults) < len(expect.wrong) else ""
+    return f"What is known{given}: {', '.join(known)}."
 
 
-def made(mistake, loses, results, suspects):
+def made(mistake, loses, results, suspects, sections):
     """Whether the results as a whole speak for a mistake that one of them points to.
 
     Each check that it must fail has failed, and it explains how they did: all of them where nothing else failed and no
-    other mistake is in sight, and else at least the first, which is nearest to where it is made."""
+    other mistake is in sight, and else at least the first, which is nearest to where it is made. What it says must also
+    hold for the checks of the same code that it does not fail: none of them has failed in a way that nothing explains.
+
+    sections  {check: where the handout asks for what it tests}
+    """
     tested = [id for id in results if id in loses[mistake] and results[id].verdict != BLOCKED]
-    explained = [id in suspects and mistake in suspects[id].mistakes + suspects[id].possible for id in tested]
+    explained = [id in suspects and suspects[id].allows(mistake) for id in tested]
     if not all(results[id].verdict != PASSED for id in tested) or not all(explained[:1]):
         return False
-    others = any(suspect.nameable for id, suspect in suspects.items() if id not in loses[mistake])
-    return others or all(explained)
+    others = [id for id, suspect in suspects.items() if suspect.nameable and id not in loses[mistake]]
+    same_code = {sections.get(id) for id in tested}
+    if any(sections.get(id) in same_code and not suspects[id].explained for id in others):
+        return False
+    return bool(others) or all(explained)
 
 
-def diagnose(results, suspects):
-    """Give each failed check its hint, and the id of the mistake where one is named."""
+def diagnose(results, suspects, sections):
+    """Give each failed check its hint, and the id of the mistake where one is named.
+
+    sections  {check: where the handout asks for what it tests}
+    """
     if not suspects:
         return
     catalogued = catalogue()
-    order, told = list(catalogued), {}
+    order, told, errors = list(catalogued), {}, {}
     explains = Counter(mistake for suspect in suspects.values() for mistake in suspect.mistakes)
     for id, suspect in suspects.items():
         # One that is only possible here is named if the answers to another check point to it.
         candidates = suspect.mistakes or [mistake for mistake in suspect.possible if explains[mistake]]
-        likely = [m for m in candidates if m in catalogued and made(m, suspect.loses, results, suspects)]
+        likely = [m for m in candidates if m in catalogued and made(m, suspect.loses, results, suspects, sections)]
         if not likely:
-            results[id].hint = suspect.known
+            results[id].hint = "\n".join(filter(None, unnamed(id, suspect, results, errors)))
             continue
         best = max(likely, key=lambda m: (explains[m], -len(suspect.loses[m]), -order.index(m)))
         first = told.setdefault(best, id)
         results[id].mistake = best
-        results[id].hint = catalogued[best].text if first == id else f"The same mistake as in {first}."
+        results[id].hint = catalogued[best].text if first == id else f"{FOLLOWS}{first}: it is the same mistake."
+
+
+def unnamed(id, suspect, results, errors):
+    """What is said where no mistake is named: what the failure follows from, or else what is known.
+
+    errors  {what they have in common: the first check that failed with it}
+    """
+    result = results[id]
+    first = errors.setdefault(suspect.error, id) if suspect.error else id
+    if suspect.follows:
+        if result.verdict == CRASHED:
+            result.detail = ""  # of what its inputs made of the earlier mistake
+        return [f"{FOLLOWS}{' and '.join(suspect.follows)}. {suspect.cause}"]
+    if first != id:
+        places = [PLACE.search(each.message) for each in (result, results[first])]
+        if not all(places) or places[0][1] == places[1][1]:
+            result.message = shown(f"the same as in {first}: {suspect.error}", limit=None)
+        result.detail = ""
+        return [f"{FOLLOWS}{first}: it is the same error."]
+    if suspect.cause and (first := errors.setdefault(suspect.cause.partition(" this check")[0], id)) != id:
+        return [f"{FOLLOWS}{first}: it is the same order of arguments."]
+    wrong = [each for each in sources(result) if each in results and results[each].verdict not in (PASSED, BLOCKED)]
+    may = [f"It may follow from {' and '.join(wrong)}: mend that first."] if wrong else []
+    return [suspect.cause, suspect.known, *may]
+
+
+def sources(result):
+    """The checks of what a later check takes from the student's scheduler."""
+    id, part = result.id, result.part
+    if part == "schedule" or id == LIST:
+        return []
+    if id == PREVIOUS:
+        return [LIST]
+    lists = [LIST] if id.endswith(".strided") else []
+    if result.verdict != CRASHED or part == "forward":
+        return [TABLES, *lists]
+    return [each for each in (TABLES, *lists, PREVIOUS, "reverse.predict_epsilon") if each != id]

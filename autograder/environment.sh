@@ -3,11 +3,11 @@
 # .venv, which is built when it is missing. Usage: environment.sh grading|dev
 set -eu
 cd "$(dirname "$0")/.."
-needs="torch torchvision numpy safetensors msgpack rich"
-what="-e .[train]"
+needs="torch torchvision numpy safetensors msgpack rich tqdm matplotlib"
+what="-e ."
 [ -f pyproject.toml ] || what="-r requirements.txt" # the bundle of students
 if [ "${1:-grading}" = dev ]; then
-    needs="$needs pytest pytest_timeout xdist hypothesis nbgrader yaml distributed ruff diffusers matplotlib markdown_it"
+    needs="$needs pytest pytest_timeout xdist hypothesis nbgrader yaml distributed ruff diffusers markdown_it"
     needs="$needs mdit_py_plugins latex2mathml mutmut selenium"
     what="-e .[dev]"
 fi

@@ -17,6 +17,7 @@ from .answers import Answer, Step, difference
 from .box.student import Value
 from .box.wire import Other
 from .record import BAD_OUTPUT, CRASHED, NOT_IMPLEMENTED, WRONG, Evidence, Failed
+from .which import settings
 
 SMALL = 1e-6  # what counts as zero beside images; a variance of 0 must not demand exact zeros
 
@@ -29,7 +30,8 @@ class Expectations:
     """One file of recorded expectations.
 
     tensors   {"<check id>/<kind>/<name>": array}; kinds are input, value and forms, and for M known mistakes
-              mistakes, (M, 8) fingerprints (NaN: right there, infinite: unclear), and weights, (M, 3, 3) like forms
+              mistakes, (M, 9) fingerprints (NaN: right there, infinite: unclear), and weights, (W, 10), the number of
+              a mistake and its weights like forms
     metadata  kit_version, digest of the checks it was made for, fingerprint of its seed
     mistakes  {"suspects": {check: [id]}, "said": {check: {id: words_of(...)}}, "loses": {id: [check]}}
     """
@@ -58,10 +60,6 @@ class Expectations:
             yield array
             n += 1
 
-    def ran_on(self, gpu):
-        """Whether training was recorded on this GPU."""
-        return any(key.endswith(f" on {gpu}") for key in self.tensors)
-
 
 class Expect:
     """What one check may draw, and what it holds the student's answers against.
@@ -70,15 +68,15 @@ class Expect:
     recorded value, and can only take points from a check whose values are all right.
     """
 
-    def __init__(self, expectations, check, tolerance, passed=lambda check: True, public=True, gpu_tolerance=None):
-        self.expectations, self.check = expectations, check
-        self.tolerance, self.gpu_tolerance = tolerance, gpu_tolerance
-        self.passed, self.public = passed, public
+    def __init__(self, expectations, check, tolerance, passed=lambda check: True, public=True, tell=lambda text: None):
+        self.expectations, self.check, self.tolerance = expectations, check, tolerance
+        self.passed, self.public, self.tell = passed, public, tell
         self.inputs = expectations.inputs(check)
         self.answers = []  # every Answer so far
         self.wrong = []  # those that differ, and are not carried forward
         self.settled = False  # whether the check ended with wrong values, and not with something else
         self.remarks = []  # what else is worth telling, whatever the verdict
+        self.picture = ""  # what the student's work drew, for the report: a PNG, in base64
 
     # ----- inputs --------------------------------------------------------------------------------------------
 
@@ -108,10 +106,6 @@ class Expect:
         """The recorded timesteps of a scheduler's list, whatever the student's own list says."""
         return self.draw(None).tolist()
 
-    def devices(self, gpu):
-        """Where to measure a value: the name of a GPU that one is recorded for, or None for the CPU."""
-        return [gpu]
-
     # ----- answers -------------------------------------------------------------------------------------------
 
     def recorded(self, kind, name, where):
@@ -132,15 +126,15 @@ class Expect:
     def pair(self, got, method):
         """Raise Failed unless a method returned two things."""
         if not (isinstance(got, tuple) and len(got) == 2):
-            raise Failed(BAD_OUTPUT, f"{method} must return a pair of tensors, got {kind_of(got)}")
+            raise Failed(BAD_OUTPUT, f"{method} must return two tensors, `return a, b`; got {kind_of(got)}")
 
     def exactly(self, got, name, where):
         """Compare integers: an int64 tensor or a Python int."""
         expected = self.recorded("value", name, where)
         if expected.ndim:
-            self.tensor(got, expected.shape, name, "int64")
+            self.tensor(got, expected.shape, name, "int64", where)
         elif type(got) is not int:
-            raise Failed(BAD_OUTPUT, f"{name} must be an int, got {kind_of(got)}", where)
+            raise Failed(BAD_OUTPUT, f"{name} must be an int of Python, got {kind_of(got)}; int(...) makes one", where)
         self.note(Answer(name, where, got, expected, scale=1.0, tolerance=self.tolerance))
 
     def compare(self, got, name, where, dtype, scale):
@@ -148,13 +142,20 @@ class Expect:
         self.tensor(got, expected.shape, name, dtype or str(expected.dtype), where)
         self.note(Answer(name, where, got, expected, scale(expected), self.tolerance))
 
-    def measured(self, got, name, where, on_gpu=False):
+    def measured(self, got, name, where):
         """Compare a number that the grader measured itself. Its error is relative."""
-        expected = self.recorded("value", name, where)
-        tolerance = self.gpu_tolerance if on_gpu else self.tolerance
+        self.near(got, self.recorded("value", name, where), name, where, self.tolerance)
+
+    def near(self, got, expected, name, where, tolerance):
+        """The same for a number with an expected value that is not recorded."""
         answer = Answer(name, where, np.float64(got), expected, np.abs(expected), tolerance)
         answer.complaint = "is too far from the reference's"
         self.note(answer)
+
+    def live(self, compare):
+        """Call `compare`, which holds what the student's work does beside what the reference does on this very machine:
+        nothing of it can be recorded."""
+        compare()
 
     def tensor(self, got, shape, name, dtype=None, where=""):
         """`got` in float64 for use in a law; raises Failed unless it is a tensor of this shape (and dtype)."""
@@ -186,7 +187,10 @@ class Expect:
             self.wrong.clear()
         if self.wrong:
             self.settled = True
-            raise self.worst().failed()
+            shown = self.worst()
+            if self.public and shown.told:
+                self.remark(shown.told)
+            raise shown.failed()
 
     def laws(self):
         """Settle, and say whether the laws that follow are to be run: only once, on public cases. They have no recorded
@@ -203,8 +207,15 @@ class Expect:
         return Evidence(worst.name, worst.where, worst.got, worst.expected, cases)
 
     def worst(self):
-        """Of the first thing that is wrong, the case that is farthest off."""
-        return max((answer for answer in self.wrong if answer.name == self.wrong[0].name), key=lambda a: a.error)
+        """The case to show. Of the first thing that is wrong, with the settings of its first wrong case (the plainest
+        come first), the one that is farthest off; none that is wrong only because of the student's `predict`."""
+        faults = self.faults()
+        alike = [a for a in faults if (a.name, settings(a.where)) == (faults[0].name, settings(faults[0].where))]
+        return max(alike, key=lambda answer: answer.error)
+
+    def faults(self):
+        """The wrong answers that no other part of the student's work explains, if there are any, else all."""
+        return [answer for answer in self.wrong if not (answer.step and answer.carried())] or self.wrong
 
     def carried(self):
         """Whether every answer of this check is right given what other parts of the student's work, also wrong, do, and
@@ -255,11 +266,17 @@ def kind_of(value):
     if value is None:
         return "None (is a return missing?)"
     if isinstance(value, Value):
-        return f"a tensor of shape {value.shape}"
+        return f"a tensor of shape {value.shape}" if value.shape else "a 0-d tensor"
+    if isinstance(value, tuple):
+        return f"a tuple of {len(value)}"
     if isinstance(value, Other):
-        plain = {"ndarray": "a numpy array", "list": "a list", "dict": "a dict"}
-        return plain.get(value.type, f"{value.type} (return the tensors bare)")
-    return type(value).__name__
+        library, _, name = value.type.rpartition(".")
+        if name == "ndarray":
+            return "a numpy array (torch.from_numpy makes a tensor of one)"
+        if library in ("numpy", ""):
+            return f"a {library and 'numpy '}{name}"
+        return f"an object of class {name} (return the tensors bare)"
+    return "an int" if type(value) is int else f"a {type(value).__name__}"
 
 
 def digest(paths):

@@ -1,12 +1,15 @@
 """One submission in, one grade record out."""
 
+import contextlib
 import time
 import traceback
 from dataclasses import dataclass, field
+from itertools import chain
 
-from . import __version__, checks, given, parsing
+from . import __version__, causes, checks, given, parsing
+from .box import BoxError
 from .box.layers import TIERS
-from .box.student import Student
+from .box.student import Budget, Student
 from .diagnosis import Suspects, diagnose
 from .expected import Expect
 from .paths import ROOT
@@ -46,7 +49,10 @@ class Found:
     stopper   why nothing more is run, or None
     runs      facts about each boxed process that has ended
     box       what confined them: tier, what was not blocked, start method; of several boxes the weakest
-    seconds   spent so far; the limits hold for all stages together
+    devices   what networks were trained on
+    notes     what else the grade must say
+    seconds   wall time so far
+    student_seconds, wall_seconds  what Budget counts; its limits hold for all stages together
     """
 
     results: dict = field(default_factory=dict)
@@ -55,35 +61,37 @@ class Found:
     stopper: str | None = None
     runs: list = field(default_factory=list)
     box: dict = field(default_factory=dict)
+    devices: list = field(default_factory=list)
+    notes: list = field(default_factory=list)
     seconds: float = 0.0
+    student_seconds: float = 0.0
+    wall_seconds: float = 0.0
 
 
-def grade(path, box, rubric, public, hidden=None, only=(), progress=lambda title: None, gpu=None):
+def grade(path, box, rubric, public, hidden=None, only=(), progress=lambda title: None, gpu=False):
     """Grade the submission at `path` in `box`.
 
     public, hidden  recorded Expectations; without hidden ones the grade is provisional
     only            parts, or single checks, to run; all by default
-    progress        called with the title of each check before it runs
-    gpu             name of the GPU that training may use; without one, or without a recorded run on it, it uses the CPU
+    progress        called with the title of each check before it runs, and with what a long one says of itself
+    gpu             whether training may use a GPU that works in the box
     Raises FileNotFoundError when there is no such path, and TooWeak. What a student did never raises.
     """
     weakness = strong_enough(path, box, rubric, hidden)
     sets = {"public": public, "hidden": hidden} if hidden else {"public": public}
-    entries = [rubric.checks[id] for id in checks.CHECKS if not only or {id, rubric.checks[id].part} & set(only)]
-    known = gpu if all(expectations.ran_on(gpu) for expectations in sets.values()) else None
+    entries = [entry for entry in rubric.checks.values() if not only or {entry.id, entry.part} & set(only)]
     try:
         submission, found = read(path), Found()
         for stage in checks.STAGES:
             of_stage = [entry for entry in entries if entry.part in stage]
-            run(found, box, rubric, submission, sets, of_stage, progress, known)
+            if of_stage:
+                run(found, box, rubric, submission, sets, of_stage, progress, gpu)
         name, notes = submission.name, submission.notes
-        if gpu and not known and any(entry.part == "training" for entry in entries):
-            notes.append(f"Training was graded on the CPU: no run of the reference is recorded for {gpu}.")
     except Refused as refused:
         name, notes = path.name, [f"Refused: {refused}."]
         found = not_run(entries, f"the submission was refused, {refused}")
         found.box = confinement(box)
-    return conclude(found, rubric, name, notes + weakness, hidden and hidden.metadata["seed"], known)
+    return conclude(found, rubric, name, notes + weakness, hidden and hidden.metadata["seed"])
 
 
 def not_run(entries, reason):
@@ -91,17 +99,18 @@ def not_run(entries, reason):
     return Found({entry.id: result(entry, Failed(BLOCKED, f"not run: {reason}")) for entry in entries})
 
 
-def conclude(found, rubric, name, notes, hidden_seed, gpu):
+def conclude(found, rubric, name, notes, hidden_seed):
     """The GradeRecord of all that was found, each mistake named."""
-    diagnose(found.results, found.suspects)
+    diagnose(found.results, found.suspects, {id: entry.section for id, entry in rubric.checks.items()})
+    device = " and ".join(found.devices) or "cpu"
     return GradeRecord(
         submission=name,
         checks=list(found.results.values()),
         complete=len(found.results) == len(rubric.checks) and hidden_seed is not None,
         provisional=hidden_seed is None,
-        notes=notes,
+        notes=notes + found.notes,
         runs=found.runs,
-        made_with={"kit_version": __version__, "device": gpu or "cpu", **found.box, "hidden_seed": hidden_seed},
+        made_with={"kit_version": __version__, "device": device, **found.box, "hidden_seed": hidden_seed},
         seconds=found.seconds,
     )
 
@@ -126,31 +135,42 @@ def strong_enough(path, box, rubric, hidden):
     return [f"The box reaches tier {box.tier} here: enough for your own code only (`python -m autograder doctor`)."]
 
 
-def run(found, box, rubric, submission, sets, entries, progress=lambda title: None, gpu=None):
+def run(found, box, rubric, submission, sets, entries, progress=lambda title: None, gpu=False):
     """Run the checks of one stage and add to `found`. One process answers the public cases of all checks and another
     the hidden ones: what a public case prints is shown, and must not have seen a hidden input. One that ended is
     replaced; the next stage has new ones."""
+    gpu = gpu and entries[0].part in chain(*checks.ON_GPU)
+    near_gpu = box.find_gpu() if gpu else None
     limits, started = rubric.limits, time.monotonic() - found.seconds
     parsing.fresh()
     folder = box.stage(given.files() | submission.files)
     results = found.results
-    students = {name: Student(box, folder, limits, gpu=gpu) for name in sets}
+    budget = Budget(0, limits["wall_factor"], found.student_seconds, found.wall_seconds)
+    students = {name: Student(box, folder, limits, budget, near_gpu) for name in sets}
     for name, student in students.items():
         student.imported = name in found.imported
     for entry in entries:
         progress(entry.title)
-        seconds = limits["exact_seconds" if entry.part in checks.EXACT else "total_seconds"]
-        for student in students.values():
-            student.until = started + seconds
+        budget.seconds = limits["exact_seconds" if entry.part in checks.EXACT else "total_seconds"]
+        if entry.id == checks.SMOKE:  # it comes last, and has a time of its own
+            budget.seconds = limits["smoke_seconds"]
+            budget.student = budget.wall = 0
         timed_out = [id for id, done in results.items() if done.part == entry.part and done.verdict == TIMED_OUT]
         reason = found.stopper
-        if time.monotonic() > started + seconds:
-            reason = reason or f"not run: the checks before it took {seconds} s, all there is"
+        if budget.left()[0] < 0:
+            reason = reason or f"not run: the checks before it took {budget.seconds} s, all there is"
         if len(timed_out) >= limits["timeouts_per_part"]:
             reason = f"not run: {' and '.join(timed_out)} timed out"
         results[entry.id] = (
-            result(entry, Failed(BLOCKED, reason)) if reason else check(students, entry, sets, results, found.suspects)
+            result(entry, Failed(BLOCKED, reason))
+            if reason
+            else check(students, entry, sets, results, found.suspects, progress)
         )
+        if results[entry.id].verdict == UNGRADED and budget.left()[1] > 0:  # a fault of this host may have passed
+            for student in students.values():
+                with contextlib.suppress(BoxError):
+                    student.close()
+            results[entry.id] = check(students, entry, sets, results, found.suspects, progress)
         if not students["public"].imported and results[entry.id].verdict != UNGRADED and not found.stopper:
             found.stopper = f"not run: scheduler.py could not be imported (see {entry.id})"
     for student in students.values():
@@ -160,20 +180,38 @@ def run(found, box, rubric, submission, sets, entries, progress=lambda title: No
     found.runs += [run for student in students.values() for run in student.runs]
     found.box = max(found.box, confinement(box), key=lambda one: one.get("box_tier", ""))
     found.seconds = time.monotonic() - started
+    found.student_seconds, found.wall_seconds = budget.student, budget.wall
+    found.devices = list(dict.fromkeys([*found.devices, *(on for s in students.values() for on in s.trained_on)]))
+    found.notes = list(dict.fromkeys([*found.notes, *on_the_gpu(students.values(), near_gpu, box, gpu)]))
 
 
-def check(students, entry, sets, results, suspects):
+def on_the_gpu(students, near_gpu, box, gpu):
+    """What a grade must say of a GPU that was there and did not do all that it should."""
+    if gpu and not near_gpu and box.gpu_fault:
+        yield f"Training was graded on the CPU: {box.gpu_fault}."
+    for student in students:
+        if student.faults and "cpu" in student.trained_on:
+            yield f"Training was graded on the CPU, as it failed {len(student.faults)} times on {near_gpu.name}: " + (
+                "; ".join(dict.fromkeys(student.faults)) + "."
+            )
+        elif student.faults:
+            yield f"Training on {near_gpu.name} failed once and was tried again: {student.faults[0]}."
+
+
+def check(students, entry, sets, results, suspects, progress):
     """Run one check on public and then on hidden cases; the first failure decides."""
     started = time.monotonic()
-    failed, evidence, printed, remarks = None, None, "", []
+    failed, evidence, printed, remarks, picture = None, None, "", [], ""
 
     def passed(id):
         return id in results and results[id].verdict == PASSED
 
     for name, expectations in sets.items():
+        if entry.id == checks.SMOKE and name != "public":
+            continue  # one long run, on which no hidden case could shed more light
         student = students[name]
         student.facts = {}
-        expect = Expect(expectations, entry.id, entry.tolerance, passed, name == "public", entry.gpu_tolerance)
+        expect = Expect(expectations, entry.id, entry.tolerance, passed, name == "public", progress)
         try:
             if entry.part not in checks.EXACT and expectations.metadata["given"] != given.version():
                 changed = "unet.py or train.py in assignment/ is not the kit's own; put the original back"
@@ -184,6 +222,8 @@ def check(students, entry, sets, results, suspects):
             if failed.verdict != BLOCKED:
                 suspects[entry.id] = Suspects.of(expect, found)
                 evidence = expect.evidence() if expect.public else None
+        except (BoxError, OSError) as error:  # nor must what this host has too little of
+            failed = Failed(UNGRADED, f"could not be graded here, which is not your fault: {error}")
         except Exception as error:  # a fault of ours must cost no points and must not stop the other checks
             student.facts = {"traceback": traceback.format_exc()}
             told = f"the grader failed, please tell your instructor: {type(error).__name__}: {error}"
@@ -191,17 +231,23 @@ def check(students, entry, sets, results, suspects):
         output = student.printed().strip()
         if name == "public":
             printed = output
+            if entry.id in suspects:
+                suspect, facts = suspects[entry.id], student.facts
+                suspect.cause, suspect.follows = causes.cause(entry, student, expectations, passed, failed)
+                student.facts = facts
+                student.printed()  # what was tried is of no interest
         elif failed:  # hidden numbers stay hidden, also those that were printed, or made the name of an exception
             told = UNTOLD.get(failed.verdict, failed.message)
             failed = Failed(failed.verdict, f"{told} (on a hidden case)")
+        picture = picture or expect.picture
         if failed:
             break
         remarks = expect.remarks
     hint = "" if failed else "\n".join(remarks)
-    return result(entry, failed, hint, evidence, printed, student.facts, time.monotonic() - started)
+    return result(entry, failed, hint, evidence, printed, student.facts, time.monotonic() - started, picture)
 
 
-def result(entry, failed, hint="", evidence=None, printed="", facts=None, seconds=0.0):
+def result(entry, failed, hint="", evidence=None, printed="", facts=None, seconds=0.0, picture=""):
     """The CheckResult for what a check raised, or for a pass."""
     told = (
         {"verdict": failed.verdict, "message": failed.message, "detail": failed.detail}
@@ -209,4 +255,5 @@ def result(entry, failed, hint="", evidence=None, printed="", facts=None, second
         else {"verdict": PASSED}
     )
     told |= {"hint": hint, "evidence": evidence, "printed": printed, "facts": facts or {}, "seconds": seconds}
-    return CheckResult(entry.id, entry.part, entry.title, entry.points, **told)
+    told["picture"] = picture
+    return CheckResult(entry.id, entry.part, entry.title, entry.points, section=entry.section, **told)

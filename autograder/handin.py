@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import json
 import zipfile
 
 from . import KIT, __version__, checks
@@ -11,6 +12,7 @@ from .files import write
 from .paths import PUBLIC
 from .submission import ACCEPTED, read
 
+EMPTY = ("", "*Your answer:*")  # what an answer cell of report.ipynb holds before anybody writes
 STARTED = (1980, 1, 1, 0, 0, 0)  # the first date that a zip can hold: the same files make the same bytes
 
 
@@ -43,6 +45,24 @@ def submit(folder, path, without=()):
     if read(path).files != files:
         raise Incomplete(f"{path} does not read back as it was written; is the disk full?")
     return {name: len(content) for name, content in files.items()}, hashlib.sha256(data).hexdigest()
+
+
+def unwritten(notebook):
+    """A warning about the answers that are missing in report.ipynb, given its bytes; "" where all are there."""
+    try:
+        cells = [("".join(cell["source"]).strip(), cell["metadata"]) for cell in json.loads(notebook)["cells"]]
+        # Some editors lose the metadata; an answer that nobody wrote still shows by its text.
+        answers = [text for text, data in cells if data.get("nbgrader", {}).get("grade") or text == EMPTY[1]]
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return "report.ipynb cannot be read as a notebook. Open it, save it, and submit again."
+    missing = sum(answer in EMPTY for answer in answers)
+    if not missing:
+        return ""
+    if missing == len(answers):
+        what = "report.ipynb IS AS YOU GOT IT: not one of its answers is written."
+    else:
+        what = f"report.ipynb has {missing} empty answers of {len(answers)}."
+    return f"{what} If you have written them, save the notebook and submit again."
 
 
 def one_version():

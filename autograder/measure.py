@@ -12,13 +12,6 @@ from .parsing import Unparsable, parse
 from .record import BAD_OUTPUT, Failed
 
 
-def gpu():
-    """The name of this machine's CUDA device, or None."""
-    import torch
-
-    return torch.cuda.get_device_name() if torch.cuda.is_available() else None
-
-
 def held_out_loss(checkpoint, unet, x_t, t, target):
     """The mean squared error of trained weights on digits that they were not trained on.
 
@@ -32,9 +25,13 @@ def held_out_loss(checkpoint, unet, x_t, t, target):
 
     network = given.module("unet").UNet(**unet)
     weights = {name: torch.from_numpy(array) for name, array in tensors(checkpoint, "the checkpoint").items()}
-    shapes = {name: (value.shape, value.dtype) for name, value in network.state_dict().items()}
-    if {name: (value.shape, value.dtype) for name, value in weights.items()} != shapes:
+    shapes = {name: value.shape for name, value in network.state_dict().items()}
+    if {name: value.shape for name, value in weights.items()} != shapes:
         raise Failed(BAD_OUTPUT, "the trained weights are not those of the network")
+    kinds = {str(value.dtype).removeprefix("torch.") for value in weights.values()}
+    if kinds != {"float32"}:
+        told = f"the trained weights must be float32, got {' and '.join(sorted(kinds))}"
+        raise Failed(BAD_OUTPUT, f"{told}; does scheduler.py call torch.set_default_dtype? It changes the network, too")
     if not all(torch.isfinite(value).all() for value in weights.values()):
         raise Failed(BAD_OUTPUT, "the trained weights contain NaN or infinite values")
     network.load_state_dict(weights)

@@ -16,6 +16,7 @@ OVER_LIMIT = "over_limit"
 BAD_OUTPUT = "bad_output"
 BLOCKED = "blocked"
 UNGRADED = "ungraded"
+FOLLOWS = "Follows from "  # how the hint of a check begins that fails because an earlier one does
 VERDICTS = (PASSED, WRONG, NOT_IMPLEMENTED, CRASHED, TIMED_OUT, OVER_LIMIT, BAD_OUTPUT, BLOCKED, UNGRADED)
 
 
@@ -24,12 +25,14 @@ class Failed(Exception):
 
     detail  numbers or text that only a public case may show
     types   for an exception of the student's code: the names of its class and base classes
+    said    what that exception said
     """
 
-    def __init__(self, verdict, message, detail="", types=()):
+    def __init__(self, verdict, message, detail="", types=(), said=""):
         super().__init__(message)
         self.verdict, self.message = verdict, shown(message, limit=None)
         self.detail, self.types = shown(detail, limit=None, lines=True), types
+        self.said = shown(said, limit=None)
 
 
 @dataclass
@@ -57,9 +60,11 @@ class CheckResult:
     hint     what the student probably did, or what else is known
     mistake  the catalogue's id for what the student did, where it is named
     evidence what a picture can show of it; of public cases only
+    picture  what the student's work drew: a PNG, in base64
     printed  what the student's code printed on public cases
     facts    for staff: how a process ended, a traceback of ours
     by_hand  points that an instructor gave instead, or None
+    section  of the handout, where what it tests is asked for
     """
 
     id: str
@@ -72,10 +77,12 @@ class CheckResult:
     hint: str = ""
     mistake: str | None = None
     evidence: Evidence | None = None
+    picture: str = ""
     printed: str = ""
     seconds: float = 0.0
     facts: dict = field(default_factory=dict)
     by_hand: float | None = None
+    section: str = ""
 
     def __post_init__(self):
         self.message = shown(self.message, limit=None)
@@ -130,6 +137,17 @@ class GradeRecord:
     @property
     def ungraded(self):
         return [check for check in self.checks if check.verdict == UNGRADED and check.by_hand is None]
+
+    @property
+    def next(self):
+        """What to do next, in a sentence: the first thing that is not right, in the handout's order, and that does not
+        follow from another; "" where there is none."""
+        failed = [check for check in self.checks if check.verdict not in (PASSED, BLOCKED, UNGRADED)]
+        failed = [check for check in failed if check.by_hand is None]
+        own = [check for check in failed if not check.hint.startswith(FOLLOWS)] or failed
+        if not own:
+            return ""
+        return f"Next: handout {own[0].section}, {own[0].title} ({own[0].id}): {own[0].message}."
 
     @property
     def state(self):

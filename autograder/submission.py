@@ -44,8 +44,8 @@ def read(path):
     try:
         if path.is_file():
             parsing.fresh()
-            found = parsing.parse(__name__, "unpacked", os.fsencode(path.resolve()))
-            submission = Submission(submission.name, found[0], list(found[1]), found[2])
+            submission.files, notes, submission.waits = parsing.parse(__name__, "unpacked", os.fsencode(path.resolve()))
+            submission.notes += notes
         else:
             take(submission, list(limited(entries(path))))
     except parsing.Unparsable as why:
@@ -56,7 +56,7 @@ def read(path):
 
 
 def unpacked(path):
-    """What Submission has of an archive, but for its name: (files, notes, waits). Runs in the room of parsing.py."""
+    """(files, notes, waits) of an archive, as Submission has them. Runs in the room of parsing.py."""
     path, submission = Path(os.fsdecode(path)), Submission("")
     with archives.members(path) as members:
         take(submission, members)

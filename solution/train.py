@@ -4,8 +4,8 @@
     python train.py --prediction-type v_prediction --out runs/v --resume     goes on where it was stopped
 
 The algorithm itself is `Run.advance`, whose numbers are the lines of the paper's box. Everything random there comes
-from four generators, one each for weights, batches, t and noise: two runs with one seed see the same digits, timesteps
-and noise, whatever the scheduler between them draws. The folder --out receives
+from four generators, one each for weights, batches, t and noise, and all four are on the CPU: two runs with one seed
+see the same digits, timesteps and noise, on every device, whatever the scheduler between them draws. --out receives
 
     model.safetensors   the checkpoint: averaged weights, and how to rebuild network and scheduler
     samples.png         64 samples by your own DDIM in 50 steps, always from the same noise
@@ -83,9 +83,7 @@ class Run:
         # The average looks back over a twentieth of the run, so that it follows a short run as well as a long one.
         decay = 1 - min(0.5, 20 / settings["steps"])
         self.ema = AveragedModel(self.model, multi_avg_fn=get_ema_multi_avg_fn(decay))
-        self.batches, self.times, self.noises = (
-            torch.Generator(self.device).manual_seed(seed + 1 + index) for index in range(3)
-        )
+        self.batches, self.times, self.noises = (torch.Generator().manual_seed(seed + 1 + index) for index in range(3))
         self.images = images.to(self.device)  # all of them, as bytes: no loader, no copying between devices
         self.losses = torch.zeros(settings["steps"], device=self.device)
 
@@ -93,10 +91,10 @@ class Run:
         """One turn of Algorithm 1's loop; the paper's t = 1 ... T is our index 0 ... T-1."""
         B, schedule = self.settings["batch_size"], self.settings["scheduler"]
         T = schedule["num_train_timesteps"]
-        chosen = torch.randint(len(self.images), (B,), generator=self.batches, device=self.device)
+        chosen = torch.randint(len(self.images), (B,), generator=self.batches).to(self.device)
         x0 = self.images[chosen].float() / 127.5 - 1  # 2: x_0 ~ q(x_0), in [-1, 1]
-        t = torch.randint(T, (B,), generator=self.times, device=self.device)  # 3: t ~ Uniform({1, ..., T})
-        noise = torch.randn(x0.shape, generator=self.noises, device=self.device)  # 4: epsilon ~ N(0, I)
+        t = torch.randint(T, (B,), generator=self.times).to(self.device)  # 3: t ~ Uniform({1, ..., T})
+        noise = torch.randn(x0.shape, generator=self.noises).to(self.device)  # 4: epsilon ~ N(0, I)
         loss = loss_of(self.network, self.scheduler, schedule["prediction_type"], x0, t, noise)
         self.optimizer.zero_grad()
         loss.backward()
@@ -163,7 +161,7 @@ def main():
     parser.add_argument("--beta-schedule", choices=BETA_SCHEDULES, default="linear")
     devices = "auto is cuda where there is one, else cpu; mps has not been measured"
     parser.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), default="auto", help=devices)
-    precisions = "of the network; auto is bfloat16 on cuda, else float32"
+    precisions = "of the network; auto is bfloat16 where a CUDA card has it, else float32"
     parser.add_argument("--precision", choices=("auto", "float32", "bfloat16"), default="auto", help=precisions)
     parser.add_argument("--steps", type=positive, default=5000, help="gradient steps")
     parser.add_argument("--batch-size", type=positive, default=64, help="digits in a step")
@@ -190,9 +188,7 @@ def set_up(options):
         device = "cuda" if torch.cuda.is_available() else "cpu"
     elif device != "cpu" and not getattr(torch, device).is_available():
         raise ValueError(f"this machine has no {device} device")
-    precision = options.precision
-    if precision == "auto":
-        precision = "bfloat16" if device == "cuda" else "float32"
+    precision = precision_on(device) if options.precision == "auto" else options.precision
     images, line = data.load(options.data)
     schedule = {"prediction_type": options.prediction_type, "beta_schedule": options.beta_schedule, **SCHEDULE}
     settings = {key: getattr(options, key) for key in ("steps", "batch_size", "seed")}
@@ -201,6 +197,12 @@ def set_up(options):
     if options.resume:
         saving.load(run, options.out / "resume.safetensors")
     return run, line
+
+
+def precision_on(device):
+    """bfloat16 where the card computes in it (a T4 only imitates it, and slowly), else float32."""
+    native = device == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+    return "bfloat16" if native else "float32"
 
 
 def stop_signal():

@@ -202,9 +202,9 @@ def test_stages_apart_end_like_one_grade(box, rubric, public, hidden):
     submission, found = read(folder), Found()
     for part in checks.EXACT:
         run(found, box, rubric, submission, sets, [entry for entry in entries if entry.part == part])
-        kept = Kept({"device": "cpu"}, "ada", [], found=found)
+        kept = Kept({"seed": "a seed"}, "ada", [], found=found)
         found = Kept.load(kept.text()).found
-    apart = conclude(found, rubric, submission.name, submission.notes, hidden.metadata["seed"], None)
+    apart = conclude(found, rubric, submission.name, submission.notes, hidden.metadata["seed"])
     whole = grade_whole(folder, box, rubric, public, hidden, checks.EXACT)
     assert any(check.mistake for check in whole.checks) and any(check.evidence for check in whole.checks)
     first, second = (comparable(gradescope.render(made)) for made in (apart, whole))
@@ -226,7 +226,7 @@ def test_evidence_of_every_kind_comes_back_as_it_was():
 
 
 def test_time_that_ran_out_in_an_earlier_stage_is_told_as_such(box, rubric, public):
-    found = Found(imported=["public"], seconds=10_000.0)
+    found = Found(imported=["public"], student_seconds=10_000.0)
     entries = [entry for entry in rubric.checks.values() if entry.part == "training"]
     run(found, box, rubric, read(ROOT / "solution"), {"public": public}, entries)
     assert {check.verdict for check in found.results.values()} == {BLOCKED}
@@ -276,7 +276,7 @@ class Executor(ThreadPoolExecutor):
 def hand_out(tmp_path):
     """hand_out(ends, gpu) -> (Pools, {student: Kept}) of a run over six students."""
 
-    def hand_out(ends, gpu=None):
+    def hand_out(ends, gpu=False):
         handed_in = []
         for n in range(6):
             hand_in(tmp_path / "subs" / f"s{n}", reference())
@@ -290,7 +290,7 @@ def hand_out(tmp_path):
 
 def test_training_on_a_gpu_has_a_queue_of_its_own(hand_out):
     stages = []
-    pools, done = hand_out(lambda *job: stages.append(job), gpu="a GPU")
+    pools, done = hand_out(lambda *job: stages.append(job), gpu=True)
     assert all(kept.done == list(checks.PARTS) for kept in done.values()) and len(done) == 6
     assert {gpu for _, parts, gpu in stages if parts == ("training",)} == {True}
     assert {gpu for _, parts, gpu in stages if parts != ("training",)} == {False}
@@ -443,7 +443,7 @@ def test_wrong_usage_is_one_line(tmp_path, monkeypatch, capsys):
 def test_who_could_not_be_graded_has_no_points_until_somebody_gives_them(rubric):
     results = {id: CheckResult(id, e.part, e.title, e.points, PASSED) for id, e in rubric.checks.items()}
     results["ddim.eta"].verdict = "ungraded"
-    depends = {"device": "cpu", "seed": "a seed"}
+    depends = {"seed": "a seed"}
     kept = Kept(depends, "ada", [], found=Found(results))
     assert kept.broken
     by_hand = {"ddim.eta": (2.0, "read by a person")}

@@ -215,7 +215,7 @@ def test_other_systems_are_told_what_to_use(monkeypatch):
 def test_the_doctor_explains(strong, rubric):
     text = "\n".join(host.doctor(strong, "B"))
     assert f"tier {strong.tier} here" in text and f"{len(NAMES)} forbidden things were tried" in text
-    assert "allowed here" in text
+    assert "allowed here" in text and "the student's time, without waiting for a processor" in text
     with Box(rubric.limits, Layers(missing={"bubblewrap": "why and how"})) as weak:
         text = "\n".join(host.doctor(weak, "B"))
     assert "tier E here" in text and "why and how" in text and "refused here" in text

@@ -64,9 +64,13 @@ def test_a_step_mistake_on_top_of_a_wrong_predict_is_still_named(grade):
         ("x0 = (sample - b * epsilon) / a", "x0 = (sample - b * epsilon) / alpha_bar"),
         ("sigma = eta * variance.sqrt()", "sigma = (eta * variance).sqrt()"),
     )
-    named = mistakes_of(grade(source))
+    graded = grade(source)
+    named = mistakes_of(graded)
     assert named["reverse.predict_epsilon"] == "predict_divided_by_alpha_bar"
     assert named["ddim.eta"] == "ddim_sigma_eta_under_root"
+    # What is shown is a case of this mistake, which says that it is right at eta = 1: there, only predict is wrong.
+    (shown,) = (check.detail for check in graded.checks if check.id == "ddim.eta")
+    assert "eta = 1.0" not in shown
 
 
 def test_an_unknown_mistake_is_not_guessed_but_what_is_right_is_said(grade):
@@ -99,7 +103,15 @@ def test_what_speaks_for_a_mistake(wrong, pointing, named):
     asked = wrong if wrong == "c" else "abc"
     results = {id: Result("wrong" if id in wrong else "passed") for id in asked}
     suspects = {id: Suspects(["it"] if id in pointing else [], [], {}, "", True) for id in wrong}
-    assert made("it", {"it": ["a", "b"]}, results, suspects) == named
+    assert made("it", {"it": ["a", "b"]}, results, suspects, {}) == named
+
+
+def test_no_name_where_the_same_code_fails_in_another_way():
+    """Both checks test one section; the mistake says that what the second one tests is right."""
+    results = {"a": Result("wrong"), "b": Result("wrong")}
+    for section, second, named in (("4.2", [], False), ("4.1", [], True), ("4.2", ["other"], True)):
+        suspects = {"a": Suspects(["it"], [], {}, "", True), "b": Suspects(second, [], {}, "", True)}
+        assert made("it", {"it": ["a"]}, results, suspects, {"a": "4.2", "b": section}) == named
 
 
 def test_other_mistakes_that_look_alike_somewhere_get_no_name(grade):
@@ -122,6 +134,10 @@ def test_fingerprints():
     assert not alike(off * 1.1, prints, 1e-3)[0]
     assert not alike(-off, prints, 1e-3)[0]
     assert np.isfinite(fingerprint(np.array([np.nan, np.inf, -np.inf, 1e300]))).all()
+    # One wrong entry of a long table hardly shows in a projection.
+    one, another = np.zeros((2, 1000))
+    one[-1], another[-1] = -0.9, -1.0
+    assert not alike(one, fingerprint(another)[None], 3e-2)[0]
 
 
 @pytest.mark.slow

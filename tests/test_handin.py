@@ -1,6 +1,7 @@
 """`make submit`: exactly what is collected, or a reason."""
 
 import hashlib
+import json
 import zipfile
 
 import pytest
@@ -103,3 +104,37 @@ def test_the_grader_says_when_another_version_packed_it(work, tmp_path):
     ):
         (tmp_path / "old.zip").write_bytes(handin.zipped(files, comment))
         assert read(tmp_path / "old.zip").notes == notes
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        (lambda number, text: text, "IS AS YOU GOT IT"),
+        (lambda number, text: "Because." if number else text, "1 empty answers of 7"),
+        (lambda number, text: " " if number > 4 else "Because.", "2 empty answers of 7"),
+        (lambda number, text: "Because.", None),
+    ],
+)
+@pytest.mark.parametrize("metadata", ["kept", "lost"])
+def test_answers_that_nobody_wrote_are_told_loudly(work, capsys, changed, told, metadata):
+    notebook = json.loads((ROOT / "assignment" / "report.ipynb").read_text())
+    answers = [cell for cell in notebook["cells"] if cell["metadata"].get("nbgrader", {}).get("grade")]
+    for number, cell in enumerate(answers):
+        cell["source"] = changed(number, "".join(cell["source"]))
+        if metadata == "lost":
+            cell["metadata"] = {}
+    (work / "report.ipynb").write_text(json.dumps(notebook))
+    status, _ = run(work)
+    warned = capsys.readouterr().err
+    assert status == 0
+    if metadata == "kept":
+        assert told in warned if told else "WARNING" not in warned
+    else:  # only what still is the text that was there before
+        assert ("WARNING" in warned) == any(cell["source"] == "*Your answer:*" for cell in answers)
+
+
+@pytest.mark.parametrize("notebook", ["[]", "{", '{"cells": 3}', '{"cells": [{"source": 1}]}'])
+def test_what_is_no_notebook_is_told(work, capsys, notebook):
+    (work / "report.ipynb").write_text(notebook)
+    assert run(work)[0] == 0
+    assert "cannot be read as a notebook" in capsys.readouterr().err

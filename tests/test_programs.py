@@ -12,8 +12,11 @@ from safetensors.numpy import save
 from test_submissions import ACCEPTED
 
 from autograder import checks, given, measure
+from autograder.box import Box, BoxError, proof
+from autograder.box.gpu import Access, GpuFault
+from autograder.box.proof import Gpu
+from autograder.box.student import Budget, Student
 from autograder.checks import program, training
-from autograder.expected import Expectations
 from autograder.grading import grade as grade_submission
 from autograder.record import PASSED, Failed
 from autograder.tools import patches
@@ -94,30 +97,136 @@ def test_advice_costs_no_points(grade):
 # ----- where training runs --------------------------------------------------------------------------------------------
 
 
-def test_a_gpu_without_a_recorded_run_leaves_training_on_the_cpu(box, rubric, public, tmp_path):
-    (tmp_path / "scheduler.py").write_bytes(patches.reference()["scheduler.py"])
-    found = grade_submission(tmp_path, box, rubric, public, only=["training"], gpu="NVIDIA Imaginary")
+@pytest.fixture
+def imaginary(monkeypatch):
+    """A GPU that is the CPU under another name: all goes the way that it goes with a GPU, in spawned processes."""
+    gpu = Gpu("cpu:0", "Imaginary")
+    monkeypatch.setattr(Box, "find_gpu", lambda self: gpu if gpu.trusted else None)
+    return gpu
+
+
+@pytest.fixture
+def train_on(box, rubric, public, hidden, tmp_path, monkeypatch, imaginary):
+    """train_on(ends) -> (GradeRecord, calls) of the reference's training near the imaginary GPU.
+
+    ends  how runs there end, in turn: an exception, or None for a right one; after the last, all are right
+    calls  the device of each run that was begun
+    """
+
+    def train_on(ends, sets=1):
+        calls, coming, real = [], iter(ends), Student.training
+
+        def training(self, settings, digits, device="cpu", **changed):
+            calls.append(device)
+            end = next(coming, None) if device != "cpu" else None
+            if end:
+                raise end
+            return real(self, settings, digits, "cpu", **changed)
+
+        monkeypatch.setattr(Student, "training", training)
+        (tmp_path / "scheduler.py").write_bytes(patches.reference()["scheduler.py"])
+        chosen = (public, hidden)[:sets]
+        return grade_submission(tmp_path, box, rubric, *chosen, only=["training"], gpu=True), calls
+
+    return train_on
+
+
+LOST = [GpuFault("memory", "the GPU has no memory left (CUDA out of memory)"), GpuFault("hang", "no answer in time")]
+
+
+def test_a_gpu_that_fails_never_decides(train_on):
+    """It is tried once more, then the CPU decides, for hidden cases and the next check as well; the grade says so."""
+    found, calls = train_on(LOST, sets=2)
     assert [check.verdict for check in found.checks] == [PASSED, PASSED]
+    assert calls == ["cpu:0", "cpu:0", "cpu", "cpu", "cpu", "cpu"]
     assert found.made_with["device"] == "cpu"
-    assert any("no run of the reference is recorded for NVIDIA Imaginary" in note for note in found.notes)
+    (note,) = [note for note in found.notes if "Imaginary" in note]
+    assert "graded on the CPU, as it failed 2 times on Imaginary: the GPU has no memory left" in note
+    assert "no answer in time" in note
 
 
-def test_a_gpu_with_a_recorded_run_is_used(box, rubric, public, tmp_path, monkeypatch):
-    """No GPU is needed to see what the box is asked for: the request is caught on its way."""
+def test_a_gpu_that_fails_once_is_tried_again(train_on):
+    found, calls = train_on(LOST[:1])
+    assert [check.verdict for check in found.checks] == [PASSED, PASSED]
+    assert (calls, found.made_with["device"]) == (["cpu:0"] * 3, "Imaginary")
+    assert any("Imaginary failed once and was tried again: the GPU has no memory left" in note for note in found.notes)
+
+
+def test_a_mix_of_devices_is_the_students(train_on):
+    mix = "indices should be either on cpu or on the same device as the indexed tensor (cpu)"
+    found, calls = train_on([Failed("crashed", "train.py raised RuntimeError", mix, ["RuntimeError"])])
+    assert [check.verdict for check in found.checks] == ["crashed", PASSED]
+    assert calls == ["cpu:0"] * 2
+
+
+def test_a_mix_of_devices_costs_the_same_without_a_gpu(grade):
+    found = grade(
+        patches.load(patches.MISTAKES / "extract_table_left_on_the_cpu.toml").files, public_only=True, only=["training"]
+    )
+    assert [check.verdict for check in found.checks] == ["wrong", "wrong"]
+    assert "mixes CPU and CUDA tensors" in found.checks[0].message
+
+
+def test_what_fails_on_the_cpu_too_was_not_the_gpu(box, rubric, imaginary):
+    """A submission that hangs everywhere does not cost the next one its GPU."""
+    student = Student(box, None, rubric.limits, gpu=imaginary)
+
+    def run(device):
+        raise LOST[1] if device != "cpu" else Failed("timed_out", "it hangs")
+
+    with pytest.raises(Failed):
+        student.on_gpu_or_cpu(run)
+    assert imaginary.trusted and student.gpu is None and student.trained_on == ["cpu"]
+
+
+def test_the_time_of_a_failed_gpu_is_given_back(box, rubric, imaginary):
+    budget = Budget(100, 20)
+    student = Student(box, None, rubric.limits, budget, imaginary)
+
+    def run(device):
+        budget.take(30, 35)
+        if device != "cpu":
+            raise LOST[1]
+
+    student.on_gpu_or_cpu(run)
+    assert (budget.student, budget.wall) == (30, 35)
+
+
+def test_one_process_near_the_gpu_for_each_set_of_cases(box, rubric, public, hidden, tmp_path, monkeypatch, imaginary):
+    started, real = [], Box.start
+
+    def start(self, folder, gpu=False, **changed):
+        started.append(gpu)
+        return real(self, folder, gpu, **changed)
+
+    monkeypatch.setattr(Box, "start", start)
     (tmp_path / "scheduler.py").write_bytes(patches.reference()["scheduler.py"])
-    values = {f"{id}/value/{training.LOSS} {training.after('G')}": np.array(0.2) for id in checks.CHECKS}
-    recorded = Expectations(public.tensors | values, public.metadata)
-    asked = []
+    found = grade_submission(tmp_path, box, rubric, public, hidden, only=["training"], gpu=True)
+    assert [check.verdict for check in found.checks] == [PASSED, PASSED]
+    assert (sum(started), found.made_with["device"]) == (2, "Imaginary")
 
-    def catch(self, shown, request, settings, digits, device, seconds, gpu):
-        self.imported = True
-        asked.append((settings["precision"], device, gpu))
-        raise Failed("wrong", "caught")
 
-    monkeypatch.setattr("autograder.box.student.Student.apart", catch)
-    found = grade_submission(tmp_path, box, rubric, recorded, only=["training"], gpu="G")
-    assert asked == [("bfloat16", "cuda", True)] * 2
-    assert found.made_with["device"] == "G"
+def test_a_gpu_is_used_once_it_has_shown_that_it_works(box, monkeypatch):
+    assert proof.prove(box) == (None, "") or Access.of_this_process().nodes
+    monkeypatch.setattr("autograder.box.proof.Access.of_this_process", lambda: Access(nodes=["/dev/null"]))
+    monkeypatch.setattr(Box, "start", lambda self, folder, gpu: (_ for _ in ()).throw(BoxError("no driver")))
+    gpu, why = proof.prove(box)
+    assert gpu is None and "could not be started (no driver)" in why
+
+
+def test_a_gpu_that_failed_is_proven_again_and_not_for_ever(box, monkeypatch):
+    names = iter("one two three four five six seven".split())
+    monkeypatch.setattr(proof, "prove", lambda box: (Gpu("cuda", next(names)), ""))
+    for name, value in (("gpu", None), ("gpu_fault", ""), ("proofs", 0)):
+        monkeypatch.setattr(box, name, value)
+    used = []
+    while gpu := box.find_gpu():
+        used.append(gpu.name)
+        assert box.find_gpu() is gpu
+        gpu.worked = gpu.name == "two"
+        gpu.faults += ["it failed", "it failed"]
+    assert used == ["one", "two", "three", "four", "five"] and box.find_gpu() is None
+    assert box.gpu_fault == "five failed 3 submissions in a row"
 
 
 def test_changed_given_files_are_nobodys_fault(grade, monkeypatch):

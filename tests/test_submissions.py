@@ -44,10 +44,10 @@ def verdicts(record):
     return {check.id: check.verdict for check in failed}
 
 
-def accepted(path, grade, whole):
+def accepted(path, grade, whole, **limits):
     """Full marks in the exact parts, or in the whole homework, and nothing to remark."""
     files = {file.name: file.read_bytes() for file in path.glob("*.py")}
-    record = grade(files, only=()) if whole else grade(files)
+    record = grade(files, only=(), **limits) if whole else grade(files, **limits)
     assert verdicts(record) == {}
     assert record.points == record.max_points
     assert record.complete == whole and not record.provisional
@@ -64,6 +64,13 @@ def test_accepted(path, grade):
 @pytest.mark.parametrize("path", [path for path in ACCEPTED if list(path.glob("infer.py"))], ids=lambda path: path.name)
 def test_accepted_in_every_part(path, grade):
     accepted(path, grade, whole=True)
+
+
+def test_an_outside_implementation_agrees_where_it_may_be_imported(grade, rubric):
+    """diffusers itself, in our interface: nobody may hand it in, and it must be right."""
+    path = HERE / "outside" / "diffusers_wrapped"
+    accepted(path, grade, whole=False, allowed_imports=[*rubric.limits["allowed_imports"], "diffusers"])
+    assert grade(path).points == 0
 
 
 @pytest.mark.parametrize("patch", patches.load_all(), ids=lambda patch: patch.id)
@@ -90,21 +97,26 @@ def test_broken(id, grade, rubric):
     assert {check.id: got.get(check.id, PASSED) for check in record.checks} == wanted
     low, high = expected["score"]
     assert low <= record.points <= high
-    messages = {check.id: f"{check.message}: {check.detail}" for check in record.checks}
+    said = {check.id: check.output for check in record.checks}
     for check, words in expected.get("messages", {}).items():
-        for word in words:
-            assert word in messages[check]
+        assert not [word for word in words if word not in said[check]], said[check]
+    for check, words in expected.get("never", {}).items():
+        assert not [word for word in words if word in said[check]], said[check]
+    assert record.next.startswith(expected.get("next", ""))
     assert UNGRADED not in got.values()
     assert record.seconds < (rubric.limits | limits)["exact_seconds"] + 3
 
 
 def source(path):
-    """A folder as it is, with the reference's scheduler.py where it is about infer.py; or the reference, patched."""
+    """A folder as it is, with the reference's scheduler.py where it is about infer.py; or the reference, patched, or
+    another right submission."""
     if path.is_dir():
         files = {file.name: file.read_bytes() for file in path.iterdir()}
         return patches.reference() | files if "infer.py" in files else files
     data = tomllib.loads(path.read_text(encoding="utf-8"))
     files, name = patches.reference(), data.get("file", "scheduler.py")
+    if "base" in data:
+        files = {file.name: file.read_bytes() for file in (HERE / "accepted" / data["base"]).iterdir()}
     return files | {name: patches.apply(files[name].decode(), data["replace"], path.name).encode()}
 
 

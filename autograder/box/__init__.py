@@ -11,7 +11,8 @@ import tempfile
 from functools import cached_property
 from pathlib import Path
 
-from . import scratch
+from . import proof, scratch
+from .gpu import NO_GPU, Access
 from .launch import BoxError, Parent, Spawner
 from .layers import Layers, tasks_of
 from .process import Ended, Process
@@ -39,6 +40,8 @@ class Box:
         forks = self.start_method == "fork"
         self.parent = Parent(self.layers.prefix(self.spool), self.layers.user) if forks else None
         self.count = 0
+        self.gpu, self.gpu_fault, self.proofs = None, "", 0
+        self.made = {}
 
     def __enter__(self):
         return self
@@ -60,6 +63,28 @@ class Box:
     def tier(self):
         """A, B or E: what the layers promise, if the self-test found it kept."""
         return "E" if self.not_blocked else self.layers.tier
+
+    def find_gpu(self):
+        """The Gpu that training may use here, or None; `gpu_fault` says why, where there is a reason.
+
+        It is proven once, and again for the next submission when a run on it failed.
+        """
+        if self.gpu and self.gpu.trusted:
+            return self.gpu
+        if self.gpu and self.gpu.worked:
+            self.proofs = 0
+        if self.gpu and self.proofs == proof.PROOFS:
+            self.gpu, self.gpu_fault = None, f"{self.gpu.name} failed {proof.PROOFS} submissions in a row"
+        elif self.gpu or not self.proofs:
+            self.proofs += 1
+            self.gpu, self.gpu_fault = proof.prove(self)
+        return self.gpu
+
+    def once(self, key, make):
+        """What `make()` gave the first time: what all submissions of this box are held beside."""
+        if key not in self.made:
+            self.made[key] = make()
+        return self.made[key]
 
     def stage(self, files):
         """Write {name: bytes} to a fresh folder of the spool; returns its path."""
@@ -84,25 +109,25 @@ class Box:
         (run / "scratch").mkdir(mode=0o700)
         if self.layers.user is not None:
             os.chown(run / "scratch", self.layers.user, self.layers.user)
+        near = Access.of_this_process() if gpu else None
         arguments = {
             "folder": str(folder),
             "scratch": str(run / "scratch"),
+            "environment": near.environment if near else NO_GPU,
             "confinement": {
                 "limits": self.kernel_limits(limits, gpu),
-                "readable": [*self.layers.readable, str(folder)],
+                "readable": [*self.layers.readable, *(near.readable if near else ()), str(folder)],
                 "landlock": self.layers.landlock > 0,
                 "seccomp": self.layers.seccomp,
-                "gpu": gpu,
+                "nodes": near.nodes if near else None,
             },
         }
         launcher = self.parent
         if gpu or not launcher:
-            launcher = Spawner(self.layers.prefix(self.spool, gpu, tied=True), self.layers.user)
+            launcher = Spawner(self.layers.prefix(self.spool, near, tied=True), self.layers.user, near)
         with open(run / "output", "wb") as output, open(run / "noted", "wb") as noted:
             launched = launcher.launch(arguments, output, noted)
-        process = Process(launched, run, limits)
-        process.expect_ready()
-        return process
+        return Process(launched, run, limits)
 
     def kernel_limits(self, limits, gpu):
         kept = {

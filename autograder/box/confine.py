@@ -29,13 +29,14 @@ REFUSED = {
 WITH_PATH = {"open", "list"}
 
 
-def confine(limits, readable, scratch, landlock, seccomp, gpu=False, noted=None):
+def confine(limits, readable, scratch, landlock, seccomp, nodes=None, noted=None):
     """Take away from this process all that student code has no use for.
 
     limits    see `limit`
     readable  files and folders that may be read
     scratch   the one folder to write to
     landlock, seccomp  whether to use them
+    nodes     device files of the GPU, where this process is let near it; else None
     noted     descriptor to write to what was refused, a line each; as the boxed process tells it, so no proof
     """
     limit(limits)
@@ -46,13 +47,13 @@ def confine(limits, readable, scratch, landlock, seccomp, gpu=False, noted=None)
     ctypes.CDLL(None).prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     drop_capabilities()
     if landlock:
-        landlock_rules.restrict(readable, scratch, gpu)
+        landlock_rules.restrict(readable, scratch, nodes)
     if noted is not None and landlock and seccomp:  # otherwise much of it is allowed
         here = str(Path(__file__).parent)  # tracebacks look for the lines of our own files, in vain
         known = (*readable, *landlock_rules.OWN, *landlock_rules.DEVICES, scratch, here)
         sys.addaudithook(note_refusals(noted, known))
     if seccomp:
-        seccomp_rules.restrict(gpu)
+        seccomp_rules.restrict(gpu=nodes is not None)
 
 
 def limit(limits):

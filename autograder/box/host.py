@@ -1,8 +1,10 @@
 """What this host offers to confine student code: the strongest box it allows, and the doctor's explanation of it."""
 
+import os
 from dataclasses import replace
 
-from . import Box, landlock_rules
+from . import Box, clock
+from .gpu import Access
 from .launch import BoxError
 from .layers import ALL, Layers
 from .selftest import NAMES
@@ -62,8 +64,9 @@ def doctor(box, minimum):
         lines += [f"  {name}" for name in box.not_blocked]
     else:
         lines.append(f"Self-test: {len(NAMES)} forbidden things were tried, and all were blocked.")
-    devices = ", ".join(landlock_rules.gpu_devices()) or "none"
-    lines.append(f"GPU devices that a boxed process with a GPU would be let near: {devices}.")
+    counts = "without waiting for a processor" if clock.counts_waiting("self") else "as processor time"
+    lines.append(f"Time limits: the student's time, {counts}.")
+    lines += about_gpu(box)
     if box.tier > minimum:
         lines.append(
             f"Grading others needs tier {minimum} (minimum_tier in autograder/rubric.toml): refused here. "
@@ -74,3 +77,18 @@ def doctor(box, minimum):
     if box.tier == "B" and minimum == "B":
         lines.append("At tier B, student code can find out whether a path it guesses exists, and how large it is.")
     return lines
+
+
+def about_gpu(box):
+    """Whether training runs on a GPU here, and if not, why, as lines of text."""
+    gpu, nodes = box.find_gpu(), Access.of_this_process().nodes
+    if gpu:
+        yield f"GPU: {gpu.name} works in the box, and training uses it."
+    elif box.gpu_fault:
+        yield f"GPU: not used, as {box.gpu_fault}. Training runs on the CPU, for the same points."
+    else:
+        yield "GPU: none. Training runs on the CPU, for the same points."
+    if nodes:
+        yield f"  device files that only a process near the GPU may open: {', '.join(nodes)}"
+    if os.path.exists("/proc/driver/nvidia") and "/dev/nvidia-uvm" not in nodes:
+        yield "  /dev/nvidia-uvm is missing: `nvidia-modprobe -u -c 0` makes it, as any CUDA program does"

@@ -4,7 +4,6 @@ Imported by the boxed process, and by host.py to see whether it is there. Withou
 Landlock, `version` is 0 and the tier is lower; nothing else changes.
 """
 
-import glob
 import os
 
 try:
@@ -20,11 +19,6 @@ SYSTEM = (
 )  # fmt: skip
 OWN = ("/proc/self", "/proc/cpuinfo", "/proc/meminfo")
 DEVICES = ("/dev/null", "/dev/zero", "/dev/urandom")
-GPU_DEVICES = ("/dev/nvidia[0-9]*", "/dev/nvidiactl", "/dev/nvidia-uvm*")
-GPU_FILES = (
-    "/proc/driver/nvidia", "/proc/devices", "/proc/modules", "/proc/sys/vm/mmap_min_addr", "/sys/devices", "/sys/bus",
-    "/sys/module",
-)  # fmt: skip
 
 
 def version():
@@ -32,15 +26,12 @@ def version():
     return landlockpy.abi_version() if landlockpy and landlockpy.supported() else 0
 
 
-def gpu_devices():
-    return sorted(path for pattern in GPU_DEVICES for path in glob.glob(pattern))
-
-
-def restrict(readable, scratch, gpu):
+def restrict(readable, scratch, nodes=None):
     """From here on this process opens nothing but what is listed: for good, and for all that it starts.
 
     readable  files and folders that may be read
     scratch   the folder that may be written to
+    nodes     device files of the GPU, where this process is let near it; else None
     """
     read = AccessFS.READ_FILE | AccessFS.READ_DIR  # and not EXECUTE: no program is ever run in the box
     on_files = AccessFS.READ_FILE | AccessFS.WRITE_FILE | AccessFS.IOCTL_DEV
@@ -56,7 +47,9 @@ def restrict(readable, scratch, gpu):
         allow(DEVICES, AccessFS.READ_FILE | AccessFS.WRITE_FILE)
         special = AccessFS.MAKE_CHAR | AccessFS.MAKE_BLOCK | AccessFS.MAKE_SOCK | AccessFS.IOCTL_DEV
         allow([scratch], rules.handled_fs & ~(AccessFS.EXECUTE | special))
-        if gpu:
-            allow(GPU_FILES, read)
-            allow(gpu_devices(), on_files)
+        if nodes is not None:
+            allow(nodes, on_files)
+            # CUDA gives its threads names, and does not start where it may not. Their files come with the threads, so
+            # the folder is what can be allowed; all in it is about this process alone.
+            allow(["/proc/self/task"], read | AccessFS.WRITE_FILE)
         rules.restrict()

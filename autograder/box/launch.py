@@ -1,8 +1,9 @@
 """How a boxed process comes into being: forked from a warm parent, or spawned as a fresh interpreter.
 
-Both launchers take (arguments, output, noted) and return (requests, replies, kill, resident): the two ends of the
-channel, replies unbuffered; a function that kills the process with all it started and returns the facts about it; and
-one that says how many bytes of memory it takes now, or None where its address space is limited anyway.
+Both launchers take (arguments, output, noted) and return (requests, replies, kill, resident, locate): the two ends of
+the channel, replies unbuffered; a function that kills the process with all it started and returns the facts about it;
+one that says how many bytes of memory it takes now, or None where its address space is limited anyway; and one that
+finds its process id as this process sees it, once it is ready, or None.
 """
 
 import contextlib
@@ -16,6 +17,7 @@ import threading
 import time
 from pathlib import Path
 
+from .gpu import NO_GPU
 from .layers import as_user
 
 HERE = Path(__file__).parent
@@ -27,6 +29,7 @@ ENVIRONMENT = {
     "OPENBLAS_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
 }
+KILL_SECONDS = 10  # a process that waits for a device cannot die before the device answers, which it may never do
 
 
 class BoxError(Exception):
@@ -46,7 +49,7 @@ class Parent:
         self.process = subprocess.Popen(
             [*prefix, sys.executable, "-I", HERE / "parent.py", str(theirs.fileno())],
             pass_fds=[theirs.fileno()],
-            env=ENVIRONMENT,
+            env=ENVIRONMENT | NO_GPU,  # a process that has found a GPU cannot be forked
             cwd="/",
             stdin=subprocess.DEVNULL,
             start_new_session=True,  # Ctrl-C at a terminal is for the grader, which then ends it
@@ -67,7 +70,13 @@ class Parent:
         finally:
             os.close(their_requests)
             os.close(their_replies)
-        return open(requests, "wb"), open(replies, "rb", 0), lambda: self.ask({"stop": pid}), lambda: None
+        return (
+            open(requests, "wb"),
+            open(replies, "rb", 0),
+            lambda: self.ask({"stop": pid}),
+            lambda: None,
+            lambda: pid_here(self.process.pid, pid),
+        )
 
     def ask(self, request, descriptors=()):
         with self.lock:
@@ -84,35 +93,51 @@ class Parent:
 
     def close(self):
         self.control.close()
-        self.process.wait()
+        try:
+            self.process.wait(2 * KILL_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
 
 
 class Spawner:
-    """Starts worker.py as a fresh interpreter: slower by the import of torch, and safe where fork is not."""
+    """Starts worker.py as a fresh interpreter: slower by the import of torch, and safe where fork is not.
 
-    def __init__(self, prefix=(), user=None):
-        self.prefix, self.user = prefix, user
+    prefix, user  as for the Parent
+    near          gpu.Access of a process that is let near the GPU, or None
+    """
+
+    def __init__(self, prefix=(), user=None, near=None):
+        self.prefix, self.user, self.near = prefix, user, near
 
     def launch(self, arguments, output, noted):
         confined = sys.platform == "linux"
         if confined:
             arguments = {**arguments, "noted": noted.fileno()}
+        environment = ENVIRONMENT | (self.near.environment if self.near else NO_GPU)
         child = subprocess.Popen(
             [*self.prefix, sys.executable, "-I", HERE / "worker.py", json.dumps(arguments)],
-            env={**ENVIRONMENT, **{key: os.environ[key] for key in ("SYSTEMROOT",) if key in os.environ}},
+            env={**environment, **{key: os.environ[key] for key in ("SYSTEMROOT",) if key in os.environ}},
             pass_fds=[noted.fileno()] if confined else [],
             bufsize=0,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=output,
             start_new_session=True,
-            **as_user(self.user),
+            **as_user(self.user, self.near.groups if self.near else ()),
         )
-        return io.BufferedWriter(child.stdin), child.stdout, lambda: kill(child), lambda: resident(child.pid)
+        return (
+            io.BufferedWriter(child.stdin),
+            child.stdout,
+            lambda: kill(child),
+            lambda: resident(child.pid),
+            lambda: [child.pid, *descendants(child.pid)][-1],  # bubblewrap's come before it
+        )
 
 
 def kill(child):
-    """Kill a spawned process and what it started, and reap it. Returns the facts about it."""
+    """Kill a spawned process and what it started, and reap it. Returns the facts about it: of one that does not die
+    in time, that it is stuck."""
+    until = time.monotonic() + KILL_SECONDS
     doomed = [child.pid, *descendants(child.pid)]
     with contextlib.suppress(ProcessLookupError, AttributeError):  # Windows has no groups to kill
         os.killpg(child.pid, 9)
@@ -121,9 +146,14 @@ def kill(child):
             os.kill(pid, 9)
     if not hasattr(os, "wait4"):
         return {"status": child.wait(), "maxrss_kb": 0, "cpu_s": 0.0}
-    _, status, usage = os.wait4(child.pid, 0)
+    reaped, status, usage = os.wait4(child.pid, os.WNOHANG)
+    while not reaped and time.monotonic() < until:
+        time.sleep(0.001)
+        reaped, status, usage = os.wait4(child.pid, os.WNOHANG)
+    if not reaped:
+        return {"status": None, "maxrss_kb": 0, "cpu_s": 0.0, "stuck": True}
     child.returncode = os.waitstatus_to_exitcode(status)
-    while any(map(alive, doomed)):  # bubblewrap's inner processes end a moment after it
+    while any(map(alive, doomed)) and time.monotonic() < until:  # bubblewrap's inner processes end a moment after it
         time.sleep(0.001)
     cpu = round(usage.ru_utime + usage.ru_stime, 3)
     return {"status": child.returncode, "maxrss_kb": usage.ru_maxrss, "cpu_s": cpu}
@@ -137,6 +167,17 @@ def descendants(pid):
             for child in map(int, children.read_text().split()):
                 found += [child, *descendants(child)]
     return found
+
+
+def pid_here(root, pid):
+    """The process id here of what calls itself `pid` somewhere below `root`: in bubblewrap, numbers are others."""
+    for each in descendants(root):
+        with contextlib.suppress(OSError):
+            status = Path(f"/proc/{each}/status").read_text()
+            numbers = next((line for line in status.splitlines() if line.startswith("NSpid:")), f"NSpid: {each}")
+            if int(numbers.split()[-1]) == pid:
+                return each
+    return None
 
 
 def alive(pid):

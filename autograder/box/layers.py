@@ -73,9 +73,10 @@ class Layers:
         paths = [*landlock_rules.SYSTEM, *python, *map(os.path.realpath, python)]
         return [path for path in dict.fromkeys(paths) if os.path.exists(path)]
 
-    def prefix(self, spool, gpu=False, tied=False):
+    def prefix(self, spool, near=None, tied=False):
         """The command line that puts a program into namespaces of its own, with nothing to see but what it needs.
 
+        near  gpu.Access of a process that is let near the GPU, or None
         tied  whether it ends with the thread that started it; otherwise it must end by itself
         """
         if not self.bubblewrap:
@@ -83,16 +84,21 @@ class Layers:
         command = [self.bubblewrap, "--unshare-all", "--new-session", "--cap-drop", "ALL"]
         command += ["--die-with-parent"] * tied
         command += ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"]
-        for path in self.readable:
+        for path in [*self.readable, *(self.lacking(near.readable) if near else ())]:
             if os.path.islink(path):
                 command += ["--symlink", os.readlink(path), path]
             else:
                 command += ["--ro-bind-try", path, path]
-        if gpu:
+        if near:
             command += ["--ro-bind", "/sys", "/sys"]
-            for device in landlock_rules.gpu_devices():
-                command += ["--dev-bind", device, device]
+            for node in near.nodes:
+                command += ["--dev-bind", node, node]
         return [*command, "--ro-bind", HERE, HERE, "--bind", spool, spool, "--chdir", "/", "--"]
+
+    def lacking(self, paths):
+        """Those of these paths that do not come with a folder which every boxed process sees."""
+        seen = ("/proc", "/sys", *self.readable)
+        return [path for path in paths if not any(Path(path).is_relative_to(folder) for folder in seen)]
 
 
 def bubblewrap(user, missing):
@@ -168,9 +174,9 @@ def closed_to_others(path):
     return None
 
 
-def as_user(user):
-    """What subprocess needs to run as another user."""
-    return {} if user is None else {"user": user, "group": user, "extra_groups": []}
+def as_user(user, groups=()):
+    """What subprocess needs to run as another user, and as a member of some groups."""
+    return {} if user is None else {"user": user, "group": user, "extra_groups": list(groups)}
 
 
 def tasks_of(user):

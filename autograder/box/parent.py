@@ -16,10 +16,12 @@ import os
 import signal
 import socket
 import sys
+import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+KILL_SECONDS = 10  # as in launch.py
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 
 
@@ -70,16 +72,21 @@ def start(control, request, descriptors):
 def stop(pid, alive):
     """Kill a process with all it started or left behind, and reap them. Returns the facts about `pid`.
 
-    alive  the other processes that were started; what is below this one and is none of them has no business here
+    alive  the set of other processes that were started; what is below this one and is none of them has no business
+           here. One that does not die in time joins them, so that nobody waits for it again.
     """
-    facts = {"status": None, "maxrss_kb": 0, "cpu_s": 0.0}
+    facts, until = {"status": None, "maxrss_kb": 0, "cpu_s": 0.0}, time.monotonic() + KILL_SECONDS
     while doomed := [child for child in children() if child not in alive]:
+        if time.monotonic() > until:
+            alive.update(doomed)
+            return facts | {"stuck": True}
         for child in doomed:
             os.kill(child, signal.SIGKILL)
-            _, status, usage = os.wait4(child, 0)
-            if child == pid:
+            reaped, status, usage = os.wait4(child, os.WNOHANG)
+            if reaped == pid:
                 cpu = round(usage.ru_utime + usage.ru_stime, 3)
                 facts = {"status": os.waitstatus_to_exitcode(status), "maxrss_kb": usage.ru_maxrss, "cpu_s": cpu}
+        time.sleep(0.001)
     return facts
 
 
@@ -107,7 +114,7 @@ def main(descriptor):
                 alive.discard(request["stop"])
                 reply = stop(request["stop"], alive)
             control.send(json.dumps(reply).encode())
-    stop(0, alive=())
+    stop(0, alive=set())
     os._exit(0)  # nothing to tidy, and the exit handlers of torch's parts are slow and talkative
 
 

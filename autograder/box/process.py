@@ -2,6 +2,7 @@
 when it breaks a limit. It knows neither what is asked nor which answer is right: see student.py."""
 
 import contextlib
+import math
 import os
 import signal
 import struct
@@ -16,15 +17,18 @@ except ImportError:  # Windows
 
 from ..text import shown
 from . import scratch, wire
+from .clock import Clock
 from .launch import BoxError
 
 LOOK_EVERY = 0.05  # seconds
-START_SECONDS = 60  # a spawned process imports torch, and perhaps from a cold disk
+START_SECONDS = 60  # a spawned process imports torch, and perhaps from a cold disk; times wall_factor, as all limits
 NOTED_BYTES = 8000  # of what was refused, this much is read
 
 
 class Ended(Exception):
-    """The boxed process is gone. `why` is timed_out, output, scratch, memory or died; `facts` say how it ended."""
+    """The boxed process is gone. `facts` say how it ended, and `why` is one word: timed_out for the student's time
+    (clock.py), starved for the wall time of a process that a busy host let wait, output, scratch, memory or died.
+    """
 
     def __init__(self, why, facts):
         super().__init__(why)
@@ -34,53 +38,66 @@ class Ended(Exception):
 class Process:
     """`ask` is the only way in; `end` kills the process with all it started.
 
-    launched  (requests, replies, kill, resident) of a launcher
+    launched  (requests, replies, kill, resident, locate) of a launcher
     run       its folder: scratch/, and the files output and noted
     limits    the table [limits] of rubric.toml
     """
 
     def __init__(self, launched, run, limits):
-        self.requests, self.replies, self.kill, self.resident = launched
+        self.requests, self.replies, self.kill, self.resident, locate = launched
         self.run, self.limits = run, limits
         self.output = open(run / "output", "rb")
         self.started = time.monotonic()
-        self.deadline = None
+        self.allowed = None  # (the student's seconds, wall seconds) that the present question may take
+        self.took = (0.0, 0.0)  # the same of the last question
         self.why = self.facts = None
         self.lock = threading.Lock()
         self.ended = threading.Event()
+        self.clock = Clock(None)
         self.watchdog = threading.Thread(target=self.watch, daemon=True)
         self.watchdog.start()
+        self.expect_ready()
+        self.clock = Clock(locate())
 
     def expect_ready(self):
         """Wait until the process has confined itself. What fails before that is no student's fault: BoxError."""
         try:
-            self.deadline = time.monotonic() + START_SECONDS
-            ready = wire.receive(self.replies, limit=1000)
+            with self.measured(math.inf, START_SECONDS * self.limits["wall_factor"]):
+                ready = wire.receive(self.replies, limit=1000)
         except (EOFError, OSError, wire.WireError):
             ready = None
-        self.deadline = None
         if ready != "ready":
             said = self.printed().strip().splitlines()[-1:]
             self.close()
             raise BoxError(f"a boxed process could not be started ({self.why}: {' '.join(said)})")
 
-    def ask(self, request, *arguments, seconds, limit=64 << 20):
-        """Send one request and wait for its reply at most `seconds`. Raises Ended, or WireError for nonsense."""
-        self.deadline = time.monotonic() + seconds
+    def ask(self, request, *arguments, seconds, wall=math.inf, limit=64 << 20):
+        """Send one request and wait for its reply at most `seconds` of the student's time, and `wall` seconds by the
+        clock on the wall. Raises Ended, or WireError for nonsense."""
         try:
-            wire.send(self.requests, (request, arguments))
-            reply = wire.receive(self.replies, limit)
+            with self.measured(seconds, wall):
+                wire.send(self.requests, (request, arguments))
+                reply = wire.receive(self.replies, limit)
         except (EOFError, OSError):
             self.end("died")
             raise Ended(self.why, self.facts) from None
-        finally:
-            self.deadline = None
         if self.flooded():  # faster than the watchdog looks, and to be charged to this call
             self.end("output")
             raise Ended(self.why, self.facts)
         if self.unread():  # replies to nothing; the next question must not take them for its own
             raise wire.WireError("more than one reply")
         return reply
+
+    @contextlib.contextmanager
+    def measured(self, *allowed):
+        """Limit a question to so many seconds (the student's, wall), and keep in `took` how many it needed."""
+        self.clock.start()
+        self.allowed = allowed
+        try:
+            yield
+        finally:
+            self.allowed = None
+            self.took = self.clock.read()
 
     def watch(self):
         while not self.ended.wait(LOOK_EVERY):
@@ -90,9 +107,12 @@ class Process:
 
     def broken(self):
         """The limit that is broken now, or None."""
-        deadline = self.deadline
-        if deadline and time.monotonic() > deadline:
-            return "timed_out"
+        if allowed := self.allowed:
+            charged, wall = self.clock.read()
+            if charged > allowed[0]:
+                return "timed_out"
+            if wall > allowed[1]:  # where waiting is not counted, this is how sleepers are found
+                return "starved" if self.clock.counts_waiting else "timed_out"
         if self.flooded():
             return "output"
         entries, size = scratch.usage(self.run / "scratch", self.limits["scratch_files"])

@@ -4,16 +4,17 @@ Results are rebuilt as plain numpy arrays from declared dtype, shape and bytes. 
 as record.Failed, with a verdict and a sentence for the student.
 """
 
+import contextlib
 import math
 import os
 import signal
-import time
 from dataclasses import dataclass
 
 import numpy as np
 
 from ..record import BAD_OUTPUT, CRASHED, NOT_IMPLEMENTED, OVER_LIMIT, TIMED_OUT, WRONG, Failed
-from . import Ended, wire
+from . import BoxError, Ended, advice, wire
+from .gpu import GpuFault, fault, mixed
 
 ATTRIBUTES = ("betas", "alphas", "alphas_cumprod", "timesteps")
 ENDINGS = {
@@ -39,6 +40,7 @@ DTYPES = (
     "complex128",
 )  # fmt: skip
 SHOWN = 100  # characters of what the box says that a message repeats
+# What an exception says where code asks for a GPU in a process that sees none, in torch's many words.
 NOT_ALLOWED = "; in the box there is no network, no other process, and no file to write to but your own"
 
 
@@ -54,25 +56,54 @@ class Value(np.ndarray):
 @dataclass
 class Finished:
     """What one run of a program left: its exit status, {name: bytes or None} of the files that were asked for, how a
-    probing network was called (the student's own process says so: good for a hint, never for points), its output."""
+    probing network was called and whether torch.compile was used (the student's own process says so: good for a hint,
+    never for points), its output."""
 
     status: int
     files: dict
     calls: tuple
+    compiled: bool
     printed: str
+
+
+@dataclass
+class Budget:
+    """The time of all processes of a submission together: no call is waited for any longer.
+
+    seconds        how much of the student's time (box/clock.py) there is
+    wall_factor    how many times longer the wall time may be
+    student, wall  seconds that are spent
+    """
+
+    seconds: float = math.inf
+    wall_factor: float = 1
+    student: float = 0.0
+    wall: float = 0.0
+
+    def left(self):
+        """(the student's seconds, wall seconds)"""
+        return self.seconds - self.student, self.seconds * self.wall_factor - self.wall
+
+    def take(self, student, wall):
+        self.student += student
+        self.wall += wall
 
 
 class Student:
     """One submission, alive in the box. A process that died is replaced by a fresh one at the next construction.
 
     folder  its staged files, beside the kit's own
-    until   when the submission's time is up, by time.monotonic(); no call is waited for any longer
-    gpu     the name of the GPU that training may use, or None
+    budget  Budget that it shares with others of this submission; by default it has time without end
+    gpu     the box's Gpu that training may use, or None
+    Raises Failed for what is the student's, BoxError for what is this host's.
     """
 
-    def __init__(self, box, folder, limits, until=math.inf, gpu=None):
-        self.box, self.folder, self.limits, self.until, self.gpu = box, folder, limits, until, gpu
+    def __init__(self, box, folder, limits, budget=None, gpu=None):
+        self.box, self.folder, self.limits, self.budget, self.gpu = box, folder, limits, budget or Budget(), gpu
         self.process = None
+        self.trains_on = None  # the device, where the live process is there to train
+        self.trained_on = []  # each device that a whole run was made on
+        self.faults = []  # what came between, on the GPU: each a sentence
         self.imported = False  # whether scheduler.py could ever be imported
         self.facts = {}
         self.output = ""  # what programs have printed since the last call of `printed`
@@ -99,34 +130,98 @@ class Student:
         self.load()
         return self.ask("torch.Generator", "generator", seed)
 
-    def train(self, settings, digits, device="cpu"):
-        """The bytes of a checkpoint, from the given train.py with this scheduler. Nobody vouches for them."""
-        seconds = self.limits["train_seconds"]
-        content = self.apart(
-            "train.py", "train", settings, parcel(digits), device, seconds=seconds, gpu=device != "cpu"
-        )
-        if not isinstance(content, bytes):
-            raise Failed(BAD_OUTPUT, "train.py sent something that is not a checkpoint")
-        return content
+    def training(self, settings, digits, device="cpu", **changed):
+        """A Training on this device: of the given train.py's loop over these digits, with this scheduler. One process
+        serves for several in a row, as a start near the GPU takes seconds; with limits `changed`, one of its own.
+
+        On a GPU, it and all that follows of it raise GpuFault for what may be the fault of the GPU or of this host, and
+        Failed, as on the CPU, for what is surely the student's: a TODO that is not done, a mix of devices.
+        """
+        if not self.imported:
+            self.load()  # what cannot be imported is told as such
+        with self.near(device):
+            if changed or self.trains_on != device or self.process.ended.is_set():
+                self.start(device, **changed)
+            return Training(self, device, self.piece("training", settings, parcel(digits), device))
+
+    def piece(self, request, *arguments):
+        """A piece of a training."""
+        return self.ask("train.py", request, *arguments, seconds=self.limits["train_seconds"])
+
+    @contextlib.contextmanager
+    def near(self, device):
+        """Where that is a GPU: what is not surely the student's fault comes out as GpuFault."""
+        try:
+            yield
+        except BoxError as error:
+            if device == "cpu":
+                raise
+            raise GpuFault("start", f"no process with a GPU could be started ({error})") from None
+        except Failed as failed:
+            said = f"{failed.message} {failed.detail} {failed.said}"
+            if device == "cpu" or failed.verdict == NOT_IMPLEMENTED or (failed.types and mixed(said)):
+                raise
+            if failed.verdict == TIMED_OUT:
+                raise GpuFault("hang", f"the run on the GPU gave no answer in time ({failed.message})") from None
+            raise fault(said) from None
+
+    def on_gpu_or_cpu(self, run):
+        """What `run(device)` returns, on the GPU where there is one that works, else on the CPU.
+
+        A GPU that fails never decides: it is tried once more, then the CPU decides, and the time is given back.
+        """
+        while self.gpu and self.gpu.trusted:
+            spent = self.budget.student, self.budget.wall
+            try:
+                result = run(self.gpu.device)
+            except GpuFault as failed:
+                self.close()
+                self.budget.student, self.budget.wall = spent
+                self.faults.append(str(failed))
+                self.gpu.faults.append(str(failed))
+            else:
+                self.gpu.worked = True
+                self.gpu.faults.clear()
+                self.trained_on.append(self.gpu.name)
+                return result
+        self.trained_on.append("cpu")
+        try:
+            return run("cpu")
+        except Failed:  # it was not the GPU's fault, perhaps
+            if self.gpu:
+                self.gpu.faults.clear()
+            raise
+        finally:
+            self.gpu = None
+
+    @contextlib.contextmanager
+    def beside(self, files):
+        """Another Student in the same box, near the same GPU, with these files."""
+        folder = self.box.stage(files)
+        other = Student(self.box, folder, self.limits, gpu=self.gpu)
+        try:
+            yield other
+        finally:
+            other.close()
+            self.box.discard(folder)
 
     def infer(self, arguments, files, wanted, seconds):
         """Run `python infer.py ARGUMENTS` in a folder with these files. Returns Finished."""
         said = len(self.output)
         reply = self.apart("infer.py", "run", "infer.py", arguments, files, wanted, seconds=seconds)
-        shape_is_right = isinstance(reply, tuple) and len(reply) == 3 and isinstance(reply[1], dict)
+        shape_is_right = isinstance(reply, tuple) and len(reply) == 4 and isinstance(reply[1], dict)
         if not (shape_is_right and type(reply[0]) is int and isinstance(reply[2], tuple)):
             raise Failed(BAD_OUTPUT, "infer.py sent something that is not a result")
-        status, left, calls = reply
+        status, left, calls, compiled = reply
         left = {name: left.get(name) if isinstance(left.get(name), bytes) else None for name in wanted}
         self.output, printed = self.output[:said], self.output[said:]
-        return Finished(status, left, calls, printed)
+        return Finished(status, left, calls, compiled is True, printed)
 
-    def apart(self, shown, request, *arguments, seconds, gpu=False):
+    def apart(self, shown, request, *arguments, seconds):
         """One request in a process of its own; the live one ends before it."""
         if not self.imported:
             self.load()  # what cannot be imported is told as such
-        self.close()
-        self.process = self.box.start(self.folder, gpu=gpu)
+        self.start()
         try:
             return self.ask(shown, request, *arguments, seconds=seconds)
         finally:
@@ -134,28 +229,36 @@ class Student:
 
     def load(self):
         """Start a process and import scheduler.py in it, unless one is alive. Raises Failed."""
-        if self.process and not self.process.ended.is_set():
+        if self.process and not self.process.ended.is_set() and not self.trains_on:
             return
-        self.close()
-        self.process = self.box.start(self.folder)
+        self.start()
         self.ask("import scheduler", "load", "scheduler", seconds=self.limits["import_seconds"])
         self.imported = True
+
+    def start(self, trains_on=None, **changed):
+        """A fresh process in the place of the live one: near the GPU where it is to train on one."""
+        self.close()
+        self.process = self.box.start(self.folder, gpu=trains_on not in (None, "cpu"), **changed)
+        self.trains_on = trains_on
+        self.ask("import", "allow", self.limits["allowed_imports"])
 
     def ask(self, shown, request, *arguments, seconds=None):
         """Send one request. `shown` is how the student would have written it."""
         if not self.process or self.process.ended.is_set():
             raise Failed(CRASHED, f"{shown} could not run: the process had ended", self.printed())
         seconds = seconds or self.limits["call_seconds"]
-        left = self.until - time.monotonic()
+        left, wall = self.budget.left()
+        wall = min(wall, seconds * self.limits["wall_factor"])
         try:
-            reply = self.process.ask(request, *arguments, seconds=min(seconds, left))
-            status, value = reply
+            status, value = self.process.ask(request, *arguments, seconds=min(seconds, left), wall=wall)
         except Ended as end:
             self.facts = end.facts or {}
             why = "out_of_time" if end.why == "timed_out" and left < seconds else end.why
             raise self.ending(shown, why, seconds) from None
         except (wire.WireError, ValueError, TypeError):
             status, value = "nonsense", None
+        finally:
+            self.budget.take(*self.process.took)
         if status == "ok":
             return value
         if status == "error" and isinstance(value, dict) and {"types", "text", "line", "code"} <= value.keys():
@@ -164,6 +267,8 @@ class Student:
         raise Failed(BAD_OUTPUT, f"{shown} sent something that is not a result")
 
     def ending(self, shown, why, seconds):
+        if why == "starved":
+            return BoxError(f"this machine is too busy: {shown} only waited for a processor, until it was stopped")
         if why in ENDINGS:
             verdict, text = ENDINGS[why]
             return Failed(verdict, f"{shown} {text.format(seconds=seconds, **self.limits)}")
@@ -183,7 +288,7 @@ class Student:
         text, code = str(error["text"])[: 5 * SHOWN], str(error.get("code", ""))[: 2 * SHOWN]
         error["line"] = error["line"] if type(error["line"]) is int else None
         file = "infer.py" if error.get("file") == "infer.py" else "scheduler.py"
-        where = f"{file} line {error['line']}: {code}" if error["line"] else file
+        where = f" at {file} line {error['line']}: {code}" if error["line"] else ", outside your file"
         if "NotImplementedError" in types:
             what = text if text.startswith(("TODO", "The class")) else shown
             line = f" ({file} line {error['line']})" if error["line"] else ""
@@ -191,8 +296,13 @@ class Student:
         for sign, what in LIMITS_HIT.items():
             if sign in types or sign in text:
                 return Failed(OVER_LIMIT, f"{shown} {what.format(**self.limits)}", types=types)
+        if told := advice.no_gpu(text, file):
+            return Failed(CRASHED, f"{shown} asks for a GPU{where}. {told}", types=types, said=text)
+        if not error["line"] and (form := advice.form(text, shown)):
+            told = f"{shown} raised {types[0]}: it does not take the arguments that the handout gives it, {form}"
+            return Failed(CRASHED, told, text, types, said=text)
         why = NOT_ALLOWED if "PermissionError" in types else ""
-        return Failed(CRASHED, f"{shown} raised {types[0]} at {where}{why}", text, types)
+        return Failed(CRASHED, f"{shown} raised {types[0]}{where}{why}", advice.added(text), types, said=text)
 
     def printed(self):
         """What was printed since the last call."""
@@ -209,7 +319,7 @@ class Student:
             self.output += self.said()
             self.process.close()
             self.runs.append(self.process.facts)
-            self.process = None
+            self.process = self.trains_on = None
 
 
 class Scheduler:
@@ -225,7 +335,13 @@ class Scheduler:
         def method(*args, **kwargs):
             """Call in the box. An input that the call changed is a Failed: callers go on using their tensors."""
             sent = [parcel(value) for value in args], {key: parcel(value) for key, value in kwargs.items()}
-            reply = self._student.ask(f"{name}(...)", "call", self._ref, name, *sent)
+            try:
+                reply = self._student.ask(f"{name}(...)", "call", self._ref, name, *sent)
+            except Failed as failed:
+                if failed.types:
+                    called = [seen(value) for value in args] + [f"{key}={seen(value)}" for key, value in kwargs.items()]
+                    failed.detail = f"{failed.detail}{failed.detail and '; '}called as {name}({', '.join(called)})"
+                raise
             if not (isinstance(reply, tuple) and len(reply) == 2):
                 self._student.process.end("nonsense")
                 raise Failed(BAD_OUTPUT, f"{name}(...) sent something that is not a result")
@@ -236,6 +352,10 @@ class Scheduler:
 
         return method
 
+    def put(self, name, array):
+        """Give the object an attribute, a tensor."""
+        self._student.ask(name, "put", self._ref, name, parcel(array))
+
     def on_cuda(self, name, *args, **kwargs):
         """The device that the result of a method has for CUDA inputs, or "mismatch", or "undecided"."""
         sent = [parcel(value, "cuda") for value in args], {k: parcel(v, "cuda") for k, v in kwargs.items()}
@@ -245,11 +365,43 @@ class Scheduler:
         return device
 
 
+class Training:
+    """A run of train.py in the box, in pieces that each must end within train_seconds."""
+
+    def __init__(self, student, device, ref):
+        self.student, self.device, self.ref = student, device, ref
+
+    def advance(self, steps):
+        with self.student.near(self.device):
+            self.student.piece("advance", self.ref, steps)
+
+    def checkpoint(self):
+        """The bytes of a checkpoint. Nobody vouches for them."""
+        with self.student.near(self.device):
+            content = self.student.piece("checkpoint", self.ref)
+        if not isinstance(content, bytes):
+            raise Failed(BAD_OUTPUT, "train.py sent something that is not a checkpoint")
+        return content
+
+    def digits(self, noise, steps):
+        """What the network learned draws from this noise with the student's DDIM, (N, 1, 28, 28)."""
+        with self.student.near(self.device):
+            return rebuild(self.student.piece("digits", self.ref, parcel(noise), steps), "your sampler")
+
+
 class strided:
     """Marks an array that the box shall lay out non-contiguously."""
 
     def __init__(self, array):
         self.array = array
+
+
+def seen(value):
+    """An argument in few words."""
+    value = value.array if isinstance(value, strided) else value
+    if not isinstance(value, np.ndarray):
+        return "generator" if isinstance(value, wire.Ref) else repr(value)
+    return f"{value.dtype} {value.shape}" if value.shape else f"0-d {value.dtype}"
 
 
 def parcel(value, device="cpu"):

@@ -6,7 +6,9 @@ as a program of its own where fork is unsafe.
 """
 
 import ast
+import builtins
 import contextlib
+import importlib
 import json
 import os
 import re
@@ -27,6 +29,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.overrides import TorchFunctionMode
 
 REQUEST_LIMIT = 64 << 20
+GIVEN = ("scheduler", "infer", "unet", "train", "saving", "data", "evaluate", "classifier")  # staged beside each other
 
 
 class StudentCode:
@@ -36,8 +39,52 @@ class StudentCode:
         self.folder = folder
         self.module = None
         self.objects = []
+        self.compiled = []  # what torch.compile was called for
 
     # ----- requests: each public method is one, and returns a sendable value --------------------------------
+
+    def allow(self, packages):
+        """From now on the student's own files can import these packages, Python's own modules and the given files.
+
+        The same code then does the same wherever it is graded, whatever else is installed there. It is a rule for
+        those who keep it, not a border: what other code imports is not looked at, and what the box keeps out, it
+        keeps out in other ways. torch.compile gets its due here, too: no compiler runs in the box, so what it is
+        given comes back as it is.
+        """
+        own = {os.path.join(self.folder, f"{name}.py") for name in ("scheduler", "infer")}
+        known = {*packages, *GIVEN, *sys.stdlib_module_names}
+        plain, by_name = builtins.__import__, importlib.import_module
+
+        def check(name, asking, level=0):
+            package = str(name).partition(".")[0]
+            if asking.get("__file__") not in own or (not level and package in known):
+                return
+            if level:
+                raise ImportError(f"relative imports do not work here; without the dots: import {package or '...'}")
+            raise ModuleNotFoundError(
+                f"{package} cannot be imported in this homework. What can: {', '.join(packages)}, the given files and "
+                "Python's own modules",
+                name=package,
+            )
+
+        def guarded(name, globals=None, locals=None, fromlist=(), level=0):
+            check(name, sys._getframe(1).f_globals if globals is None else globals, level)
+            return plain(name, globals, locals, fromlist, level)
+
+        def guarded_by_name(name, package=None):
+            check(name, sys._getframe(1).f_globals)
+            return by_name(name, package)
+
+        builtins.__import__ = importlib.__import__ = guarded
+        importlib.import_module = guarded_by_name
+        torch.compile = self.uncompiled
+
+    def uncompiled(self, model=None, **options):
+        """What torch.compile is in the box, as a function and as a decorator with options."""
+        if model is None:
+            return self.uncompiled
+        self.compiled.append(True)
+        return model
 
     def load(self, name):
         self.module = __import__(name)
@@ -52,6 +99,9 @@ class StudentCode:
 
     def attribute(self, obj, name):
         return sendable(getattr(self.objects[obj.id], name))
+
+    def put(self, obj, name, value):
+        setattr(self.objects[obj.id], name, self.arrive(value))
 
     def call(self, obj, name, args, kwargs):
         """Returns (result, whether the call left its tensor arguments as they were)."""
@@ -84,19 +134,47 @@ class StudentCode:
         devices = {tensor.device.type for tensor in results if isinstance(tensor, torch.Tensor)}
         return "cuda" if devices <= {"cuda"} else "cpu"
 
-    def train(self, settings, digits, device):
-        """The checkpoint that the given train.py's loop makes of these digits, as bytes of a safetensors file."""
-        import saving
+    def accelerator(self):
+        """(device, name) of the GPU, once a convolution has run on it forward and back; None where torch sees none."""
+        here = {"cuda": torch.cuda, "xpu": torch.xpu, "mps": torch.backends.mps}
+        device = next((name for name, of_its_kind in here.items() if of_its_kind.is_available()), None)
+        if not device:
+            return None
+        image = torch.ones(1, 1, 8, 8, device=device)
+        torch.nn.Conv2d(1, 1, 3).to(device)(image).sum().backward()
+        return device, "an Apple GPU" if device == "mps" else here[device].get_device_name()
+
+    def training(self, settings, digits, device):
+        """A run of the given train.py over these digits, not begun. Its precision may be "auto", as of the program."""
         import train
 
-        run = train.Run(settings, self.arrive(digits), device)
-        for _ in range(settings["steps"]):
+        if settings["precision"] == "auto":
+            settings = {**settings, "precision": train.precision_on(device)}
+        return self.keep(train.Run(settings, self.arrive(digits), device))
+
+    def advance(self, run, steps):
+        """So many steps more of a run; the loss of the last."""
+        run = self.objects[run.id]
+        for _ in range(steps):
             run.advance()
-        return saving.checkpoint(run)
+        return float(run.losses[run.step - 1])  # reading it waits for a GPU, so that its errors come out here
+
+    def checkpoint(self, run):
+        """What a run would write as its checkpoint, the bytes of a safetensors file."""
+        import saving
+
+        return saving.checkpoint(self.objects[run.id])
+
+    def digits(self, run, noise, steps):
+        """What the averaged network of a run and the student's DDIM make of this noise in so many steps."""
+        import evaluate
+
+        run = self.objects[run.id]
+        return sendable(evaluate.sample(run.ema.module, run.ddim, self.arrive(noise).to(run.device), steps).cpu())
 
     def run(self, program, arguments, files, wanted):
         """What `python PROGRAM ARGUMENTS` does in a folder with these files: its exit status, the wanted files that it
-        left (None for those it did not), and the calls that a probing unet.py counted."""
+        left (None for those it did not), the calls that a probing unet.py counted, whether it used torch.compile."""
         if not written(Path(self.folder, program)):
             raise NotImplementedError(program)
         for name, content in files.items():
@@ -111,7 +189,7 @@ class StudentCode:
             if type(end.code) is str:  # what Python itself does with it
                 print(end.code, file=sys.stderr)
         left = {name: Path(name).read_bytes() if Path(name).is_file() else None for name in wanted}
-        return status, left, getattr(sys.modules.get("unet"), "calls", [])[:1000]
+        return status, left, getattr(sys.modules.get("unet"), "calls", [])[:1000], bool(self.compiled)
 
     # ----- values ------------------------------------------------------------------------------------------------
 
@@ -195,7 +273,9 @@ def sendable(value):
         return tuple(sendable(item) for item in value)
     if value is None or type(value) in (bool, float, str) or (type(value) is int and abs(value) < 1 << 63):
         return value
-    return wire.Other(type(value).__name__)
+    kind = type(value)
+    library = "" if kind.__module__ == "builtins" else f"{str(kind.__module__).partition('.')[0]}."
+    return wire.Other(f"{library}{kind.__name__}")
 
 
 def raw(tensor):
@@ -240,12 +320,13 @@ def serve(requests, replies, folder):
         wire.send(replies, reply)
 
 
-def enter(requests, replies, output, folder, scratch, confinement, noted=None):
+def enter(requests, replies, output, folder, scratch, environment, confinement, noted=None):
     """Become the boxed process: own folder, own environment, confined, no descriptor but the channel and the output.
 
     requests, replies  descriptors of the two pipes to the grader
     output             descriptor of the file that collects what is printed
     folder, scratch    the submission's files, and the one folder to write to
+    environment        variables beside those that every process has
     confinement        what confine.confine takes
     noted              descriptor of the file that collects what was refused
     """
@@ -258,7 +339,7 @@ def enter(requests, replies, output, folder, scratch, confinement, noted=None):
         os.dup2(parked[source], target, inheritable=target < 3)
     os.closerange(len(targets), 4096)
     os.environ.clear()
-    os.environ.update(PATH="/usr/bin:/bin", HOME=scratch, TMPDIR=scratch, LANG="C.UTF-8", USER="student")
+    os.environ.update(PATH="/usr/bin:/bin", HOME=scratch, TMPDIR=scratch, LANG="C.UTF-8", USER="student", **environment)
     tempfile.tempdir = None  # the parent may have looked for it already
     os.chdir(scratch)
     sys.stdin = open(0)

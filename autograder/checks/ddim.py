@@ -16,7 +16,7 @@ def check_deterministic(student, expect):
             output, sample, noise = reverse_inputs(expect)
             expect.step(scheduler, output, t, sample, noise, f"{where}, at t = {t}")
     arrays = float64(output, sample, noise)
-    expect.step(scheduler, arrays[0], 300, arrays[1], arrays[2], "in float64 at t = 300")
+    expect.step(scheduler, arrays[0], 300, arrays[1], arrays[2], f"{where}, in float64 at t = 300")
     if not expect.laws():
         return
 
@@ -56,7 +56,7 @@ def check_strided(student, expect):
         listed = expect.listed(scheduler)
         for t in some_of(listed):
             output, sample, noise = reverse_inputs(expect)
-            expect.step(scheduler, output, t, sample, noise, f"with eta = {eta}, S = {S}, at t = {t}", eta=eta)
+            expect.step(scheduler, output, t, sample, noise, f"list of S = {S}, eta = {eta}, at t = {t}", eta=eta)
     expect.settle()
 
     follows_the_exact_denoiser(student.DDIMScheduler(clip_sample=False), expect, eta=0.5)

@@ -11,6 +11,8 @@ def check_add_noise(student, expect):
     if not expect.laws():
         return
 
+    if not expect.passed("schedule.linear"):  # the chain is one of betas, which part 1 charges
+        return
     scheduler = student.DDPMScheduler()
     betas = expect.tensor(scheduler.betas, (1000,), "betas")
     one, zero, t = np.ones((3, 1, 1, 1)), np.zeros((3, 1, 1, 1)), np.array([0, expect.integer(1, 999), 999])

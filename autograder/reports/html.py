@@ -33,6 +33,7 @@ figure { margin: .6rem 0 0; } svg { width: 100%; height: auto; background: var(-
 polyline { fill: none; stroke-width: 2; } polyline.expected { stroke: var(--expected); }
 polyline.yours { stroke: var(--yours); stroke-dasharray: 6 4; } line { stroke: var(--line); stroke-width: 2; }
 span.expected { color: var(--expected); } span.yours { color: var(--yours); }
+img.drawn { width: 100%; max-width: 26rem; image-rendering: pixelated; border-radius: .3rem; }
 circle.right { fill: none; stroke: var(--good); stroke-width: 2; } path.wrong { stroke: var(--bad); stroke-width: 2.5; }
 """
 
@@ -42,6 +43,7 @@ def render(record, rubric):
     parts = dict.fromkeys(check.part for check in record.checks)
     body = "".join(part(rubric, name, [check for check in record.checks if check.part == name]) for name in parts)
     notes = "".join(f'<p class="dim">{escape(note)}</p>' for note in record.notes)
+    ahead = f"<p><b>{escape(record.next)}</b></p>" if record.next else ""
     made_with = {key.replace("_", " "): str(value) for key, value in record.made_with.items() if value or value == 0}
     made = ", ".join(f"{escape(key)} {escape(value)}" for key, value in made_with.items())
     return f"""<!doctype html>
@@ -49,7 +51,7 @@ def render(record, rubric):
 <title>{escape(record.submission)}: {record.points:g} of {record.max_points:g}</title><style>{STYLE}</style></head>
 <body><header><h1>{escape(record.submission)}</h1>
 <p class="total">{record.points:g} of {record.max_points:g} points</p>{bar(record.points, record.max_points)}
-<p class="dim">{escape(record.state)}</p>{notes}</header>
+{ahead}<p class="dim">{escape(record.state)}</p>{notes}</header>
 {body}<footer><p class="dim">Graded with: {made}</p></footer></body></html>
 """
 
@@ -79,6 +81,9 @@ def card(check, section):
         lines.append(f'<p class="hint">{escape(check.hint)}</p>')
     if check.evidence:
         lines.append(picture(check.evidence))
+    if check.picture:
+        drawn = f"data:image/png;base64,{escape(check.picture)}"
+        lines.append(f'<figure><img class="drawn" src="{drawn}" alt="digits from your sampler"></figure>')
     if check.verdict != PASSED:
         lines.append(f'<p class="dim">{check.id}, handout {section}</p>')
     if check.printed:

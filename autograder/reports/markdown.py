@@ -17,8 +17,9 @@ def render(record, rubric):
 
 
 def head(record):
-    """How far this grade is the last word, and the notes about what was handed in."""
-    return "\n".join([plain(record.state), *(f"\n- {plain(note)}" for note in record.notes)])
+    """What to do next, how far this grade is the last word, and the notes about what was handed in."""
+    ahead = [f"**{plain(record.next)}**", ""] if record.next else []
+    return "\n".join([*ahead, plain(record.state), *(f"\n- {plain(note)}" for note in record.notes)])
 
 
 def plain(text):

@@ -10,7 +10,8 @@ STYLES = {PASSED: "green", NOT_IMPLEMENTED: "yellow", BLOCKED: "dim", UNGRADED: 
 
 
 def render(record, rubric):
-    """A rich renderable: a row per check, grouped by part, what happened below it; then the notes and the total."""
+    """A rich renderable: what to do next; a row per check, grouped by part, what happened below it; then the notes, the
+    total, and once more what to do next, for who sees only the end."""
     table = Table(box=None, padding=(0, 1), header_style="bold")
     table.add_column("Points", justify="right")
     table.add_column("Check", overflow="fold")
@@ -34,4 +35,5 @@ def render(record, rubric):
         )
     notes = [Text(note, "dim") for note in record.notes]
     total = f"{record.points:g} of {record.max_points:g} points. {record.state}"
-    return Group(table, Text(), *notes, Text(total, "bold"))
+    ahead = [Text(record.next, "bold")] if record.next else []
+    return Group(*ahead, table, Text(), *notes, Text(total, "bold"), *ahead)

@@ -1,14 +1,17 @@
 """What the band of the training checks is chosen from: how far the held-out loss of right runs lies from the recorded
-one, and that of known mistakes, at the same seeds. Minutes of work.
+one, and that of known mistakes, at the same seeds. Minutes of work, on every core and on the GPU where there is one.
 
 Right: the accepted submissions in the box, and the reference itself with other numbers of threads and without the
 newer instructions of the processor, which change how sums are rounded. Wrong: each known mistake of handout 1 and 2;
 what it must lose stands in its patch in solution/mistakes/.
 """
 
+import multiprocessing
 import os
 import subprocess
 import sys
+from concurrent.futures import ProcessPoolExecutor
+from functools import cache, partial
 
 import numpy as np
 from rich.console import Console
@@ -24,11 +27,13 @@ from ..paths import ROOT
 from ..record import Failed
 from ..rubric import Rubric
 from . import unboxed
+from .classroom.pools import cores
 from .patches import load_all, reference
 from .record import record
 
 CHECKS = ("training.epsilon", "training.v_prediction")
 SEEDS = ("one", "two", "three")
+RIGHT = "right: "
 HOSTS = {
     "2 threads": {"OMP_NUM_THREADS": "2"},
     "4 threads": {"OMP_NUM_THREADS": "4"},
@@ -38,29 +43,54 @@ HOSTS = {
 
 
 def main():
-    rubric = Rubric.load()
-    submissions = {"right: the reference": reference()}
-    for path in sorted((ROOT / "tests" / "submissions" / "accepted").glob("*/scheduler.py")):
-        submissions[f"right: {path.parent.name}"] = {"scheduler.py": path.read_bytes()}
-    sections = {id: mistake.section for id, mistake in catalogue().items()}
-    for patch in load_all():
-        if sections[patch.id] < "3":
-            submissions[patch.id] = patch.files
+    with Box(Rubric.load().limits) as box:
+        near = box.find_gpu()
+        print(f"Trains on {near.name if near else 'the CPU'}; what is recorded is of the CPU.")
     rows = {}
-    with Box(rubric.limits) as box:
-        seeds = [record(box, rubric, seed, only=CHECKS) for seed in SEEDS]
-        for name, variables in track(HOSTS.items(), "Other hosts, imitated", transient=True):
-            rows[f"right: {name}"] = [[elsewhere(id, seed, variables) for seed in SEEDS] for id in CHECKS]
-        for name, files in track(submissions.items(), "Submissions", transient=True):
-            folder = box.stage(given.files() | files)
-            student = Student(box, folder, rubric.limits)
-            rows[name] = [[error(student, id, expectations) for expectations in seeds] for id in CHECKS]
-            student.close()
-            box.discard(folder)
+    for name, variables in track(HOSTS.items(), "Other hosts, imitated", transient=True):
+        rows[f"{RIGHT}{name}"] = [[elsewhere(id, seed, variables) for seed in SEEDS] for id in CHECKS]
+    found = errors(submissions(), SEEDS)
+    rows |= dict(track(found, "Submissions", total=len(submissions()), transient=True))
     table = Table("held-out loss off by, in % of the recorded one", *CHECKS, box=None)
     for name, (epsilon, v) in rows.items():
         table.add_row(name, *(f"{100 * min(errors):.3f} to {100 * max(errors):.3f}" for errors in (epsilon, v)))
     Console(width=120).print(table, f"Smallest and largest over {len(SEEDS)} seeds; infinite: no weights to measure.")
+
+
+def submissions():
+    """{name: files}: the reference and the accepted submissions, which are right, and the known mistakes."""
+    found = {f"{RIGHT}the reference": reference()}
+    for path in sorted((ROOT / "tests" / "submissions" / "accepted").glob("*/scheduler.py")):
+        found[f"{RIGHT}{path.parent.name}"] = {"scheduler.py": path.read_bytes()}
+    sections = {id: mistake.section for id, mistake in catalogue().items()}
+    return found | {patch.id: patch.files for patch in load_all() if sections[patch.id] < "3"}
+
+
+def errors(submissions, seeds, workers=None):
+    """(name, errors of each check at each seed) of each submission, on the GPU where there is one."""
+    context = multiprocessing.get_context("spawn")  # the box needs processes that no thread was copied into
+    with ProcessPoolExecutor(workers or cores(), context) as pool:
+        yield from zip(submissions, pool.map(partial(errors_of, seeds=seeds), submissions.values()), strict=True)
+
+
+def errors_of(files, seeds):
+    box, folder = desk(), desk().stage(given.files() | files)
+    student = Student(box, folder, box.limits, gpu=box.find_gpu())
+    found = [[error(student, id, recorded(seed)) for seed in seeds] for id in CHECKS]
+    student.close()
+    box.discard(folder)
+    return found
+
+
+@cache
+def desk():
+    """The box of this process."""
+    return Box(Rubric.load().limits)
+
+
+@cache
+def recorded(seed):
+    return record(desk(), Rubric.load(), seed, only=CHECKS)
 
 
 def error(student, id, expectations):
@@ -69,8 +99,8 @@ def error(student, id, expectations):
     try:
         checks.run(id, student, expect)
     except Failed:
-        return np.inf
-    return expect.answers[0].error
+        pass  # it may have a loss all the same, and break a law
+    return expect.answers[0].error if expect.answers else np.inf
 
 
 def elsewhere(id, seed, variables):

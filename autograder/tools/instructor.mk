@@ -3,7 +3,7 @@ CLASS ?= class
 DEV = python=$$(sh autograder/environment.sh dev) && $$python
 
 # Hidden cases are recorded on first use.
-grade check bench release class regrade bench-class: course/hidden.safetensors
+grade check bench release class regrade bench-class gpu-report: course/hidden.safetensors
 
 course/hidden.safetensors: $(wildcard autograder/checks/*.py) solution/scheduler.py solution/infer.py assignment/train.py
 	@$(PYTHON) -m autograder.tools.record hidden
@@ -18,13 +18,16 @@ regrade: ## what changes, after checks or submissions did: make regrade [STUDENT
 	@$(DEV) -m autograder.tools.classroom regrade --class $(CLASS) $(if $(STUDENT),--student $(STUDENT)) $(ARGS)
 
 test: ## lint, format and tests of the kit (minutes)
-	@$(DEV) -m ruff check --quiet . && $$python -m ruff format --quiet --check . && $$python -m pytest -m "not slow and not gpu" -n 2 --dist loadfile
+	@$(DEV) -m ruff check --quiet . && $$python -m ruff format --quiet --check . && $$python -m pytest -n 2 --dist loadfile
 
 test-slow: ## the tests that take minutes each: every mistake under a fresh seed, real sampling
 	@$(DEV) -m pytest -m slow
 
 test-gpu: ## the tests that need a GPU
 	@$(DEV) -m pytest -m gpu
+
+test-rig: ## the tests on a pretended GPU, as root (minutes)
+	@$(DEV) -m pytest -m rig
 
 skeleton: ## generate assignment/ from solution/
 	@$(DEV) -m autograder.tools.skeleton
@@ -60,8 +63,11 @@ bench: ## time grading, the box, training, sampling and the gradebook, each besi
 bench-class: ## time a class of 300 beside nbgrader, otter-grader and pytest, each as its manual says (minutes)
 	@$(DEV) -m autograder.tools.bench.classroom
 
+gpu-report: ## what only a machine with a GPU can show, as one table (minutes) [ARGS="--tiny"] [ARGS="machine trace"]
+	@$(DEV) -m autograder.tools.gpu_report $(ARGS)
+
 validity: ## how often the autograder errs: grade wrong and right submissions by the hundred, write VALIDITY.md
 	@$(DEV) -m autograder.tools.validity
 
-.PHONY: release class regrade test test-slow test-gpu skeleton record figures report handout gradebook formgrader
-.PHONY: feedback bench bench-class validity
+.PHONY: release class regrade test test-slow test-gpu test-rig skeleton record figures report handout gradebook formgrader
+.PHONY: feedback bench bench-class gpu-report validity

@@ -13,7 +13,7 @@ import numpy as np
 from rich.progress import track
 from safetensors.numpy import save
 
-from .. import __version__, checks, given, measure
+from .. import __version__, checks, given
 from ..answers import FORMS
 from ..box import Box
 from ..box.student import Student
@@ -51,14 +51,14 @@ class Recorder(Expect):
     def listed(self, scheduler):
         return self.draw(lambda rng: np.asarray(scheduler.timesteps)).tolist()
 
-    def devices(self, gpu):
-        return [None, gpu] if gpu else [None]
-
     def compare(self, got, name, where, dtype, scale):
         self.keep("value", f"{name} {where}", np.asarray(got))
 
-    def measured(self, got, name, where, on_gpu=False):
+    def measured(self, got, name, where):
         self.compare(got, name, where, None, None)
+
+    def live(self, compare):
+        pass
 
     def exactly(self, got, name, where):
         self.compare(got, name, where, None, None)
@@ -82,12 +82,12 @@ def record(box, rubric, seed, patches=(), only=checks.CHECKS):
     only  ids of checks; all by default
     """
     folder = box.stage(given.files() | read(ROOT / "solution").files)
-    student = Student(box, folder, rubric.limits, gpu=measure.gpu())
+    student = Student(box, folder, rubric.limits)
     tensors = {}
     for name in only:
         # Every check draws from a generator of its own, so that a new check leaves the others' inputs alone.
         rng = np.random.default_rng(list(hashlib.sha256(f"{seed}/{name}".encode()).digest()))
-        checks.CHECKS[name](student, Recorder(name, rng, tensors))
+        checks.run(name, student, Recorder(name, rng, tensors))
     student.close()
     box.discard(folder)
     metadata = {"kit_version": __version__, "digest": checks.version(), "given": given.version()}
@@ -130,12 +130,16 @@ def record_mistakes(box, rubric, expectations, patches):
 
 
 def stack(rows):
-    """One array per key for all mistakes of a check, (M, ...) float32; NaN where a mistake has no row."""
-    stacked = {}
+    """One array per key for all mistakes of a check, float32: fingerprints (M, 9), NaN where a mistake has none, and
+    weights (W, 10) of the few that have some, each after the number of its mistake."""
+    stacked, weights = {}, {}
     for n, by_key in enumerate(rows):
         for key, row in by_key.items():
-            stacked.setdefault(key, np.full((len(rows), *row.shape), np.nan, np.float32))[n] = row
-    return stacked
+            if "/weights/" in key:
+                weights.setdefault(key, []).append([n, *row.ravel()])
+            else:
+                stacked.setdefault(key, np.full((len(rows), *row.shape), np.nan, np.float32))[n] = row
+    return stacked | {key: np.array(found, np.float32) for key, found in weights.items()}
 
 
 def fingerprint_of(answer, random):
@@ -143,7 +147,7 @@ def fingerprint_of(answer, random):
     if answer.error < answer.tolerance / CLEAR:
         return None
     if random or answer.error < CLEAR * answer.tolerance:
-        return np.full(PROJECTIONS, np.inf, np.float32)
+        return np.full(PROJECTIONS + 1, np.inf, np.float32)
     return fingerprint(answer.off)
 
 
@@ -197,7 +201,8 @@ def main(which):
         for path, seed in ((PUBLIC, PUBLIC_SEED), (HIDDEN, None)):
             if which in ("all", path.stem):
                 shown = track(patches, f"Running the known mistakes, {path.stem} cases", transient=True)
-                expectations = record(box, rubric, seed or course_seed(), shown)
+                only = checks.ALL if seed else checks.CHECKS
+                expectations = record(box, rubric, seed or course_seed(), shown, only)
                 write(path, file_of(expectations))
                 print(f"Recorded {path.relative_to(ROOT)}: {len(checks.CHECKS)} checks, {path.stat().st_size >> 10} kB")
 

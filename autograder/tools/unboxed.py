@@ -12,7 +12,7 @@ import pytest
 
 from .. import checks
 from ..box import wire
-from ..box.student import Student
+from ..box.student import Student, Training, parcel
 from ..expected import Expect, Expectations
 from ..paths import HIDDEN, PACKAGE, PUBLIC
 from ..rubric import Rubric
@@ -27,7 +27,7 @@ class Unboxed(Student):
         from worker import StudentCode
 
         sys.path.insert(0, str(folder))
-        self.limits, self.gpu = Rubric.load().limits, None
+        self.limits, self.gpu, self.trained_on = Rubric.load().limits, None, []
         self.code = StudentCode(str(folder))
         self.code.load("scheduler")
 
@@ -43,6 +43,9 @@ class Unboxed(Student):
 
     def apart(self, shown, request, *arguments, **_):
         return self.ask(shown, request, *arguments)
+
+    def training(self, settings, digits, device="cpu", **_):
+        return Training(self, device, self.piece("training", settings, parcel(digits), device))
 
     def forget(self):
         """Make room for the next submission's scheduler.py."""

@@ -14,6 +14,7 @@ from rich.progress import track
 from rich.table import Table
 
 from ...paths import ROOT
+from .training import device
 
 sys.path.insert(0, str(ROOT / "solution"))
 import infer
@@ -37,30 +38,38 @@ class ForDiffusers(diffusers.ModelMixin, ConfigMixin):
 
 
 def main():
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    medians = in_turn(device(), BATCH, STEPS, ROUNDS)
+    table = Table(f"sampling, {BATCH} digits, {STEPS} steps, {device()}", "a step", "beside bare calls", box=None)
+    for name, median in medians.items():
+        table.add_row(name, f"{1000 * median:.2f} ms", f"{median / medians[BARE]:.3f} x")
+    Console().print(table)
+
+
+def in_turn(device, batch, steps, rounds):
+    """{way: seconds a step}, medians of so many rounds."""
     model, config = infer.load_checkpoint(CHECKPOINT)
     model.to(device)
     ours = DDIMScheduler(**config)
-    ours.set_timesteps(STEPS)
+    ours.set_timesteps(steps)
     theirs = diffusers.DDIMScheduler(**SCHEDULE, timestep_spacing="trailing")
     wrapped = ForDiffusers()
     wrapped.model = model
     pipeline = diffusers.DDIMPipeline(wrapped, theirs)
     pipeline.set_progress_bar_config(disable=True)
-    noise = torch.randn(BATCH, 1, 28, 28).to(device)
+    noise = torch.randn(batch, 1, 28, 28).to(device)
 
     @torch.inference_mode()
     def bare():
         for t in ours.timesteps.tolist():
-            model(noise, torch.full((BATCH,), t, device=device))
+            model(noise, torch.full((batch,), t, device=device))
 
     ways = {
         BARE: bare,
         "infer.py of the reference": lambda: list(infer.run(model, ours, noise, None, {})),
-        "DDIMPipeline of diffusers": lambda: pipeline(BATCH, num_inference_steps=STEPS, output_type="np"),
+        "DDIMPipeline of diffusers": lambda: pipeline(batch, num_inference_steps=steps, output_type="np"),
     }
     seconds = {name: [] for name in ways}
-    for turn in track(range(ROUNDS + 1), "Sampling in turn", transient=True):
+    for turn in track(range(rounds + 1), "Sampling in turn", transient=True):
         for name, way in ways.items():
             started = time.perf_counter()
             way()
@@ -68,11 +77,7 @@ def main():
                 torch.cuda.synchronize()
             if turn > 0:  # the first turn warms up
                 seconds[name].append(time.perf_counter() - started)
-    medians = {name: statistics.median(values) for name, values in seconds.items()}
-    table = Table(f"sampling, {BATCH} digits, {STEPS} steps, {device}", "a step", "beside bare calls", box=None)
-    for name, median in medians.items():
-        table.add_row(name, f"{1000 * median / STEPS:.2f} ms", f"{median / medians[BARE]:.3f} x")
-    Console().print(table)
+    return {name: statistics.median(values) / steps for name, values in seconds.items()}
 
 
 if __name__ == "__main__":

@@ -30,15 +30,23 @@ SCHEDULER = {"prediction_type": "epsilon", "beta_schedule": "linear", **train.SC
 
 
 def main():
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    rounds, steps = (20, 200) if device == "cuda" else (12, 5)
-    loops = {
-        PLAIN: plain(device),
-        "train.py --precision float32": ours(device, "float32"),
-        "train.py --precision bfloat16": ours(device, "bfloat16"),
-    }
+    rounds, steps = (20, 200) if device() == "cuda" else (12, 5)
+    if not data.complete():
+        raise OSError("the plain loop needs all of MNIST: make data")
+    report(device(), in_turn(device(), BATCH_SIZE, rounds, steps), rounds * steps)
+
+
+def device():
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def in_turn(device, batch_size, rounds, steps):
+    """{loop: images a second}, medians of so many rounds of so many steps; the plain loop if all of MNIST is there."""
+    loops = {PLAIN: plain(device, batch_size)} if data.complete() else {}
+    for precision in ("float32", "bfloat16"):
+        loops[f"train.py --precision {precision}"] = ours(device, batch_size, precision)
     if device == "cuda":
-        loops["train.py --precision bfloat16 --compile"] = ours(device, "bfloat16", compile=True)
+        loops["train.py --precision bfloat16 --compile"] = ours(device, batch_size, "bfloat16", compile=True)
     speeds = {name: [] for name in loops}
     for turn in track(range(rounds + 1), "Training in turn", transient=True):
         for name, loop in loops.items():
@@ -48,24 +56,25 @@ def main():
             if device == "cuda":
                 torch.cuda.synchronize()
             if turn > 0:  # the first turn warms up
-                speeds[name].append(steps * BATCH_SIZE / (time.perf_counter() - started))
-    report(device, {name: statistics.median(values) for name, values in speeds.items()}, rounds * steps)
+                speeds[name].append(steps * batch_size / (time.perf_counter() - started))
+    return {name: statistics.median(values) for name, values in speeds.items()}
 
 
-def ours(device, precision, compile=False):
+def ours(device, batch_size, precision, compile=False):
     """train.py's loop; one step per `next`."""
-    settings = {"scheduler": SCHEDULER, "unet": {}, "steps": 100_000, "batch_size": BATCH_SIZE, "seed": 0}
-    run = train.Run(settings | {"precision": precision}, data.mnist("train")[0], device, compile)
+    settings = {"scheduler": SCHEDULER, "unet": {}, "steps": 100_000, "batch_size": batch_size, "seed": 0}
+    images, _ = data.load("mnist" if data.complete() else "digits5k")
+    run = train.Run(settings | {"precision": precision}, images, device, compile)
     while True:
         run.advance()
         yield
 
 
-def plain(device):
+def plain(device, batch_size):
     """A loop as tutorials have it; one step per `next`."""
     pixels = transforms.Compose([transforms.ToTensor(), transforms.Normalize(0.5, 0.5)])
     loader = DataLoader(
-        MNIST(data.DATA, transform=pixels), BATCH_SIZE, shuffle=True, drop_last=True, num_workers=WORKERS
+        MNIST(data.DATA, transform=pixels), batch_size, shuffle=True, drop_last=True, num_workers=WORKERS
     )
     model, scheduler = UNet().to(device), DDPMScheduler(**SCHEDULER)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)

@@ -48,7 +48,7 @@ def main(arguments=None):
     command = commands.add_parser(
         "regrade",
         help="grade again what changed, and show who gains or loses what; publish it with --publish",
-        description="Grades again whoever's submission, kit, seed or device is another than when it was graded, and "
+        description="Grades again whoever's submission, kit or seed is another than when it was graded, and "
         "shows who changes, by how much and why. Nothing is published before you say --publish. Points given by hand "
         "in overrides.toml stay.",
     )
@@ -78,7 +78,7 @@ def options_of_a_run(command):
         "--class", type=Path, default=Path("class"), dest="folder", metavar="DIR", help="default: class"
     )
     command.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto",
-                         help="for training; auto is the GPU where there is one with a recorded run")  # fmt: skip
+                         help="for training; auto is the GPU where there is one that works in the box")  # fmt: skip
     command.add_argument("--workers", type=positive, metavar="N", help="how many to grade at once; one per core")
     command.add_argument("--trainings", type=positive, metavar="N",
                          help="how many train at once: 2 on a GPU, else as many as there are workers")  # fmt: skip
@@ -107,7 +107,7 @@ def run_grade(options):
         class_list = collect(options.submissions, options.folder / "submissions", students)
     with Session(options, class_list) as session:
         for kept in session.run(
-            session.class_list, session.kept, checks.EXACT if options.exact else tuple(checks.PARTS)
+            session.class_list, session.kept, checks.EXACT if options.exact else tuple(session.rubric.parts)
         ):
             session.publish(kept)
         failed = session.finish(session.outdated)

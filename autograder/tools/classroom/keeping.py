@@ -1,7 +1,7 @@
 """What is known of each student, kept on disk: a run that was killed goes on from here.
 
 One JSON file per student is written whenever a stage of grading ends. It says what the grade depends on, so that one of
-another submission, kit, seed or device is never taken for the present one.
+another submission, kit or seed is never taken for the present one.
 """
 
 import dataclasses
@@ -24,7 +24,7 @@ class Kept:
     """What is kept of one student.
 
     depends  what the grade depends on: digests of the submission, the kit and the rubric's points, fingerprint of the
-             seed, device
+             seed
     name     of the submission, for the reports
     notes    about what was handed in
     refused  why nothing was run, or ""
@@ -126,7 +126,7 @@ class Shelf:
 
 
 def kit(rubric):
-    """Digest of all that verdicts depend on but the submission and the device: the autograder without its tools and
+    """Digest of all that verdicts depend on but the submission: the autograder without its tools and
     reports, what it stages and measures with, the recorded cases, limits and tolerances."""
     sources = [
         path for path in PACKAGE.rglob("*") if path.suffix in (".py", ".toml", ".safetensors") and path != RUBRIC
@@ -135,7 +135,7 @@ def kit(rubric):
     measures = [ASSIGNMENT / name for name in ("digits5k.npz", "classifier.safetensors")]
     sources += [*(ASSIGNMENT / name for name in given.NAMES), *measures, given.CHECKPOINT]
     digests = {path.relative_to(ROOT).as_posix(): sha256(path.read_bytes()) for path in sources}
-    limits = [rubric.limits, rubric.box, {id: [e.tolerance, e.gpu_tolerance] for id, e in rubric.checks.items()}]
+    limits = [rubric.limits, rubric.box, {id: entry.tolerance for id, entry in rubric.checks.items()}]
     return sha256(json.dumps([digests, limits, sha256(HIDDEN.read_bytes())], sort_keys=True).encode())[:16]
 
 

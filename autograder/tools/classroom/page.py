@@ -29,7 +29,7 @@ def render(rows, rubric, outdated=()):
     """The page as text. Everything that came from a submission is escaped.
 
     rows      of publishing.py, in the order of names
-    outdated  students whose grade is of another kit, submission, seed or device than the present one
+    outdated  students whose grade is of another kit, submission or seed than the present one
     """
     handed_in = [row for row in rows if row.verdicts and "nothing was handed in" not in row.why]
     scored = [row for row in handed_in if row.points is not None]

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from rich.table import Table
 
-from ... import checks
 from .downloads import DownloadError
 from .keeping import Shelf
 
@@ -16,7 +15,6 @@ CAUSES = {
     "kit": "the checks, their limits or the recorded cases changed",
     "points": "the points of the rubric changed",
     "seed": "the course seed changed",
-    "device": "training ran on another device",
 }
 
 
@@ -70,7 +68,7 @@ class Regrade:
                 self.shelf.path(student).unlink(missing_ok=True)
             elif self.causes[student] == ["points"] and not before.broken:
                 self.shelf.put(student, before.repriced(self.now[student].depends, self.session.rubric))
-        parts = {part for kept in self.published.values() for part in kept.done} or set(checks.PARTS)
+        parts = {part for kept in self.published.values() for part in kept.done} or set(self.session.rubric.parts)
         changes = []
         for kept in self.session.run(self.again, self.shelf, parts, settled=False):
             before, after = self.session.record(self.published[kept.name]), self.session.record(kept)

@@ -14,20 +14,19 @@ from . import working
 from .keeping import Kept, sha256
 from .working import Stop
 
-TRAINING = ("training",)
 ATTEMPTS = 3  # of a job whose worker process ended under it
 NO_ONE_CAN = (Stop, TooWeak, BoxError, ExpectationsError)  # a fault of the host, not of one submission
 
 
 @dataclass
 class Course:
-    """What every grade of a run depends on: digests of the kit and of the rubric's points, fingerprint of the seed,
-    name of the GPU or None."""
+    """What every grade of a run depends on: digests of the kit and of the rubric's points, fingerprint of the seed. And
+    whether training may use a GPU, which changes no verdict."""
 
     kit: str
     points: str
     seed: str
-    gpu: str | None
+    gpu: bool
 
     def intake(self, handed_in):
         """(Kept with nothing graded yet, Submission or None) of what a student handed in. Raises OSError."""
@@ -47,7 +46,6 @@ class Course:
             "kit": self.kit,
             "points": self.points,
             "seed": self.seed,
-            "device": self.gpu or "cpu",
         }
         return Kept(depends, handed_in.student, notes, refused), submission
 
@@ -69,7 +67,7 @@ class Run:
 
     parts      to be graded
     trainings  how many train at once: on the GPU where there is one, else on all the cores; None for no limit
-    settled    whether a whole grade stands although the kit, the submission, seed or device changed since: what was
+    settled    whether a whole grade stands although the kit, the submission or the seed changed since: what was
                published is changed by a regrade only
     """
 
@@ -124,14 +122,14 @@ class Run:
         return Work(kept, handed_in.path, submission, stages) if stages else kept
 
     def room(self, stage):
-        training = sum(work.stages[0] == TRAINING for work in self.running.values())
-        if stage == TRAINING and self.trainings and training >= self.trainings:
+        training = sum(work.stages[0] in checks.ON_GPU for work in self.running.values())
+        if stage in checks.ON_GPU and self.trainings and training >= self.trainings:
             return False
         elsewhere = training if self.course.gpu else 0
         return self.on_gpu(stage) or len(self.running) - elsewhere < self.pools.width()
 
     def on_gpu(self, stage):
-        return bool(self.course.gpu) and stage == TRAINING
+        return self.course.gpu and stage in checks.ON_GPU
 
     def start(self, work):
         stage = work.stages[0]

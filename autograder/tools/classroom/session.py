@@ -41,7 +41,7 @@ class Session:
     def __enter__(self):
         seed, options = Expectations.load(HIDDEN, checks.version()).metadata["seed"], self.options
         self.pools = Cluster(options.cluster) if options.cluster else Local(options.workers)
-        gpu = None
+        gpu = False
         if options.device != "cpu":
             with self.console.status("Starting a worker"):
                 gpu = self.pools.training().submit(working.device, options.device).result()
@@ -92,7 +92,7 @@ class Session:
     def finish(self, outdated):
         """Write the table and the page of the class. Returns who is not graded.
 
-        outdated  those whose grade is of another kit, submission, points, seed or device
+        outdated  those whose grade is of another kit, submission, points or seed
         """
         from . import grades  # nbgrader, which the workers do without
 

@@ -13,7 +13,7 @@ import threading
 from dataclasses import dataclass
 from functools import cache
 
-from ... import checks, measure
+from ... import checks
 from ...box import Box
 from ...box.host import strongest
 from ...expected import Expectations
@@ -56,14 +56,12 @@ def fresh_bench():
 
 
 def device(wanted):
-    """The name of the GPU that training uses on this host, or None for the CPU. Raises Stop."""
-    gpu = measure.gpu() if wanted != "cpu" else None
+    """Whether training may use a GPU, as one works in the box where it would run. Raises Stop."""
+    gpu = wanted != "cpu" and bench().box.find_gpu()
     if wanted == "cuda" and not gpu:
-        raise Stop("There is no CUDA device where training would run; --device cpu or auto trains on the CPU.")
-    known = gpu and all(expectations.ran_on(gpu) for expectations in bench().sets.values())
-    if wanted == "cuda" and not known:
-        raise Stop(f"No run of the reference is recorded for {gpu}: `make record` on that machine, or --device cpu.")
-    return gpu if known else None
+        why = bench().box.gpu_fault or "there is none where training would run"
+        raise Stop(f"No GPU can be used: {why}. --device cpu or auto trains on the CPU.")
+    return bool(gpu)
 
 
 def stage(wanted_kit, path, submission, parts, found, gpu):
@@ -79,7 +77,7 @@ def stage(wanted_kit, path, submission, parts, found, gpu):
     for _ in range(2):  # what may be the fault of a box whose parent was killed is tried once more
         desk = bench()
         strong_enough(path, desk.box, desk.rubric, desk.sets["hidden"])
-        entries = [desk.rubric.checks[id] for id in checks.CHECKS if desk.rubric.checks[id].part in parts]
+        entries = [entry for entry in desk.rubric.checks.values() if entry.part in parts]
         found = Found(**vars(earlier) | {"results": dict(earlier.results), "suspects": dict(earlier.suspects)})
         run(found, desk.box, desk.rubric, submission, desk.sets, entries, gpu=gpu)
         if not any(found.results[entry.id].verdict == UNGRADED for entry in entries):

@@ -63,7 +63,7 @@ def student(files):
             "handout.html is missing or older than handout.md, figures/ or page.css; `make handout` renders it"
         )
     kept = {name: data for name, data in files.items() if name in AT_THE_TOP or name.startswith("figures/")}
-    bundle = kept | kit(files) | {"requirements.txt": requirements(files, "train")}
+    bundle = kept | kit(files) | {"requirements.txt": requirements(files)}
     return {f"{NAME}/{name}": data for name, data in bundle.items()}
 
 
@@ -88,14 +88,10 @@ def kit(files):
     }
 
 
-def requirements(files, *extras):
-    """requirements.txt: what grading needs, and these extras."""
+def requirements(files):
+    """requirements.txt: what grading needs, and with it what student code may import."""
     project = tomllib.loads(files["pyproject.toml"].decode())["project"]
-    needed = [
-        *project["dependencies"],
-        *(line for extra in extras for line in project["optional-dependencies"][extra]),
-    ]
-    return "".join(f"{line}\n" for line in needed).encode()
+    return "".join(f"{line}\n" for line in project["dependencies"]).encode()
 
 
 def hidden_expectations():

@@ -65,8 +65,10 @@ class DDPMScheduler:
         if num_inference_steps < 1:
             raise ValueError("at least one step")
         self.ddpm.set_timesteps(num_inference_steps, device=device)
-        # as a custom list, so that the library looks the previous timestep up in it
-        self.ddpm.set_timesteps(timesteps=self.ddpm.timesteps.tolist(), device=device)
+        # as a custom list, so that the library looks the previous timestep up in it; its own has an entry too many for
+        # some numbers of steps, such as 61
+        listed = self.ddpm.timesteps.tolist()[:num_inference_steps]
+        self.ddpm.set_timesteps(timesteps=listed, device=device)
 
     def previous_timestep(self, timestep):
         if int(timestep) not in self.timesteps.tolist():

@@ -1,0 +1,135 @@
+"""The student's time: how long a boxed process worked or slept, without the time that the machine made it wait.
+
+Linux counts for each thread how long it ran, and how long it was ready to run and waited for a processor
+(/proc/PID/task/TID/schedstat). The wall time less this waiting is the same on a busy host as on a quiet one, and a
+process that sleeps or hangs is still seen. A process with many threads waits for itself, which must not count: see
+`charge`. Where nobody counts the waiting, the student's time is the processor time, and only the wall bound sees sleep.
+"""
+
+import contextlib
+import threading
+import time
+from pathlib import Path
+
+try:
+    import psutil  # where there is no /proc
+except ImportError:
+    psutil = None
+
+PROC = Path("/proc")
+
+
+def charge(wall, ready, worked, ours):
+    """The student's seconds of a stretch of time, from 0 to `wall`.
+
+    wall    its length
+    ready   how long each thread ran or waited for a processor
+    worked  processor time of all threads together, also of those that have ended
+    ours    how long the grader's own thread waited for a processor, while it had to send or to read
+
+    The thread that was ready longest had to wait for `ready - worked` at least because of others; the rest of its
+    waiting was behind threads of its own process. So threads that keep each other waiting gain nothing on a quiet host.
+    """
+    waited = max(0.0, max(ready, default=0.0) - worked)
+    return min(wall, max(wall - waited - ours, worked))
+
+
+class Clock:
+    """Measures one question to a boxed process at a time, from `start` on.
+
+    pid  of the boxed process, or None where it is not known: then all time counts as waiting, and only the wall bound
+         of the caller is left
+    """
+
+    def __init__(self, pid):
+        self.pid = pid
+        self.lock = threading.Lock()
+        self.counts_waiting = pid is not None and counts_waiting(pid)
+        self.start()
+
+    def start(self):
+        """The present thread asks a question now."""
+        with self.lock:
+            self.began = time.monotonic()
+            self.worked = processor_seconds(self.pid)
+            self.seen = self.worked
+            self.theirs = self.ours = None
+            if self.counts_waiting:
+                self.theirs = Threads(self.pid)
+                self.ours = Threads("self", threading.get_native_id())
+
+    def read(self):
+        """(the student's seconds since `start`, the wall time less the grader's own waiting). From any thread."""
+        with self.lock:
+            wall = time.monotonic() - self.began
+            self.seen = max(self.seen, processor_seconds(self.pid))  # 0 once it has ended
+            worked = self.seen - self.worked
+            if not self.counts_waiting:
+                return min(wall, worked), wall
+            ours = sum(self.ours.waited())
+            return charge(wall, self.theirs.ready(), worked, ours), wall - ours
+
+
+class Threads:
+    """The threads of a process, or one of them: how long each was ready to run since this object was made."""
+
+    def __init__(self, pid, only=None):
+        self.folder, self.only = PROC / str(pid) / "task", only
+        self.first = {tid: (run, waited) for tid, run, waited, _ in self.look()}
+        self.now = {}  # {tid: (run, waited)} since then, also of threads that have ended
+        self.queued = {}  # {tid: (run, waited, since when)} of those that wait just now, which is not counted yet
+
+    def look(self):
+        """(tid, seconds it ran, seconds it waited, whether it is ready to run now) of each thread."""
+        try:
+            tids = [str(self.only)] if self.only else [entry.name for entry in self.folder.iterdir()]
+        except OSError:  # it has ended
+            return
+        for tid in tids:
+            try:
+                run, waited, *_ = (self.folder / tid / "schedstat").read_text().split()
+                state = (self.folder / tid / "stat").read_text().rpartition(")")[2].split()[0]
+            except (OSError, ValueError):
+                continue
+            yield tid, int(run) / 1e9, int(waited) / 1e9, state == "R"
+
+    def update(self):
+        now, queued = time.monotonic(), {}
+        for tid, run, waited, is_ready in self.look():
+            first = self.first.get(tid, (0.0, 0.0))
+            since = now
+            if is_ready:
+                # Ready at two looks, and not a moment of running between them: it has been waiting all the time.
+                last = self.queued.get(tid)
+                since = last[2] if last and last[:2] == (run, waited) else now
+                queued[tid] = (run, waited, since)
+            self.now[tid] = (run - first[0], waited - first[1] + now - since)
+        self.queued = queued
+
+    def ready(self):
+        self.update()
+        return [run + waited for run, waited in self.now.values()]
+
+    def waited(self):
+        self.update()
+        return [waited for _, waited in self.now.values()]
+
+
+def counts_waiting(pid):
+    """Whether this kernel counts how long threads wait: one that does not shows zeros, or nothing."""
+    return any(run for _, run, _, _ in Threads(pid).look())
+
+
+def processor_seconds(pid):
+    """Processor time of a process, all its threads together; 0 where it has ended or cannot be told."""
+    if pid is None:
+        return 0.0
+    if PROC.joinpath("self").exists():
+        with contextlib.suppress(OSError):
+            return time.clock_gettime(~pid << 3 | 2)  # its CPUCLOCK_SCHED, as clock_getcpuclockid(3) makes it
+    elif psutil:
+        with contextlib.suppress(psutil.Error):
+            # On Windows, Python itself is below the python.exe of a virtual environment.
+            family = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
+            return sum(sum(process.cpu_times()[:2]) for process in family)
+    return 0.0

@@ -1,0 +1,163 @@
+"""Why a check fails, found out by trying: it is run again, on its public cases, with one thing about the student's work
+mended. A cause is told only where the check then passes.
+
+Two things are mended as earlier checks have recorded them: the tables of the default schedule, and the list of
+timesteps. A step of DDPM may also be right for a wrong posterior, and a method for another order of its arguments.
+Nothing of this gives points: it tells where to look.
+"""
+
+from functools import partial
+from itertools import permutations
+
+import numpy as np
+
+from . import checks
+from .answers import difference
+from .expected import Expect
+from .record import BAD_OUTPUT, CRASHED, WRONG
+
+TABLES, LIST = "schedule.linear", "reverse.timesteps"  # the checks that record them
+POSTERIOR, STEPS = "reverse.posterior", ("reverse.step", "reverse.step_large", "reverse.strided")
+WHAT = {
+    TABLES: "with the linear schedule of the handout in the place of yours",
+    LIST: "with the list of timesteps of the handout in the place of yours",
+    POSTERIOR: "given what your own posterior returns",
+}
+OTHER_TABLES = {"num_train_timesteps", "beta_schedule", "beta_start", "beta_end"}
+ORDERS = {
+    "forward.add_noise": ("add_noise", ("original_samples", "noise", "timesteps")),
+    "forward.get_velocity": ("get_velocity", ("sample", "noise", "timesteps")),
+    "reverse.predict_epsilon": ("predict", ("model_output", "timestep", "sample")),
+    "reverse.predict_v": ("predict", ("model_output", "timestep", "sample")),
+    "reverse.posterior": ("posterior", ("original_samples", "sample", "timestep")),
+    **dict.fromkeys(
+        ("reverse.step", "reverse.step_large", "reverse.strided", "ddim.deterministic", "ddim.eta", "ddim.strided"),
+        ("step", ("model_output", "timestep", "sample")),
+    ),
+}
+
+
+class Trial(Expect):
+    """An Expect that ends at the first wrong answer, and mends the list of timesteps where it is asked to."""
+
+    def __init__(self, *arguments, mend):
+        super().__init__(*arguments)
+        self.mend, self.stepping = mend, False
+
+    def value(self, got, name, where, dtype=None):
+        super().value(got, name, where, dtype)
+        if POSTERIOR not in self.mend:  # where single steps follow from it, so does the end of a run
+            self.unless_wrong()
+
+    def exactly(self, got, name, where):
+        super().exactly(got, name, where)
+        self.unless_wrong()
+
+    def step(self, scheduler, model_output, timestep, sample, noise, where, **options):
+        self.stepping = True
+        super().step(scheduler, model_output, timestep, sample, noise, where, **options)
+        self.stepping = False
+        answer = self.answers[-1]
+        if not (POSTERIOR in self.mend and self.by_posterior(answer, scheduler, timestep)):
+            self.unless_wrong()
+
+    def unless_wrong(self):
+        answer = self.answers[-1]
+        if not (self.stepping or answer.right or answer.carried()):
+            raise answer.failed()
+
+    def by_posterior(self, answer, scheduler, timestep):
+        """Whether a step of DDPM is what the student's own posterior makes it, with the right variance or theirs."""
+        own, step = answer.step.terms, answer.step
+        if own is None:
+            return False
+        mean, variance = scheduler.posterior(np.float32(own["x0"].reshape(step.sample.shape)), step.sample, timestep)
+        rest = answer.got - np.float64(np.asarray(mean))
+        for weight in (step.forms[0][2], np.sqrt(np.abs(float(variance)))):
+            far = difference(rest, weight * np.float64(step.noise)).max()
+            if far <= answer.tolerance * np.abs(answer.got).max():
+                return True
+        return False
+
+    def settle(self):
+        """Every answer has been looked at where it came."""
+
+    def listed(self, scheduler):
+        steps = super().listed(scheduler)
+        if LIST in self.mend:
+            scheduler.put("timesteps", np.array(steps))
+        return steps
+
+
+class Mended:
+    """A Student whose schedulers get the right tables, or other orders of arguments."""
+
+    def __init__(self, student, expectations, mend=(), reorder=None):
+        self.student, self.expectations, self.mend, self.reorder = student, expectations, mend, reorder
+        self.generator = student.generator
+
+    def DDPMScheduler(self, **settings):
+        return self.mended(self.student.DDPMScheduler(**settings), settings)
+
+    def DDIMScheduler(self, **settings):
+        return self.mended(self.student.DDIMScheduler(**settings), settings)
+
+    def mended(self, scheduler, settings):
+        if TABLES in self.mend and not settings.keys() & OTHER_TABLES:
+            for name in ("betas", "alphas", "alphas_cumprod"):
+                table = self.expectations.tensors[f"{TABLES}/value/{name} of the linear schedule with T = 1000"]
+                scheduler.put(name, table)
+        return Reordered(scheduler, *self.reorder) if self.reorder else scheduler
+
+
+class Reordered:
+    """A scheduler one method of which gets its first arguments in another order."""
+
+    def __init__(self, scheduler, method, order):
+        self.scheduler, self.method, self.order = scheduler, method, order
+
+    def __getattr__(self, name):
+        call = getattr(self.scheduler, name)
+        return partial(self.called, call) if name == self.method else call
+
+    def called(self, call, *args, **kwargs):
+        if len(args) >= len(self.order):  # those given by name have no order
+            args = *(args[i] for i in self.order), *args[len(self.order) :]
+        return call(*args, **kwargs)
+
+    def on_cuda(self, name, *args, **kwargs):
+        call = partial(self.scheduler.on_cuda, name)
+        return self.called(call, *args, **kwargs) if name == self.method else call(*args, **kwargs)
+
+
+def cause(entry, student, expectations, passed, failed):
+    """(sentence, ids of the checks that it follows from) for a check that failed on public cases; ("", []) if unknown.
+
+    entry   of the rubric
+    failed  what ended the run that failed
+    """
+    if failed.verdict not in (WRONG, CRASHED, BAD_OUTPUT) or entry.part not in checks.EXACT or entry.part == "schedule":
+        return "", []
+
+    def passes(mend=(), reorder=None):
+        trial = Trial(expectations, entry.id, entry.tolerance, passed, True, mend=mend)
+        try:
+            checks.run(entry.id, Mended(student, expectations, mend, reorder), trial)
+        except Exception:  # what student code answers may be anything, and this is only for words
+            return False
+        return True
+
+    wrong = [id for id in (TABLES, LIST, POSTERIOR) if id != entry.id and not passed(id)]
+    if entry.id not in STEPS:
+        wrong = [id for id in wrong if id != POSTERIOR]
+    for mend in dict.fromkeys([*((id,) for id in wrong), tuple(wrong)]) if wrong else ():
+        if passes(mend):
+            what = " and ".join(WHAT[id] for id in mend)
+            return f"{what[0].upper()}{what[1:]}, this check passes.", list(mend)
+    method, names = ORDERS.get(entry.id, (None, ()))
+    for order in list(permutations(range(len(names))))[1:]:
+        if passes(reorder=(method, order)):
+            yours = ", ".join(names[i] for i in order)
+            told = f"With its arguments in the order {method}({yours}) this check passes"
+            return f"{told}; the handout has {method}({', '.join(names)}).", []
+    return "", []

@@ -1,0 +1,117 @@
+"""Which cases of a check are right and which are wrong, in words: "right for epsilon; wrong for v_prediction".
+
+A case is known by the text that names it (`where` of an Answer), such as "for epsilon, clipped, at t = 3". What stands
+there is read as settings, and settings that tell the right cases from the wrong ones are worth a sentence.
+"""
+
+import re
+from itertools import combinations
+
+# What may be told apart, in the order in which it is tried: (what a case says, how it is called), the last for cases
+# that say nothing of it.
+SETTINGS = {
+    "samples": ((r"in float64", "in float64"), (r"", "in float32")),
+    "batch": ((r"batch of one image", "for one image alone"), (r"batch of images", "for a batch of images")),
+    "schedule": ((r"the (\w+) schedule", "with the {} schedule"),),
+    "prediction": ((r"\bfor (epsilon|v_prediction)\b", "for {}"), (r"prediction_type=(\w+)", "for {}")),
+    "clipping": ((r"not clipped", "not clipped"), (r"clipped", "clipped")),
+    "variance": ((r"(fixed_\w+)", "with {}"),),
+    "list": (
+        (r"(before set_timesteps is called)", "{}"),
+        (r"set_timesteps\((\d+)\), T = ", "for S = {}"),
+        (r"\bS = 1\b|set_timesteps\(1\)", "in one step"),
+        (r"\bS = |set_timesteps\(\d", "over a short list"),
+        (r"", "over the full list"),
+    ),
+    "eta": (
+        (r"eta = 0\.0\b", "with eta = 0"),
+        (r"eta = 1\.0\b", "with eta = 1"),
+        (r"eta = ", "with eta between 0 and 1"),
+    ),
+    "tables": (
+        (r"\b(T = \d+ and beta_end = [\d.]+)", "with {}"),
+        (r"\b(T = \d+)", "with {}"),
+        (r"", "with the default tables"),
+    ),
+    "inputs": ((r"(x_t = 0)", "with {}"), (r"(x_0 = 0)", "with {}"), (r"", "with both inputs")),
+    "steps": ((r"\b(\d+|default) steps", "with {} steps"),),
+    "images": ((r"\b(\d+) images", "for {} images"),),
+}
+MOST = 3  # settings that a sentence lists
+TIMESTEP = re.compile(r"\bt = (\d+)|\bof (\d+) ")
+
+
+def settings(where):
+    """{setting: its words} of a case."""
+    return {name: words for name, forms in SETTINGS.items() if (words := first(forms, where))}
+
+
+def first(forms, where):
+    for pattern, words in forms:
+        if found := re.search(pattern, where):
+            return words.format(*found.groups())
+    return None
+
+
+def timestep(where):
+    found = TIMESTEP.search(where)
+    return int(found[1] or found[2]) if found else None
+
+
+def apart(cases):
+    """What the right cases have in common and the wrong ones have not; "" where no few settings tell them apart.
+
+    cases  (where, right) of each
+    """
+    if len({right for _, right in cases}) < 2:
+        return ""
+    read = [(settings(where), right) for where, right in cases]
+    names = [name for name in SETTINGS if len({each.get(name) for each, _ in read} - {None}) > 1]
+    for chosen in (*combinations(names, 1), *combinations(names, 2)):
+        groups = {}
+        for each, right in read:
+            groups.setdefault(tuple(each.get(name) for name in chosen), []).append(right)
+        if all(len(set(group)) == 1 for group in groups.values()) and (len(groups) < len(read) or chosen == ("list",)):
+            return sentence(groups)
+    return by_timestep(cases)
+
+
+def sentence(groups):
+    """What is right and what is wrong: "right for epsilon, not clipped (5 cases); wrong for v_prediction (4 cases)"."""
+    right, wrong = listed(groups, True), listed(groups, False)
+    if max(len(right), len(wrong)) <= MOST:
+        return f"right {' and '.join(right)}; wrong {' and '.join(wrong)}"
+    if len(right) <= MOST:
+        return f"right {' and '.join(right)}; wrong in all other cases"
+    return f"wrong {' and '.join(wrong)}; right in all other cases" if len(wrong) <= MOST else ""
+
+
+def listed(groups, right):
+    """Words for the settings whose cases are all right, or all wrong."""
+    parts, told = [], set()
+    for key, group in groups.items():
+        if group[0] is not right:
+            continue
+        # Where the second setting makes no difference, it goes without saying.
+        alike = [other for other in groups if other[0] == key[0]]
+        whole = len(key) > 1 and key[0] and all(groups[other][0] is right for other in alike)
+        words = key[:1] if whole else tuple(filter(None, key))
+        if words not in told:
+            told.add(words)
+            count = sum(len(groups[other]) for other in alike) if whole else len(group)
+            parts.append((", ".join(words) or "in the other cases") + (f" ({count} cases)" if count > 1 else ""))
+    return parts
+
+
+def by_timestep(cases):
+    """Where only early, or only late, timesteps are right."""
+    known = sorted((timestep(where), right) for where, right in cases if timestep(where) is not None)
+    rights = [right for _, right in known]
+    if len(known) < len(cases):
+        return ""
+    cut = next(i for i, right in enumerate(rights) if right is not rights[0])
+    if len(set(rights[cut:])) > 1 or known[cut - 1][0] == known[cut][0]:
+        return ""
+    low, high = ("right", "wrong") if rights[0] else ("wrong", "right")
+    until = f"at t = {known[0][0]}" if known[0][0] == known[cut - 1][0] else f"up to t = {known[cut - 1][0]}"
+    return f"{low} {until}; {high} from t = {known[cut][0]} on"
