@@ -66,7 +66,7 @@ def made(text):
         results[id] = CheckResult(id, entry.part, entry.title, entry.points, **told)
     runs = [{"ended": "died", "signal": text, "denied": [text, "x"]}]
     found = Found(results, runs=runs, box={"box_tier": "A", "box_not_blocked": [text]})
-    return conclude(found, RUBRIC, text, [text], "seed", None)
+    return conclude(found, RUBRIC, text, [text], "seed")
 
 
 def all_reports(record):
