@@ -20,15 +20,17 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
 from nbgrader import api
 from nbgrader.utils import determine_grade, is_solution
 
+from autograder import parsing
 from autograder.handin import zipped
 from autograder.paths import ROOT
 from autograder.record import PASSED, UNGRADED, WRONG, CheckResult, GradeRecord
 from autograder.reports import gradescope
 from autograder.rubric import Rubric
+from autograder.text import shown
 from autograder.tools.classroom.collecting import collect
 from autograder.tools.classroom.roster import Roster, Student
 from autograder.tools.gradebook import course as courses
-from autograder.tools.gradebook import grades, guide, late, rendering, restoring, scores
+from autograder.tools.gradebook import filling, grades, guide, late, rendering, restoring, scores
 from autograder.tools.gradebook.__main__ import MISSING, USAGE, main
 from autograder.tools.gradebook.course import ASSIGNMENT, Course, CourseError
 from autograder.tools.gradebook.filling import fill
@@ -360,6 +362,47 @@ class Tags(HTMLParser):
 
     def count(self, tag):
         return sum(each == tag for each, _ in self.found)
+
+
+LONG = {
+    "bangs": "a" + "!" * 1_000_000,
+    "formulas": "a" + "\\\\(" * 50_000,
+    "environments": r"a\begin{a}" * 20_000,
+    "quotes": "> " * 50_000 + "a",
+    "surrogates": "a\ud800 \udc00b \x1b[2J\u202e",
+    "links": "[a](" * 50_000,
+}
+
+
+@pytest.mark.skipif(not parsing.FORKS, reason="needs limits")
+@pytest.mark.parametrize("name", LONG)
+def test_what_takes_long_to_render_is_cut_short(name):
+    master = courses.master(rubric())
+    written = json.dumps(notebook(warmup=LONG[name], steps_answer="Twenty steps.")).encode()
+    text, digest = parsing.parse(filling.__name__, "laid", written, master, **filling.LIMITS)
+    made = nbformat.reads(text, 4)
+    assert restoring.digest(made) == restoring.digest(restoring.restored(made, nbformat.reads(master, 4))) == digest
+    assert cell_of(made, "steps_answer").source == "Twenty steps."
+    source = cell_of(made, "warmup").source
+    assert source == shown(source, None, lines=True) and ("takes too long" in source) <= (len(source) < 3_000)
+    assert ("takes too long" in source) == (name in ("formulas", "environments"))
+
+
+@pytest.mark.parametrize(
+    "raw", [b"[" * 1_000_000, b'{"x": ' + b"1" * 9_000_000 + b"}", b'"' + b"\\" * 999_999, b"\xff\xfe"]
+)
+def test_what_no_parser_likes_is_one_line(raw):
+    master = courses.master(rubric())
+    with pytest.raises(parsing.Unparsable) as raised:
+        parsing.parse(filling.__name__, "laid", raw, master, **filling.LIMITS)
+    assert str(raised.value).isprintable() and len(str(raised.value)) < 400
+
+
+def test_more_cells_than_anybody_reads_are_refused():
+    made = notebook()
+    made.cells += [new_markdown_cell("x") for _ in range(restoring.MAX_CELLS)]
+    with pytest.raises(ValueError, match="cells"):
+        restoring.restored(made, nbformat.reads(courses.master(rubric()), 4))
 
 
 def test_restoring_twice_changes_nothing(classroom):
