@@ -15,6 +15,7 @@ from torchvision.utils import save_image
 from evaluate import sample
 
 GENERATORS = ("batches", "times", "noises")
+OPTIONS = ("steps", "batch_size", "seed", "precision")  # of train.py; precision is another where there is a GPU
 
 
 def write_all(run, out, console):
@@ -90,7 +91,8 @@ def load(run, path):
         raise ValueError(f"{path} is not a resume state")
     for key, value in json.loads(notes["settings"]).items():
         if run.settings[key] != value:
-            raise ValueError(f"{path} is of a run with {key} = {value}, not {run.settings[key]}")
+            same = f"; --{key.replace('_', '-')} {value} goes on with it" if key in OPTIONS else ""
+            raise ValueError(f"{path} is of a run with {key} = {value}, not {run.settings[key]}{same}")
     run.model.load_state_dict(under("model.", tensors))
     run.ema.load_state_dict(under("ema.", tensors))
     moments = {}
@@ -99,8 +101,13 @@ def load(run, path):
         for name in moments[index].keys() - {"step"}:  # the fused optimizer wants them laid out as the weights are
             moments[index][name] = torch.empty_like(weights).copy_(moments[index][name])
     run.optimizer.load_state_dict({**run.optimizer.state_dict(), "state": moments})
-    for name in GENERATORS:
-        getattr(run, name).set_state(tensors[name])
+    try:
+        for name in GENERATORS:
+            getattr(run, name).set_state(tensors[name])
+    except RuntimeError:  # generators of a GPU, which earlier versions of the kit used there
+        raise ValueError(
+            f"{path} is of a GPU run of an earlier version of train.py, which this one cannot go on with"
+        ) from None
     run.step = int(notes["step"])
     run.losses[: run.step] = tensors["losses"]
 

@@ -167,6 +167,15 @@ def test_a_mix_of_devices_costs_the_same_without_a_gpu(grade):
     assert "mixes CPU and CUDA tensors" in found.checks[0].message
 
 
+def test_a_gpu_that_cannot_be_used_is_told(box, rubric, public, tmp_path, monkeypatch):
+    monkeypatch.setattr(Box, "find_gpu", lambda self: None)
+    monkeypatch.setattr(box, "gpu_fault", "the GPU is busy, or kept for another process")
+    (tmp_path / "scheduler.py").write_bytes(patches.reference()["scheduler.py"])
+    found = grade_submission(tmp_path, box, rubric, public, only=["training.epsilon"], gpu=True)
+    assert (found.points, found.made_with["device"]) == (4, "cpu")
+    assert "Training was graded on the CPU: the GPU is busy, or kept for another process." in found.notes
+
+
 def test_what_fails_on_the_cpu_too_was_not_the_gpu(box, rubric, imaginary):
     """A submission that hangs everywhere does not cost the next one its GPU."""
     student = Student(box, None, rubric.limits, gpu=imaginary)

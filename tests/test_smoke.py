@@ -64,7 +64,7 @@ def scheduler(path=ROOT / "solution", more=""):
     return {"scheduler.py": (path / "scheduler.py").read_bytes() + more.encode()}
 
 
-@pytest.mark.parametrize("name", ["the reference", "score_sde", "float64_inside"])
+@pytest.mark.parametrize("name", ["the reference", "float64_inside", pytest.param("score_sde", marks=pytest.mark.slow)])
 def test_right_submissions_pass(name, run, with_smoke):
     path = ROOT / "solution" if name == "the reference" else ROOT / "tests" / "submissions" / "accepted" / name
     told = []
@@ -78,7 +78,15 @@ def test_right_submissions_pass(name, run, with_smoke):
 
 
 @pytest.mark.parametrize(
-    "name", ["add_noise_factors_swapped", "velocity_sign", "velocity_plus", "ddim_x0_weight_missing", "predict_v_plus"]
+    "name",
+    [
+        "velocity_sign",
+        "ddim_x0_weight_missing",
+        *(
+            pytest.param(name, marks=pytest.mark.slow)
+            for name in ("add_noise_factors_swapped", "velocity_plus", "predict_v_plus")
+        ),
+    ],
 )
 def test_mistakes_fail(name, run):
     (check,) = run(patches.load(patches.MISTAKES / f"{name}.toml").files).checks

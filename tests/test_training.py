@@ -21,6 +21,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 
 from autograder.paths import ROOT
 
@@ -322,7 +323,7 @@ def test_resume_refuses_other_settings(tmp_path):
     with pytest.raises(ValueError, match="nothing to resume"):
         saving.load(train.Run(settings(), digits(), "cpu"), path)
     saving.save(train.Run(settings(), digits(), "cpu"), path)
-    with pytest.raises(ValueError, match="steps = 6, not 7"):
+    with pytest.raises(ValueError, match="steps = 6, not 7; --steps 6 goes on with it"):
         saving.load(train.Run(settings(steps=7), digits(), "cpu"), path)
     path.write_bytes(saving.checkpoint(train.Run(settings(), digits(), "cpu")))
     with pytest.raises(ValueError, match="not a resume state"):
@@ -330,6 +331,28 @@ def test_resume_refuses_other_settings(tmp_path):
     path.write_bytes(b"nothing of the kind")
     with pytest.raises(ValueError, match="not a resume state"):
         saving.load(train.Run(settings(), digits(), "cpu"), path)
+
+
+def test_resume_refuses_the_generators_of_a_gpu(tmp_path):
+    """As in a file of a GPU that an earlier version of the kit wrote: 16 bytes each."""
+    path, run = tmp_path / "resume.safetensors", train.Run(settings(), digits(), "cpu")
+    saving.save(run, path)
+    tensors = load_file(path) | {name: torch.zeros(16, dtype=torch.uint8) for name in saving.GENERATORS}
+    with safe_open(path, framework="pt") as file:
+        save_file(tensors, path, file.metadata())
+    with pytest.raises(ValueError, match="of a GPU run of an earlier version"):
+        saving.load(run, path)
+
+
+def test_a_run_in_the_precision_of_a_gpu_goes_on_without_one(tmp_path):
+    path, there = tmp_path / "resume.safetensors", train.Run(settings(precision="bfloat16"), digits(), "cpu")
+    there.advance()
+    saving.save(there, path)
+    with pytest.raises(ValueError, match="--precision bfloat16 goes on with it"):
+        saving.load(train.Run(settings(), digits(), "cpu"), path)
+    here = train.Run(settings(precision="bfloat16"), digits(), "cpu")
+    saving.load(here, path)
+    assert here.step == 1
 
 
 def test_everything_is_written(tmp_path, capsys):

@@ -289,6 +289,8 @@ class Student:
         error["line"] = error["line"] if type(error["line"]) is int else None
         file = "infer.py" if error.get("file") == "infer.py" else "scheduler.py"
         where = f" at {file} line {error['line']}: {code}" if error["line"] else ", outside your file"
+        if told := advice.no_gpu(text, file):  # of MPS, torch says so as a NotImplementedError
+            return Failed(CRASHED, f"{shown} asks for a GPU{where}. {told}", types=types, said=text)
         if "NotImplementedError" in types:
             what = text if text.startswith(("TODO", "The class")) else shown
             line = f" ({file} line {error['line']})" if error["line"] else ""
@@ -296,8 +298,6 @@ class Student:
         for sign, what in LIMITS_HIT.items():
             if sign in types or sign in text:
                 return Failed(OVER_LIMIT, f"{shown} {what.format(**self.limits)}", types=types)
-        if told := advice.no_gpu(text, file):
-            return Failed(CRASHED, f"{shown} asks for a GPU{where}. {told}", types=types, said=text)
         if not error["line"] and (form := advice.form(text, shown)):
             told = f"{shown} raised {types[0]}: it does not take the arguments that the handout gives it, {form}"
             return Failed(CRASHED, told, text, types, said=text)

@@ -10,6 +10,7 @@ from ...grading import conclude, not_run
 from ...record import BLOCKED, UNGRADED
 from ...reports import gradescope, html
 from ...text import shown
+from .keeping import Kept
 from .working import Stop
 
 KEYS = {"student", "check", "points", "reason"}
@@ -130,6 +131,11 @@ def row(kept, made, by_hand):
         seconds=made.seconds,
         made_with=made.made_with,
     )
+
+
+def waiting(student, why):
+    """The Row of somebody who is not graded yet, for this reason."""
+    return row(Kept({}, student, [], failed=why), None, {})
 
 
 def told(row):

@@ -294,11 +294,12 @@ def classroom(tiny):
         started = time.perf_counter()
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
         tell(f"a class of {number}: seconds", round(time.perf_counter() - started, 1))
+        if done.returncode:
+            sys.exit(f"the class was not graded: {done.stderr.strip()}")
         results = [json.loads(path.read_text()) for path in Path(folder).glob("class/results/*/results.json")]
         points = [result["score"] for result in results if "score" in result]
-        tell("graded", f"{len(points)} of {number}, exit status {done.returncode} {done.stderr[-200:]}")
-        if points:
-            tell("points, least and most", [min(points), max(points)])
+        tell("graded", f"{len(points)} of {number}")
+        tell("points, least and most", [min(points), max(points)])
         tell("trained on", sorted({str(result["extra_data"].get("device")) for result in results}))
 
 

@@ -12,7 +12,7 @@ from ... import parsing, submission
 from ...files import write
 from ...submission import DAMAGED, Refused
 from ...text import shown
-from . import late, rendering, restoring, scores
+from . import late, notebooks, rendering, restoring, scores
 from .course import ASSIGNMENT, NOTEBOOK, Course, build, quiet
 
 ERROR = re.compile(r"\s*(?:\w+\.)*(\w*(?:Error|Exception|Entry): .*)")  # a line of nbgrader's log
@@ -47,10 +47,10 @@ def fill(folder, handed_in, rubric, roster=None, db_url=None, show=iter):
         enrol(gradebook, known, handed_in)
         there = {each.student.id for each in gradebook.assignment_submissions(ASSIGNMENT)}
     for entry in show([entry for entry in handed_in if entry.path]):
-        digest, filled.notes[entry.student] = put(course, entry, master)
-        now = {"notebook": digest, "results": scores.digest(course.results(entry.student))}
+        now, filled.notes[entry.student] = put(course, entry, master)
+        now["results"] = scores.digest(course.results(entry.student))
         before = made_from(course.autograded(entry.student)) if entry.student in there else {}
-        if now == before:
+        if now.items() <= before.items():
             filled.same += 1
         elif why := autograde(course, entry.student, now["notebook"] == before.get("notebook")):
             filled.failed[entry.student] = why
@@ -79,24 +79,30 @@ def made_from(path):
 
 
 def put(course, entry, master):
-    """Lay a student's notebook into submitted/, whatever it is. Returns (its digest, notes for staff).
+    """Lay a student's notebook into submitted/, whatever it is. Returns (what it was made from, notes for staff).
 
     master  the text of the notebook that was handed out
     """
-    raw, note = None, "No report.ipynb was handed in."
+    raw, note, waits = None, "No report.ipynb was handed in.", entry.report
     try:
         raw = submission.read(entry.path).files.get(f"{NOTEBOOK}.ipynb")
     except (Refused, FileNotFoundError, *DAMAGED) as reason:
         note = f"The submission was refused, so there is no report: {reason}."
-    notes = []
-    try:
-        if raw is None:
-            raise parsing.Unparsable(note)
-        text, digest = parsing.parse(__name__, "laid", raw, master, **LIMITS)
-    except parsing.Unparsable as why:
-        notes.append(note if raw is None else f"report.ipynb cannot be read as a notebook: {why}.")
-        notebook = restoring.empty(nbformat.reads(master, 4), f"*{notes[0]}*")
+    text = None
+    if raw is not None:
+        try:
+            text, digest = parsing.parse(__name__, "laid", raw, master, **LIMITS)
+        except parsing.Unparsable as why:
+            waits = notebooks.reason(why)
+    if waits:
+        note = f"{waits}."
+    now, notes = {"waits": None}, []
+    if not text:
+        notes, now = [note], {"waits": waits}
+        notebook = restoring.empty(nbformat.reads(master, 4), f"*{note}*")
+        notebook.metadata[restoring.WAITS] = waits
         text, digest = nbformat.writes(notebook) + "\n", restoring.digest(notebook)
+    now["notebook"] = digest
     folder = course.submitted(entry.student)
     path = folder / f"{NOTEBOOK}.ipynb"
     if not path.exists() or path.read_text(encoding="utf-8") != text:
@@ -105,7 +111,7 @@ def put(course, entry, master):
         write(folder / "timestamp.txt", entry.time.isoformat() + "\n")  # with its offset, which nbgrader reads rightly
     else:
         (folder / "timestamp.txt").unlink(missing_ok=True)
-    return digest, notes
+    return now, notes
 
 
 def autograde(course, student, same_notebook):
@@ -140,11 +146,11 @@ def grades(gradebook, student):
 
 
 def dated(submission, entry, known, policy):
-    """Time and extension of a submission, and what lateness costs with them."""
+    """Time and extension of a submission, and what lateness costs with them. Returns the days late."""
     utc = entry.time and (entry.time - entry.time.utcoffset()).replace(tzinfo=None)
     days = known[entry.student].extension_days if entry.student in known else 0
     submission.timestamp, submission.extension = utc, timedelta(days=days) if days else None
-    late.settle(submission, policy)
+    return late.settle(submission, policy)
 
 
 # ----- in the room of parsing.py --------------------------------------------------------------------------------------
@@ -154,7 +160,7 @@ def dated(submission, entry, known, policy):
 def laid(raw, master):
     """(the text of the restored notebook, its digest) of bytes that a student handed in and the text of the master.
     Cells that cannot be rendered in the time that there is are cut short."""
-    made = restoring.restored(nbformat.reads(raw.decode("utf-8"), 4), nbformat.reads(master, 4))
+    made = restoring.restored(notebooks.understood(raw), nbformat.reads(master, 4))
     rendering.affordable(restoring.of_the_student(made))
     return nbformat.writes(made) + "\n", restoring.digest(made)
 

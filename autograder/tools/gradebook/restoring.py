@@ -6,6 +6,7 @@ come text, plain output and pictures, and no metadata; how text is shown, so tha
 rendering.py. Doing it twice changes nothing.
 """
 
+import ast
 import base64
 import binascii
 import copy
@@ -23,6 +24,8 @@ from traitlets import Unicode
 from ...text import shown
 
 MADE_FROM = "made_from"  # in the metadata of an autograded notebook: digests of what it was made from
+WAITS = "report_waits"  # in that of one that stands for none: why the real one cannot be marked, or ""
+LONG = 20_000  # characters of a cell that nobody takes for a comment
 
 MAX_CELLS = 1_000
 MAX_TEXT = 100_000  # characters of a cell or an output
@@ -37,10 +40,18 @@ def restored(notebook, master):
     known = {grade_id(cell): cell for cell in master.cells if grade_id(cell)}
     mine, others, previous = {}, {}, None
     for cell in notebook.cells:
-        if grade_id(cell) in known and grade_id(cell) not in mine:
-            previous = grade_id(cell)
-            mine[previous] = cell
-        else:
+        id = meant(cell, known)
+        if id is None:
+            others.setdefault(previous, []).append(own(cell))
+            continue
+        original = known[id]
+        if id not in mine:
+            previous, mine[id] = id, cell
+            if not is_solution(original) and words(cell) != words(original):  # somebody wrote into the question
+                others.setdefault(id, []).append(own(cell))
+        elif is_solution(original) and not answered(mine[id], original.source):
+            mine[id] = cell  # of several copies the first that says something
+        elif answered(cell, original.source):
             others.setdefault(previous, []).append(own(cell))
     cells = others.pop(None, [])
     for id, original in known.items():
@@ -58,6 +69,42 @@ def restored(notebook, master):
 def of_the_student(made):
     """The cells of a restored notebook in which a student's text stands."""
     return [cell for cell in made.cells if is_solution(cell) or grade_id(cell) is None]
+
+
+def meant(cell, known):
+    """The id of the handed-out cell that a student's cell is, or None. Some editors lose the metadata, but not the id
+    of the cell itself."""
+    return next((id for id in (grade_id(cell), cell.get("id")) if id in known), None)
+
+
+def words(cell):
+    return " ".join(str(cell.source).split())
+
+
+def answered(cell, stub):
+    return bool(ANSWERED.search(str(cell.source).replace(stub, "")) or cell.get("attachments"))
+
+
+def elsewhere(notebook, master):
+    """Whether a restored notebook holds text of the student's in a cell that nobody asked for: an answer that stands in
+    the wrong place, perhaps."""
+    seen = {words(each) for cell in master.cells for each in (cell, own(cell))}
+    seen |= {words(cell) for cell in notebook.cells if grade_id(cell)}
+    return any(not grade_id(cell) and words(cell) not in seen and says(cell) for cell in notebook.cells)
+
+
+def says(cell):
+    """Whether a cell holds words: also one of code that is nothing but comments, or no Python."""
+    source = str(cell.source)
+    if cell.cell_type != "code":
+        return bool(ANSWERED.search(source) or cell.get("attachments"))
+    source = re.sub(r"(?m)^[ \t]*[%!].*$", "", source)
+    try:
+        body = ast.parse(source).body if len(source) < LONG else []
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return True
+    texts = all(isinstance(each, ast.Expr) and isinstance(each.value, ast.Constant) for each in body)
+    return texts and bool(ANSWERED.search(source))
 
 
 def empty(master, note):
@@ -79,7 +126,7 @@ def grade_id(cell):
 def answer(cell, student, stub):
     """Put a student's text into an answer cell; one that says nothing is the untouched one, which nbgrader gives 0."""
     text(cell, student)
-    if not ANSWERED.search(cell.source.replace(stub, "")) and not cell.get("attachments"):
+    if not answered(cell, stub):
         cell.source = stub
 
 
@@ -137,5 +184,5 @@ class RestoreCells(NbGraderPreprocessor):
         known = resources["nbgrader"]
         path = Path(self.release, known["assignment"], f"{known['notebook']}.ipynb")
         made = restored(nb, nbformat.read(path, 4))
-        made.metadata[MADE_FROM] = {"notebook": digest(made)}
+        made.metadata[MADE_FROM] = {"notebook": digest(made), "waits": nb.metadata.get(WAITS)}
         return made, resources
