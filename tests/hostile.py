@@ -35,6 +35,7 @@ from autograder.grading import grade
 from autograder.paths import PUBLIC, ROOT
 from autograder.record import PASSED
 from autograder.rubric import Rubric
+from autograder.text import shown
 from autograder.tools.record import record
 
 HERE = Path(__file__).parent / "submissions" / "hostile"
@@ -234,6 +235,8 @@ def run(name, scene, rubric, public, hidden, only=checks.EXACT, beside=None):
     if (set(box.spool.iterdir()), descendants(box.parent.process.pid)) != before:
         found.append("left something behind")
     told = "\n".join(repr(check) for check in graded.checks) + repr(graded.notes)
+    if any(shown(text, None, lines=True) != text for check in graded.checks for text in (check.message, check.output)):
+        found.append("told what acts on a terminal")
     if scene.canary in told:
         found.append("told a secret")
     if any(array.ravel()[:3].tobytes().hex() in told for array in hidden.inputs(CHECK) if array.size > 3):

@@ -23,6 +23,9 @@ test: ## lint, format and tests of the kit (minutes)
 test-slow: ## the tests that take minutes each: every mistake under a fresh seed, real sampling
 	@$(DEV) -m pytest -m slow
 
+fuzz: ## mutate what students send, and read it: make fuzz [ARGS=100000] (an hour)
+	@$(DEV) tests/fuzzing.py $(ARGS)
+
 test-gpu: ## the tests that need a GPU
 	@$(DEV) -m pytest -m gpu
 
@@ -69,5 +72,5 @@ gpu-report: ## what only a machine with a GPU can show, as one table (minutes) [
 validity: ## how often the autograder errs: grade wrong and right submissions by the hundred, write VALIDITY.md
 	@$(DEV) -m autograder.tools.validity
 
-.PHONY: release class regrade test test-slow test-gpu test-rig skeleton record figures report handout gradebook formgrader
+.PHONY: release class regrade test test-slow fuzz test-gpu test-rig skeleton record figures report handout gradebook formgrader
 .PHONY: feedback bench bench-class gpu-report validity

@@ -12,6 +12,7 @@ from ...box import BoxError
 from ...expected import ExpectationsError
 from ...files import write
 from ...grading import TooWeak
+from ...text import shown
 from . import roster
 from .collecting import collect_class, keep_roster
 from .platforms import DownloadError
@@ -64,10 +65,10 @@ def main(arguments=None):
     try:
         return options.run(options)
     except (Stop, TooWeak, BoxError, ExpectationsError, OSError) as error:
-        errors.print(str(error), style="red", soft_wrap=True, markup=False)
+        errors.print(shown(str(error), limit=None, lines=True), style="red", soft_wrap=True, markup=False)
         return NOT_GRADED
     except (DownloadError, roster.RosterError) as error:
-        errors.print(str(error), style="red", soft_wrap=True, markup=False)
+        errors.print(shown(str(error), limit=None, lines=True), style="red", soft_wrap=True, markup=False)
         return USAGE
     except KeyboardInterrupt:
         errors.print("Stopped. What is graded is kept; the same command goes on from here.", style="yellow")

@@ -9,6 +9,7 @@ from ...files import write
 from ...grading import conclude, not_run
 from ...record import BLOCKED, UNGRADED
 from ...reports import gradescope, html
+from ...text import shown
 from .keeping import Kept
 from .working import Stop
 
@@ -41,6 +42,9 @@ class Row:
     endings: dict
     seconds: float
     made_with: dict
+
+    def __post_init__(self):
+        self.why, self.notes = shown(self.why, limit=None), [shown(note, limit=None) for note in self.notes]
 
 
 def overrides(path, rubric):

@@ -177,7 +177,7 @@ def take(account, bundles, into, folder):
         files, path, waits = files_of(bundle, Path(scratch), notes)
     if REPORT in files and path == "." and not waits:
         try:
-            notebooks.read(files[REPORT])
+            notebooks.check(files[REPORT])
         except notebooks.Unreadable as reason:
             waits = str(reason)
     put(into / folder, files)

@@ -48,10 +48,10 @@ def main(arguments=None):
     try:
         return options.run(options, Rubric.load(), Console(), errors)
     except (CourseError, DownloadError, PolicyError, TableError, canvas.ExportError) as reason:
-        errors.print(f"{reason}.", style="red", soft_wrap=True, markup=False)
+        errors.print(shown(f"{reason}.", limit=None), style="red", soft_wrap=True, markup=False)
         return USAGE
     except OSError as reason:  # a full disk, or one that may only be read
-        errors.print(f"Nothing more was done: {reason}.", style="red", soft_wrap=True, markup=False)
+        errors.print(shown(f"Nothing more was done: {reason}.", limit=None), style="red", soft_wrap=True, markup=False)
         return MISSING
     except OperationalError as reason:  # nbgrader would ask for an upgrade of its database
         told = f"The gradebook cannot be used: {reason.orig}. Does another program hold it, and is its server up?"

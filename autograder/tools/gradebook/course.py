@@ -133,6 +133,7 @@ def configure(c, root, db_url=None, belongs_to=None):
     # Instead of Execute, SaveAutoGrades and AssignLatePenalties: no kernel, no student code, points from the record.
     c.Autograde.autograde_preprocessors = [f"{HERE}.scores.ExternalScores", f"{ng}LimitOutput"]
     c.HTMLExporter.preprocessors = [f"{HERE}.guide.ShowGuide"]
+    c.HTMLExporter.filters = {"markdown2html": f"{HERE}.rendering.markdown2html"}
     c.GenerateFeedback.preprocessors = [
         f"{HERE}.late.SettleLateness",
         f"{ng}GetGrades",

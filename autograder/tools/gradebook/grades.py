@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 
 from nbgrader.api import MissingEntry
 
+from ... import parsing
 from ...files import write
 from ...text import shown
 from . import guide
 from .course import ASSIGNMENT, PART, Course, quiet, update_due
-from .filling import dated, made_from
+from .filling import LIMITS, dated, made_from
 from .filling import grades as grades_of
 
 REPORT = "report"
@@ -127,25 +128,33 @@ def written(points):
 
 def harmless(cell):
     """A cell that no spreadsheet takes for a formula."""
-    text = str(cell)
+    text = shown(str(cell), limit=None)
     return f"'{text}" if text.lstrip().startswith(("=", "+", "-", "@")) or text != text.strip() else text
 
 
-@quiet()
 def feedback(folder, made, show=iter):
     """Feedback for everybody whose grade is complete; what others had before is taken away, as it is no longer true.
     Returns {student: why there is none}."""
     course, failed = Course(folder), {}
-    api = course.api()
     for grade in show(made):
         page = course.feedback(grade.student)
         if not grade.complete:
             page.unlink(missing_ok=True)
         elif course.autograded(grade.student).exists():
-            done = api.generate_feedback(ASSIGNMENT, grade.student)
-            if not done["success"]:
-                failed[grade.student] = done["error"].strip().splitlines()[-1]
+            try:
+                why = parsing.parse(__name__, "rendered", str(course.folder), grade.student, **LIMITS)
+            except parsing.Unparsable as reason:
+                why = str(reason)
+            if why:
+                failed[grade.student] = why
     return failed
+
+
+@quiet()
+def rendered(folder, student):
+    """Write the feedback of a student, in the room of parsing.py. Returns why that failed, in one line, or ""."""
+    done = Course(folder).api().generate_feedback(ASSIGNMENT, student)
+    return "" if done["success"] else shown(done["error"].strip().splitlines()[-1], limit=500)
 
 
 def write_grades(folder, made, handed_in, rubric, roster=None):

@@ -9,30 +9,40 @@ from ... import parsing
 
 MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 MERGE = re.compile(r"(?m)^(<{7}|={7}|>{7})( |$)")
-HALF = re.compile("[\ud800-\udfff]")  # of a pair, which no file can be written with
 
 
 class Unreadable(ValueError):
     """The notebook cannot be marked as it is, for this reason."""
 
 
-def read(raw):
-    """The bytes of a notebook as nbformat's, version 4. Raises Unreadable."""
+def check(raw):
+    """Raise Unreadable for bytes that are no notebook."""
     try:
-        return nbformat.from_dict(parsing.parse(__name__, "parsed", raw))
+        parsing.parse(__name__, "readable", raw)
     except parsing.Unparsable as why:
-        told = str(why) if why.type == "Unreadable" else f"report.ipynb cannot be read as a notebook: {why}"
-        raise Unreadable(told) from None
+        raise Unreadable(reason(why)) from None
 
 
-def parsed(raw):
-    """The same as plain data. Runs in the room of parsing.py."""
+def reason(why):
+    """What an Unparsable says of a notebook."""
+    return str(why) if why.type == "Unreadable" else f"report.ipynb cannot be read as a notebook: {why}"
+
+
+# ----- in the room of parsing.py --------------------------------------------------------------------------------------
+
+
+def readable(raw):
+    understood(raw)
+
+
+def understood(raw):
+    """The bytes of a notebook as nbformat's, version 4. Raises Unreadable, and whatever nbformat does."""
     try:
         text = decoded(raw)
     except UnicodeDecodeError:
         raise Unreadable("report.ipynb cannot be read as a notebook: it is no text in UTF-8 or UTF-16") from None
     try:
-        return whole(nbformat.reads(text, 4))
+        return nbformat.reads(text, 4)
     except Exception:  # students find ways to break a notebook that no list of exceptions foresees
         if MERGE.search(text):
             raise Unreadable("report.ipynb holds merge markers of git (<<<<<<<), and is no notebook so") from None
@@ -46,14 +56,3 @@ def decoded(raw):
     if b"\0" in raw[:2]:
         return raw.decode("utf-16-be" if raw[0] == 0 else "utf-16-le")
     return raw.decode("utf-8")
-
-
-def whole(value):
-    """The same with a replacement character for each half of a pair."""
-    if isinstance(value, str):
-        return HALF.sub("\ufffd", value)
-    if isinstance(value, list):
-        return [whole(each) for each in value]
-    if isinstance(value, dict):
-        return {whole(key): whole(each) for key, each in value.items()}
-    return value
