@@ -372,13 +372,13 @@ class Pools:
 def make(tmp_path, monkeypatch, rubric):
     """make(*arguments) -> exit status of `make class`, on tmp_path/class. Everything earns all points."""
 
-    def stage(kit, path, submission, parts, found, gpu):
+    def graded(kit, path, submission, stage, found, gpu):
         for id, entry in rubric.checks.items():
-            if entry.part in parts:
+            if entry.part in stage.parts:
                 found.results[id] = CheckResult(id, entry.part, entry.title, entry.points, PASSED)
         return found
 
-    monkeypatch.setattr(working, "stage", stage)
+    monkeypatch.setattr(working, "stage", graded)
     monkeypatch.setattr(session, "Local", Pools)
     monkeypatch.setattr(session.Expectations, "load", lambda *_: SimpleNamespace(metadata={"seed": "a seed"}))
     monkeypatch.setattr(session, "kit", lambda _: "a kit")
