@@ -11,7 +11,9 @@ from .record import BAD_OUTPUT, WRONG, Failed
 # give the same x_prev wherever the student's own prediction explains x_t, and all three are right.
 FORMS = (("x0", "sample"), ("x0", "epsilon"), ("epsilon", "sample"))
 INDEPENDENT = 1e-4  # smallest singular value of the normalised terms of a form; collinear terms prove nothing
-VISIBLE = 3  # tolerances that a step must be off without any one of its terms; one that others drown proves nothing
+VISIBLE = 3  # times as far as is allowed, a step must be off without any one of its terms
+TINY = np.finfo(np.float64).tiny
+ROUNDING = 1e-5  # of the sum of its terms, what float32 may do to a step: a term that others drown so far shows nothing
 
 
 class Answer:
@@ -44,8 +46,9 @@ class Answer:
         return self.right or (self.again is not None and self.again.right)
 
     def telling(self):
-        """Whether it could not have come out like this by chance: samples that no network moves prove nothing."""
-        return self.right or self.step is not None or (self.again is not None and self.again.moved)
+        """Whether it could not have come out like this by chance: samples that no network moves prove nothing, nor does
+        a step in which one term drowns the others."""
+        return self.right or bool(self.step and self.step.shows) or (self.again is not None and self.again.moved)
 
     def failed(self):
         """What is wrong with it, and where, for public cases: expected and got at the worst element."""
@@ -74,12 +77,14 @@ class Step:
 
     forms    (3, 3) recorded weights of the terms that FORMS names, and of the noise
     predict  calls the student's own predict on the same inputs
+    shows    whether each of its terms shows in the answer that it explained
     """
 
     forms: np.ndarray
     predict: partial
     sample: np.ndarray
     noise: np.ndarray
+    shows: bool = False
 
     @cached_property
     def terms(self):
@@ -105,9 +110,11 @@ class Step:
             if not independent(basis):
                 continue
             parts = np.abs(basis * weights)
-            allowed = answer.tolerance * parts.sum(axis=1)  # of each element: a large one hides no other
-            visible = np.any(parts > VISIBLE * allowed[:, None], axis=0).all()
-            if visible and np.all(difference(answer.got.ravel(), basis @ weights) <= allowed):
+            size = np.maximum(parts.sum(axis=1), TINY)  # of each element: a large one hides no other
+            share = (parts / size[:, None]).max(axis=0).min()  # of the term that shows least, where it shows most
+            allowed = max(min(answer.tolerance, share / VISIBLE), ROUNDING)
+            if np.all(difference(answer.got.ravel(), basis @ weights) <= allowed * size):
+                self.shows = bool(share >= VISIBLE * ROUNDING)
                 return True
         return False
 

@@ -251,7 +251,7 @@ def unnamed(id, suspect, results, errors):
     if first != id:
         places = [PLACE.search(each.message) for each in (result, results[first])]
         if not all(places) or places[0][1] == places[1][1]:
-            result.message = shown(f"the same as in {first}: {suspect.error}", limit=None)
+            result.message = shown(f"{suspect.error}, as in {first}", limit=None)
         result.detail = ""
         return [f"{FOLLOWS}{first}: it is the same error."]
     if suspect.cause and (first := errors.setdefault(suspect.cause.partition(" this check")[0], id)) != id:

@@ -228,9 +228,12 @@ class Expect:
         return [answer for answer in self.wrong if not (answer.step and answer.carried())] or self.wrong
 
     def carried(self):
-        """Whether every answer of this check is right given what other parts of the student's work, also wrong, do, and
-        at least one of them is telling: one case of a few is enough to see that the student's work is at work."""
-        return all(answer.carried() for answer in self.answers) and any(answer.telling() for answer in self.answers)
+        """Whether every answer of this check is right given what other parts of the student's work, also wrong, do,
+        and enough of them are telling: of samples one, which shows the student's work at work; of steps half."""
+        telling = sum(answer.telling() for answer in self.answers if answer.carried())
+        steps = any(answer.step for answer in self.answers)
+        needed = len(self.answers) / 2 if steps else 1
+        return all(answer.carried() for answer in self.answers) and telling >= needed
 
     def remark(self, text):
         """Something worth telling beside the verdict, once."""

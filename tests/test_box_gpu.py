@@ -130,7 +130,7 @@ def environment(box, gpu=False):
     try:
         process.ask("load", "scheduler", seconds=30)
         _, scheduler = process.ask("new", "DDPMScheduler", {}, seconds=30)
-        _, (pairs, _) = process.ask("call", scheduler, "step", (), {}, seconds=30)
+        _, pairs = process.ask("call", scheduler, "step", (), {}, seconds=30)
         return dict(pair.split("=", 1) for pair in pairs)
     finally:
         process.close()

@@ -103,7 +103,7 @@ def test_what_speaks_for_a_mistake(wrong, pointing, named):
     asked = wrong if wrong == "c" else "abc"
     results = {id: Result("wrong" if id in wrong else "passed") for id in asked}
     suspects = {id: Suspects(["it"] if id in pointing else [], [], {}, "", True) for id in wrong}
-    assert made("it", {"it": ["a", "b"]}, results, suspects, {}) == named
+    assert made("it", {"it": ["a", "b"]}, results, suspects, {"a": "2.2", "b": "2.2", "c": "3.4"}) == named
 
 
 def test_no_name_where_the_same_code_fails_in_another_way():

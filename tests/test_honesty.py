@@ -34,7 +34,9 @@ def short(value):
 def spoilt(value):
     if isinstance(value, tuple):
         return tuple(map(spoilt, value))
-    return value + 1 if isinstance(value, (int, torch.Tensor)) else value
+    if isinstance(value, torch.Tensor):  # in another order, as some checks take off what is added or multiplied
+        return value.flip(tuple(range(value.ndim))) + 1
+    return value + 1 if isinstance(value, int) else value
 
 
 def watched(name, method):

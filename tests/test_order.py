@@ -11,7 +11,8 @@ from autograder.tools import patches
 def test_all_public_cases_come_first_and_no_process_sees_both(grade, monkeypatch):
     asked = []
 
-    def check(student, entry, expectations, public, found):
+    def check(student, entry, expectations, public, found, progress):
+        student.imported = True
         asked.append((public, student, entry.id))
         return grading.result(entry, None)
 
@@ -26,7 +27,8 @@ def test_all_public_cases_come_first_and_no_process_sees_both(grade, monkeypatch
 def test_a_check_that_fails_in_public_is_not_asked_again(grade, monkeypatch):
     hidden = []
 
-    def check(student, entry, expectations, public, found):
+    def check(student, entry, expectations, public, found, progress):
+        student.imported = True
         hidden.extend([] if public else [entry.id])
         return grading.result(entry, Failed("wrong", "no") if public and entry.part == "forward" else None)
 
@@ -42,7 +44,8 @@ def test_of_hidden_cases_only_the_verdict_is_told(verdict, grade, monkeypatch):
     for number in range(3):
         secret = f"secret {number}"
 
-        def check(student, entry, expectations, public, found, secret=secret, number=number):
+        def check(student, entry, expectations, public, found, progress, secret=secret, number=number):
+            student.imported = True
             if public:
                 return grading.result(entry, None, printed="public")
             evidence = np.zeros(number)

@@ -69,7 +69,7 @@ def test_hidden_cases_show_no_numbers(grade, public):
     )
     check = grade(source).checks[0]
     assert (check.id, check.verdict) == ("schedule.linear", "wrong")
-    assert check.message == "betas has wrong values (on a hidden case)"
+    assert check.message == "a result is wrong (on a hidden case)"
     assert check.detail == "" and check.evidence is None
     shown = {int(number) for number in re.findall(r"T is (\d+)", check.printed)}
     assert shown <= seen | {1000}

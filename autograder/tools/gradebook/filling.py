@@ -15,7 +15,7 @@ from ...text import shown
 from . import late, notebooks, rendering, restoring, scores
 from .course import ASSIGNMENT, NOTEBOOK, Course, build, quiet
 
-ERROR = re.compile(r"\s*(?:\w+\.)*(\w*(?:Error|Exception|Entry): .*)")  # a line of nbgrader's log
+ERROR = re.compile(r"\s{0,9}(?:\w{1,50}\.){0,9}(\w{0,50}(?:Error|Exception|Entry): .*)")  # a line of nbgrader's log
 LIMITS = {"seconds": 20, "memory_mb": 2048}  # of what nbformat and nbgrader do with one notebook, in a room of its own
 
 
