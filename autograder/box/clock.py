@@ -52,12 +52,9 @@ class Clock:
         """The present thread asks a question now."""
         with self.lock:
             self.began = time.monotonic()
-            self.worked = processor_seconds(self.pid)
-            self.seen = self.worked
+            self.asking = threading.get_native_id()
+            self.worked = self.seen = processor_seconds(self.pid)
             self.theirs = self.ours = None
-            if self.counts_waiting:
-                self.theirs = Threads(self.pid)
-                self.ours = Threads("self", threading.get_native_id())
 
     def threads(self):
         """How many threads the process has now; 0 where it has ended or cannot be told."""
@@ -66,16 +63,27 @@ class Clock:
         except OSError:
             return 0
 
-    def read(self):
-        """(the student's seconds since `start`, the wall time less the grader's own waiting). From any thread."""
+    def read(self, watching=False):
+        """(the student's seconds since `start`, the wall time less the grader's own waiting). From any thread.
+
+        watching  whether to look at the threads from now on. Most questions take a millisecond, and a look takes as
+                  long; so the watchdog's first look begins it, and until then processor time is the student's time
+        """
         with self.lock:
             wall = time.monotonic() - self.began
             self.seen = max(self.seen, processor_seconds(self.pid))  # 0 once it has ended
             worked = self.seen - self.worked
             if not self.counts_waiting:
                 return min(wall, worked), wall
+            if self.theirs is None:
+                if watching:
+                    self.first = wall, worked
+                    self.theirs, self.ours = Threads(self.pid), Threads("self", self.asking)
+                return min(wall, worked), wall
+            unseen, before = self.first
             ours = sum(self.ours.waited())
-            return charge(wall, self.theirs.ready(), worked, ours), wall - ours
+            charged = charge(wall - unseen, self.theirs.ready(), worked - before, ours)
+            return min(unseen, before) + charged, wall - ours
 
 
 class Threads:

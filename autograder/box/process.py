@@ -110,7 +110,7 @@ class Process:
         if over := self.over_limit():  # first: other answers take long when there are thousands of threads
             return over
         if allowed := self.allowed:
-            charged, wall = self.clock.read()
+            charged, wall = self.clock.read(watching=True)
             if charged > allowed[0]:
                 return "timed_out"
             if wall > allowed[1]:  # where waiting is not counted, this is how sleepers are found
