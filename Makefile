@@ -21,6 +21,9 @@ smoke: ## the real network learns digits and draws some, on a GPU if there is on
 debug: ## print a script with a failing public call: make debug CHECK=id [SUBMISSION=path] > debug.py
 	@$(PYTHON) -m autograder debug --submission=$(call quoted,SUBMISSION) -- $(call quoted,CHECK)
 
+reads: ## which formulas a submission computes, read back from public cases: make reads [SUBMISSION=path]
+	@$(PYTHON) -m autograder reads $(value ARGS) -- $(call quoted,SUBMISSION)
+
 submit: ## pack what is collected: submission.zip [ARGS="--without report.ipynb"]
 	@$(PYTHON) -m autograder submit $(value ARGS) -- $(call quoted,SUBMISSION)
 
@@ -43,5 +46,5 @@ clean: ## remove what can be made again (not what you wrote, and not course/)
 # The instructor's targets, where there are any.
 -include autograder/tools/instructor.mk
 
-.PHONY: help grade check smoke debug submit data train infer study clean
+.PHONY: help grade check smoke debug reads submit data train infer study clean
 .DEFAULT_GOAL = help

@@ -1,19 +1,20 @@
 """The command line: parses, calls, prints. `python -m autograder --help` explains it."""
 
 import argparse
+import json
 import sys
 from pathlib import Path
 
 from rich.console import Console
 
-from . import KIT, __version__, checks, given
+from . import KIT, __version__, checks, given, reads
 from .box import Box, BoxError
 from .box.host import doctor, strongest
 from .debug import script
 from .diagnosis import catalogue
 from .expected import Expectations, ExpectationsError
 from .files import write
-from .grading import TooWeak, grade
+from .grading import TooWeak, grade, strong_enough
 from .handin import Incomplete, submit, unwritten
 from .paths import HIDDEN, PUBLIC, SECRETS
 from .record import UNGRADED
@@ -56,6 +57,10 @@ def main(arguments=None):
     command.set_defaults(run=run_submit)
     command = commands.add_parser("doctor", help="say how well this host can confine student code, and what would help")
     command.set_defaults(run=run_doctor)
+    command = commands.add_parser("reads", help="read back what formulas a submission computes, from public cases")
+    command.add_argument("submission", type=Path, nargs="?", default=Path("assignment"), help="default: assignment")
+    command.add_argument("--json", action="store_true", help="as data: {check: {term: formula}}")
+    command.set_defaults(run=run_reads)
     command = commands.add_parser("mistakes", help="list the known mistakes, for staff")
     command.set_defaults(run=run_mistakes)
     options = parser.parse_args(arguments)
@@ -158,6 +163,27 @@ def run_doctor(options):
     rubric = Rubric.load()
     with strongest(rubric.limits, SECRETS) as box:
         print(*doctor(box, rubric.box["minimum_tier"]), sep="\n")
+    return GRADED
+
+
+def run_reads(options):
+    rubric = Rubric.load()
+    try:
+        submission = read(options.submission)
+        public = Expectations.load(PUBLIC, checks.version())
+    except (OSError, Refused, ExpectationsError) as error:
+        print(f"{options.submission}: {error}", file=sys.stderr)
+        return USAGE
+    try:
+        with strongest(rubric.limits, SECRETS) as box:
+            for note in strong_enough(options.submission, box, rubric, hidden=None):
+                print(note, file=sys.stderr)
+            found = reads.read(box, submission, rubric, public)
+    except (BoxError, OSError, TooWeak) as error:
+        print(error, file=sys.stderr)
+        return NOT_GRADED
+    text = json.dumps(reads.as_data(found), indent=2) if options.json else reads.as_text(found)
+    Console().print(text, markup=False, highlight=False, soft_wrap=True)
     return GRADED
 
 

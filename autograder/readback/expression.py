@@ -1,0 +1,178 @@
+"""An expression as data. It is Python, of a small part of the language: what is written and what is computed come from
+the one syntax tree, so that they cannot disagree.
+
+The symbols are those of the handout, spelled as in Python: see SYMBOLS.
+"""
+
+import ast
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+# {name: as the handout writes it}
+SYMBOLS = {
+    "abar": "ᾱ_t",
+    "abar_prev": "ᾱ_prev",
+    "abar_lag": "ᾱ_{t−1}",
+    "alpha_t": "α_t",
+    "beta_t": "β_t",
+    "beta": "β",
+    "eta": "η",
+    "sigma": "σ",
+    "beta_start": "β_start",
+    "beta_end": "β_end",
+    "t": "t",
+    "i": "i",
+    "T": "T",
+    "S": "S",
+    "pi": "π",
+    "x_t": "x_t",
+    "x0_hat": "x̂0",
+    "epsilon_hat": "ε̂",
+    "output": "output",
+    "z": "z",
+    "alphas": "α",
+    "alphas_cumprod": "ᾱ",
+    "betas": "β",
+}
+# Samples: a space keeps them apart from their weights.
+TERMS = ("x_t", "x0_hat", "epsilon_hat", "output", "z")
+FUNCTIONS = {
+    "min": lambda *values: np.minimum.reduce(np.broadcast_arrays(*values)),
+    "max": lambda *values: np.maximum.reduce(np.broadcast_arrays(*values)),
+    "cos": np.cos,
+    "exp": np.exp,
+    "round": np.round,
+    "floor": np.floor,
+    "ceil": np.ceil,
+    "cumprod": np.cumprod,
+    "cumsum": np.cumsum,
+}
+BRACKETS = {"floor": "⌊{}⌋", "ceil": "⌈{}⌉"}
+OPERATORS = {
+    ast.Add: np.add,
+    ast.Sub: np.subtract,
+    ast.Mult: np.multiply,
+    ast.Div: np.divide,
+    ast.FloorDiv: np.floor_divide,
+    ast.Pow: np.power,
+}
+SUM, PRODUCT, SIGN, POWER, ATOM = range(5)  # how strongly a piece holds together
+
+
+@dataclass(frozen=True)
+class Expression:
+    """A formula.
+
+    python  its source. Raises ValueError when it is used and is not an expression of the small language.
+    """
+
+    python: str
+
+    @cached_property
+    def tree(self):
+        try:
+            return ast.parse(self.python, mode="eval").body
+        except SyntaxError:
+            raise ValueError(f"no expression: {self.python}") from None
+
+    @property
+    def symbols(self):
+        """Names of the quantities that occur in it."""
+        called = {node.func.id for node in ast.walk(self.tree) if isinstance(node, ast.Call)}
+        return {node.id for node in ast.walk(self.tree) if isinstance(node, ast.Name)} - called - {"pi"}
+
+    def value(self, quantities):
+        """Its value, from a number or an array for each symbol. What has no value is NaN or infinite."""
+        with np.errstate(all="ignore"):
+            return value(self.tree, quantities)
+
+    @property
+    def unicode(self):
+        """As the handout writes it."""
+        return written(self.tree)[0]
+
+    def __str__(self):
+        return self.unicode
+
+
+def value(node, quantities):
+    match node:
+        case ast.Constant(value=int() | float() as number):
+            return float(number)
+        case ast.Name(id="pi"):
+            return np.pi
+        case ast.Name(id=name):
+            return np.float64(quantities[name])
+        case ast.UnaryOp(op=ast.USub(), operand=inner):
+            return -value(inner, quantities)
+        case ast.BinOp(left=left, op=op, right=right) if type(op) in OPERATORS:
+            return OPERATORS[type(op)](value(left, quantities), value(right, quantities))
+        case ast.Call(func=ast.Name(id=name), args=args) if name in FUNCTIONS:
+            return FUNCTIONS[name](*(value(arg, quantities) for arg in args))
+    raise ValueError(f"not in the language of expressions: {ast.unparse(node)}")
+
+
+def combination(weights):
+    """The Expression of a sum of terms.
+
+    weights  {term: Expression}; terms with weight 0 are left out
+    """
+    text = ""
+    for term, weight in weights.items():
+        sign, size = ("-", weight.python[1:]) if weight.python.startswith("-") else ("+", weight.python)
+        if size == "0":
+            continue
+        part = term if size == "1" else f"({size})*{term}"
+        text += f" {sign} {part}" if text else ("-" if sign == "-" else "") + part
+    return Expression(text or "0")
+
+
+# ----- writing -------------------------------------------------------------------------------------------------------
+
+
+def written(node):
+    """(how the handout writes a tree, how strongly the piece holds together)"""
+    match node:
+        case ast.Constant(value=number):
+            return f"{number:.10g}", ATOM
+        case ast.Name(id=name):
+            return SYMBOLS[name], ATOM
+        case ast.UnaryOp(operand=inner):
+            return f"−{held(inner, PRODUCT)}", SIGN
+        case ast.BinOp(left=left, op=ast.Add() | ast.Sub() as op, right=right):
+            return f"{held(left, SUM)} {'+' if isinstance(op, ast.Add) else '−'} {held(right, PRODUCT)}", SUM
+        case ast.BinOp(left=left, op=ast.Mult(), right=right):
+            times = " · " if isinstance(right, ast.Name) and right.id in TERMS else "·"
+            return held(left, PRODUCT) + times + held(right, SIGN), PRODUCT
+        case ast.BinOp(left=left, op=ast.Div(), right=right):
+            return f"{held(left, PRODUCT)}/{held(right, SIGN)}", PRODUCT
+        case ast.BinOp(left=left, op=ast.FloorDiv(), right=right):
+            return f"⌊{held(left, PRODUCT)}/{held(right, SIGN)}⌋", ATOM
+        case ast.BinOp(left=left, op=ast.Pow(), right=ast.Constant(value=0.5 | 0.25 as exponent)):
+            return {0.5: "√", 0.25: "∜"}[exponent] + held(left, ATOM), POWER
+        case ast.BinOp(left=ast.Call(func=ast.Name(id=name), args=args), op=ast.Pow(), right=right):  # cos²(x)
+            return called(raised(name, right), args), ATOM
+        case ast.BinOp(left=left, op=ast.Pow(), right=right):
+            return raised(held(left, ATOM), right), POWER
+        case ast.Call(func=ast.Name(id="floor" | "ceil" as name), args=[inner]):
+            return BRACKETS[name].format(written(inner)[0]), ATOM
+        case ast.Call(func=ast.Name(id=name), args=args):
+            return called(name, args), ATOM
+    raise ValueError(f"cannot be written: {ast.unparse(node)}")
+
+
+def held(node, least):
+    """The text of a node that must hold at least so strongly, in parentheses where it does not."""
+    text, strength = written(node)
+    return text if strength >= least else f"({text.replace(' − ', '−').replace(' + ', '+')})"
+
+
+def raised(base, exponent):
+    text = held(exponent, ATOM)
+    return base + ({"2": "²", "3": "³", "4": "⁴"}.get(text) or f"^{text}")
+
+
+def called(function, args):
+    return f"{function}({', '.join(written(arg)[0] for arg in args)})"

@@ -1,0 +1,181 @@
+"""Finding the product of quantities that a weight is, from its value in some cases.
+
+All products of up to four quantities with the usual exponents are some two million. They are never written down: a
+product of four is one of two times another of two, so the weight divided by each product of two is looked up among
+the products of two. That takes a few milliseconds, and the table belongs to the cases alone.
+"""
+
+import itertools
+from functools import cache, cached_property
+
+import numpy as np
+
+QUARTERS = (-8, -6, -4, -2, -1, 1, 2, 4, 6, 8)  # exponents, in quarters
+COST = {0: 0.0, 1: 2.2, 2: 1.2, 3: 3.0, 4: 1.0, 5: 4.0, 6: 2.4, 7: 4.0, 8: 2.0}  # how unusual an exponent is
+BELOW = 0.3  # and how much more below the fraction line
+FIRST = ("eta", "1 - eta", "sigma")  # how a product is written: these, then roots of variances, then betas
+UNUSUAL = {"alpha_t": 0.2, "beta_t": 0.2, "abar_lag": 0.4, "1 - abar_lag": 0.4, "1 - eta": 0.2}
+PLAIN = 1e-5  # what right programs differ by, relative
+TABLE = 5e-7  # and what their float32 tables do, absolute: 1 - abar of a small t knows few digits
+UNTELLING = 0.3  # a case in which a weight is known no better says nothing
+LEAST = 4  # cases that must tell something
+SAME = 3  # so many times closer than can be told apart: one quantity under two names
+
+
+def quantities(betas, alphas_cumprod, t, previous=None, eta=None):
+    """The quantities of some cases, {name: (K,) float64}, from the tables.
+
+    betas, alphas_cumprod  (T,)
+    t                      (K,) timesteps
+    previous               (K,), for a step: previous timesteps, -1 past the end
+    eta                    (K,), for DDIM
+    """
+    t, betas = np.asarray(t), np.float64(betas)
+    table = np.append(np.float64(alphas_cumprod), 1.0)  # [-1] is the clean image
+    found = {"abar": table[t]}
+    if previous is not None:
+        found |= {"abar_prev": table[previous], "beta": 1 - table[t] / table[np.asarray(previous)]}
+    found |= {"beta_t": betas[t], "alpha_t": 1 - betas[t], "abar_lag": table[t - 1]}
+    return found | ({} if eta is None else {"eta": np.float64(eta)})
+
+
+class Products:
+    """The products of quantities, for some cases.
+
+    quantities  {name: (K,)}; of those between 0 and 1 also one minus it
+    without     atoms to leave out
+    Only cases in which all of them have a logarithm are used: `regular`, (K,) bool.
+    same        {atom that was left out: atom that is equal to it in all cases}
+    """
+
+    def __init__(self, quantities, without=()):
+        values = {}
+        for name, array in quantities.items():
+            values[name] = np.float64(array)
+            if name in ("abar", "abar_prev", "abar_lag", "eta"):
+                values[f"1 - {name}"] = 1 - values[name]
+        for name in without:
+            del values[name]
+        self.regular = np.logical_and.reduce([(array > 0) & np.isfinite(array) for array in values.values()])
+        logs = {name: np.log(array[self.regular]) for name, array in values.items()}
+        loose = {name: self.known_to(name, array[self.regular]) for name, array in values.items()}
+        self.same = {}
+        for one, other in itertools.combinations(values, 2):
+            if one in self.same or other in self.same:
+                continue
+            if np.all(np.abs(logs[one] - logs[other]) <= SAME * (loose[one] + loose[other] + PLAIN / 10)):
+                self.same[other] = one
+        self.atoms = [name for name in values if name not in self.same]
+        self.logs = np.array([logs[name] for name in self.atoms])  # (A, K)
+        self.loose = np.array([loose[name] for name in self.atoms])
+        self.orders = {}
+
+    @cached_property
+    def values(self):
+        """(N, K) logarithms of every product of up to two."""
+        return pairs(len(self.atoms)) / 4 @ self.logs
+
+    @staticmethod
+    def known_to(name, array):
+        """How far right programs may differ in the logarithm of a quantity, (K,)."""
+        exact = name in ("eta", "1 - eta", "alpha_t")
+        return np.zeros_like(array) if exact else TABLE / array if name != "sigma" else np.full_like(array, PLAIN)
+
+    def sorted(self, case):
+        """(order, values) of the products of up to two in one case."""
+        if case not in self.orders:
+            order = np.argsort(self.values[:, case])
+            self.orders[case] = order, self.values[order, case]
+        return self.orders[case]
+
+    def find(self, weight, error):
+        """The products that a weight is in all regular cases, simplest first: [(exponents, cost)], unequal ones only.
+
+        weight  (K,) not 0 in the regular cases; its sign is not looked at
+        error   (K,) how far off it may be; a case in which that is about all there is tells nothing
+        """
+        weight, error = np.abs(weight[self.regular]), error[self.regular]
+        slack = PLAIN + error / weight
+        telling = np.flatnonzero(slack < UNTELLING)
+        if len(telling) < LEAST:
+            return []
+        target = np.log(weight)
+        width = slack + 4 * self.loose.max(axis=0)
+        key, *others = telling[np.argsort(width[telling])]  # the case that tells most, and the rest
+        order, values = self.sorted(key)
+        rest = target[key] - values[::-1]  # ascending like the values themselves, which makes the search fast
+        low, high = (np.searchsorted(values, rest + edge) for edge in (-width[key], width[key]))
+        counts = high - low
+        first = np.repeat(order[::-1], counts)
+        second = order[np.repeat(low - np.cumsum(counts) + counts, counts) + np.arange(counts.sum())]
+        kept = first <= second
+        for case in others:
+            first, second = first[kept], second[kept]
+            kept = np.abs(self.values[first, case] + self.values[second, case] - target[case]) <= 2 * width[case]
+        exponents = pairs(len(self.atoms))
+        both = np.unique(exponents[first[kept]] + exponents[second[kept]], axis=0)
+        off = np.abs(both / 4 @ self.logs - target)[:, telling]
+        agree = np.all(off <= (slack + np.abs(both) / 4 @ self.loose)[:, telling], axis=1)
+        unequal = {}
+        for cost, row in sorted((self.cost(row), tuple(map(int, row))) for row in both[agree]):
+            reduced = self.reduced(row)
+            if len(reduced) >= np.count_nonzero(row) - 1:  # not with a factor of 1 in disguise, to gain slack
+                unequal.setdefault(reduced, (row, cost))
+        return list(unequal.values())
+
+    def cost(self, exponents):
+        return sum(
+            COST.get(abs(int(p)), 5.0) + BELOW * (p < 0) + UNUSUAL.get(name, 0)
+            for name, p in zip(self.atoms, exponents, strict=True)
+            if p
+        )
+
+    def reduced(self, exponents):
+        """The same product without alpha_t, which is abar / abar_lag: products that are always equal become one."""
+        powers = dict(zip(self.atoms, exponents, strict=True))
+        alone = powers.pop("alpha_t", 0)
+        if alone:
+            powers["abar"] = powers.get("abar", 0) + alone
+            lag = self.same.get("abar_lag", "abar_lag")
+            powers[lag] = powers.get(lag, 0) - alone
+        return frozenset((name, p) for name, p in powers.items() if p)
+
+    def powers(self, exponents):
+        return {name: p / 4 for name, p in zip(self.atoms, exponents, strict=True) if p}
+
+    def written(self, exponents, sign=1, factor=""):
+        """The Python source of a product, with a number before it."""
+        return product(self.powers(exponents), sign, factor)
+
+
+@cache
+def pairs(n):
+    """Every product of up to two of n atoms: exponents in quarters, (N, n)."""
+    rows = [np.zeros((1, n), np.int8)]
+    for few in (1, 2):
+        for atoms in itertools.combinations(range(n), few):
+            block = np.zeros((len(QUARTERS) ** few, n), np.int8)
+            block[:, atoms] = list(itertools.product(QUARTERS, repeat=few))
+            rows.append(block)
+    return np.concatenate(rows)
+
+
+def product(powers, sign=1, factor=""):
+    """The Python source of a product of {source of a factor: exponent}, and of a number."""
+    above = [factor] * bool(factor) + [power(name, p) for name, p in ordered(powers) if p > 0]
+    below = [power(name, -p) for name, p in ordered(powers) if p < 0]
+    text = " * ".join(above) or "1"
+    if below:
+        text += f" / {below[0]}" if len(below) == 1 else f" / ({' * '.join(below)})"
+    return text if sign > 0 else f"-{text}"
+
+
+def ordered(powers):
+    rest = [name for name in powers if name not in FIRST]
+    order = [*FIRST, *sorted(rest, key=lambda name: (powers[name] == 1, "beta" in name))]
+    return sorted(powers.items(), key=lambda item: order.index(item[0]))
+
+
+def power(name, exponent):
+    base = name if name.isidentifier() else f"({name})"
+    return base if exponent == 1 else f"{base}**{exponent:g}"

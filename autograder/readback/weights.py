@@ -1,0 +1,52 @@
+"""Measuring weights: an answer as a weighted sum of its terms, by least squares."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+ROUNDING = 6e-8  # of float32, relative
+LINEAR = 64 * ROUNDING  # what rounding in a few operations leaves over, relative to the terms
+
+
+@dataclass(frozen=True)
+class Weights:
+    """What an answer is made of.
+
+    values  (N,) weight of each term
+    errors  (N,) how far off each may be, by rounding
+    """
+
+    values: np.ndarray
+    errors: np.ndarray
+
+
+def measure(answer, terms, dtype=np.float32):
+    """The Weights of `answer` on `terms`, or None where it is no weighted sum of them, or they do not determine one.
+
+    answer  array; every element is one equation
+    terms   arrays of the same shape, as many equations as are needed and some more to see that it is linear
+    dtype   in which the answer was computed
+
+    A constant is no term: an answer with one is None.
+    """
+    columns = np.stack([np.float64(term).ravel() for term in terms], axis=1)
+    target = np.float64(answer).ravel()
+    if not (np.isfinite(target).all() and np.isfinite(columns).all()) or len(target) < columns.shape[1] + 2:
+        return None
+    sizes = np.linalg.norm(columns, axis=0)
+    if not sizes.all():
+        return None
+    q, r = np.linalg.qr(columns / sizes)
+    if np.abs(np.diag(r)).min() < 1e-4:  # collinear terms prove nothing
+        return None
+    inverse = np.linalg.inv(r)
+    values = inverse @ (q.T @ target)
+    off = target - (columns / sizes) @ values
+    parts = np.abs(columns / sizes * values)  # what rounding is relative to: also sums that cancel out
+    unit = ROUNDING if np.dtype(dtype).itemsize < 8 else 1e-15
+    scale = parts.sum(axis=1).max(initial=0)
+    if np.abs(off).max(initial=0) > max(LINEAR / ROUNDING * unit, 1e-12) * scale:
+        return None
+    noise = np.sqrt(np.mean(off**2)) + unit * scale / np.sqrt(len(target))
+    errors = 3 * noise * np.sqrt((inverse**2).sum(axis=1))
+    return Weights(values / sizes, errors / sizes)
