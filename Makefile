@@ -3,36 +3,38 @@ SUBMISSION ?= assignment
 OUT ?= results
 CHECKPOINT ?= assignment/checkpoints/v_prediction.safetensors
 PYTHON = python=$$(sh autograder/environment.sh) && $$python
+# The value of a variable as one word of the shell, whatever letters are in it. (ARGS are several, which the shell reads.)
+quoted = '$(subst ','\'',$(value $(1)))'
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 grade: ## grade a submission: make grade [SUBMISSION=path] [OUT=results]
-	@$(PYTHON) -m autograder grade $(SUBMISSION) --out $(OUT)
+	@$(PYTHON) -m autograder grade --out=$(call quoted,OUT) -- $(call quoted,SUBMISSION)
 
 check: ## the exact parts only, in seconds
-	@$(PYTHON) -m autograder check $(SUBMISSION) --out $(OUT)
+	@$(PYTHON) -m autograder check --out=$(call quoted,OUT) -- $(call quoted,SUBMISSION)
 
 smoke: ## the real network learns digits and draws some, on a GPU if there is one: make smoke [SUBMISSION=path]
 	@$(PYTHON) -m autograder smoke $(SUBMISSION) --out $(OUT) $(ARGS)
 
 debug: ## print a script with a failing public call: make debug CHECK=id [SUBMISSION=path] > debug.py
-	@$(PYTHON) -m autograder debug $(CHECK) --submission $(SUBMISSION)
+	@$(PYTHON) -m autograder debug --submission=$(call quoted,SUBMISSION) -- $(call quoted,CHECK)
 
 submit: ## pack what is collected: submission.zip [ARGS="--without report.ipynb"]
-	@$(PYTHON) -m autograder submit $(SUBMISSION) $(ARGS)
+	@$(PYTHON) -m autograder submit $(value ARGS) -- $(call quoted,SUBMISSION)
 
 data: ## fetch all of MNIST into data/ (without it, training uses the 5,000 digits of the kit)
 	@$(PYTHON) assignment/data.py
 
 train: ## train the U-Net with your scheduler: make train [ARGS="--prediction-type v_prediction --out run"]
-	@$(PYTHON) assignment/train.py $(ARGS)
+	@$(PYTHON) assignment/train.py $(value ARGS)
 
 infer: ## samples.png with your infer.py: make infer [ARGS="--steps 20"] [CHECKPOINT=run/model.safetensors]
-	@$(PYTHON) assignment/infer.py --checkpoint $(CHECKPOINT) --output samples.png $(ARGS)
+	@$(PYTHON) assignment/infer.py --checkpoint=$(call quoted,CHECKPOINT) --output samples.png $(value ARGS)
 
 study: ## prediction type x steps x eta, bits and distortion, into runs/study/: make study [ARGS="--student jdoe42"]
-	@$(PYTHON) assignment/study.py $(ARGS)
+	@$(PYTHON) assignment/study.py $(value ARGS)
 
 clean: ## remove what can be made again (not what you wrote, and not course/)
 	rm -rf results build dist .pytest_cache .ruff_cache

@@ -20,6 +20,7 @@ from .record import UNGRADED
 from .reports import gradescope, html, junit, markdown, mistakes, terminal
 from .rubric import Rubric
 from .submission import ACCEPTED, Refused, read
+from .text import shown
 
 GRADED, USAGE, NOT_GRADED = 0, 2, 3
 
@@ -78,7 +79,9 @@ def run_grade(options):
     console, errors = Console(), Console(stderr=True)
     if not options.submission.exists():
         errors.print(
-            f"There is no {options.submission}. Give a folder, zip or tar with scheduler.py in it.", style="red"
+            f"There is no {shown(str(options.submission))}. Give a folder, zip or tar with scheduler.py in it.",
+            style="red",
+            markup=False,
         )
         return USAGE
     rubric = Rubric.load(smoke=checks.SMOKE in options.only)
@@ -99,26 +102,30 @@ def run_grade(options):
     except (BoxError, TooWeak) as error:
         errors.print(str(error), style="red", soft_wrap=True)
         return NOT_GRADED
-    write(options.out / "results.json", gradescope.render(record, rubric.gradescope["visibility"]))
-    write(options.out / "junit.xml", junit.render(record))
-    write(options.out / "summary.md", markdown.render(record, rubric))
-    write(options.out / "report.html", html.render(record, rubric))
+    try:
+        write(options.out / "results.json", gradescope.render(record, rubric.gradescope["visibility"]))
+        write(options.out / "junit.xml", junit.render(record))
+        write(options.out / "summary.md", markdown.render(record, rubric))
+        write(options.out / "report.html", html.render(record, rubric))
+    except OSError as error:
+        errors.print(f"The results cannot be written to {options.out}/: {error}", style="red", soft_wrap=True)
+        return NOT_GRADED
     console.print(terminal.render(record, rubric))
     written = "report.html, results.json, junit.xml, summary.md"
-    console.print(f"Written to {options.out}/: {written}", style="dim", soft_wrap=True)
+    console.print(f"Written to {shown(str(options.out))}/: {written}", style="dim", soft_wrap=True, markup=False)
     return NOT_GRADED if any(check.verdict == UNGRADED for check in record.checks) else GRADED
 
 
 def run_debug(options):
     if not options.submission.exists():
-        print(f"There is no {options.submission}.", file=sys.stderr)
+        print(f"There is no {shown(str(options.submission))}.", file=sys.stderr)
         return USAGE
     rubric = Rubric.load()
     try:
         submission = read(options.submission)
         public = Expectations.load(PUBLIC, checks.version())
     except (OSError, Refused, ExpectationsError) as error:
-        print(f"{options.submission}: {error}", file=sys.stderr)
+        print(shown(f"{options.submission}: {error}", limit=None), file=sys.stderr)
         return USAGE
     with Box(rubric.limits) as box:
         folder = box.stage(given.files() | submission.files)
@@ -134,7 +141,7 @@ def run_submit(options):
     try:
         packed, digest = submit(options.submission, options.out, options.without)
     except (Incomplete, OSError) as error:
-        print(f"Nothing was packed. {error}.", file=sys.stderr)
+        print(shown(f"Nothing was packed. {error}.", limit=None), file=sys.stderr)
         return USAGE
     print(
         f"{options.out}, packed with {KIT}:",

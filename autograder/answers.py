@@ -10,8 +10,8 @@ from .record import BAD_OUTPUT, WRONG, Failed
 # A step is a linear combination of the noise and any two of (x0_hat, epsilon_hat, x_t): these three ways to write it
 # give the same x_prev wherever the student's own prediction explains x_t, and all three are right.
 FORMS = (("x0", "sample"), ("x0", "epsilon"), ("epsilon", "sample"))
-MOVED = 0.01  # samples of the opposite network must lie so far away, in units of a pixel's half range
 INDEPENDENT = 1e-4  # smallest singular value of the normalised terms of a form; collinear terms prove nothing
+VISIBLE = 3  # tolerances that a step must be off without any one of its terms; one that others drown proves nothing
 
 
 class Answer:
@@ -24,8 +24,7 @@ class Answer:
     step         the Step it is the result of, if it is one
     complaint    what is said of a wrong one
     told         what is worth telling where this case is shown
-    own          for what infer.py made: a function that makes it again with the student's own scheduler, and gives it
-                 with how far the network moves it there, or gives None
+    again        for what infer.py made: the Again that asks for it in another way
     """
 
     def __init__(self, name, where, got, expected, scale, tolerance):
@@ -35,26 +34,18 @@ class Answer:
         error = np.abs(self.off).max(initial=0)
         self.error = np.inf if np.isnan(error) else float(error)
         self.right = bool(self.error <= tolerance)
-        self.step = self.own = None
+        self.step = self.again = None
         self.complaint, self.told = "has wrong values", ""
 
     def carried(self):
         """Whether it is right given what the student's own `predict`, or for samples their own scheduler, does."""
         if self.step:
             return self.step.explains(self, self.step.forms)
-        if self.right or self.made_again is None:
-            return self.right
-        expected, _ = self.made_again
-        errors = np.where(np.isnan(self.got) & np.isnan(expected), 0, difference(self.got, expected))
-        return bool(np.all(errors <= self.tolerance * self.scale))
+        return self.right or (self.again is not None and self.again.right)
 
     def telling(self):
         """Whether it could not have come out like this by chance: samples that no network moves prove nothing."""
-        return self.right or self.step is not None or (self.made_again is not None and self.made_again[1] >= MOVED)
-
-    @cached_property
-    def made_again(self):
-        return self.own() if self.own else None
+        return self.right or self.step is not None or (self.again is not None and self.again.moved)
 
     def failed(self):
         """What is wrong with it, and where, for public cases: expected and got at the worst element."""
@@ -110,10 +101,13 @@ class Step:
             return False
         for names, weights in zip(FORMS, forms, strict=True):
             basis = np.stack([self.terms[name] for name in (*names, "noise")], axis=1)
-            if not independent(basis[:, np.abs(weights) > 1e-9]):
+            basis, weights = basis[:, np.abs(weights) > 1e-9], weights[np.abs(weights) > 1e-9]
+            if not independent(basis):
                 continue
-            expected = basis @ weights
-            if np.all(difference(answer.got.ravel(), expected) <= answer.tolerance * np.abs(expected).max()):
+            parts = np.abs(basis * weights)
+            allowed = answer.tolerance * parts.sum(axis=1)  # of each element: a large one hides no other
+            visible = np.any(parts > VISIBLE * allowed[:, None], axis=0).all()
+            if visible and np.all(difference(answer.got.ravel(), basis @ weights) <= allowed):
                 return True
         return False
 

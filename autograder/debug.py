@@ -211,7 +211,8 @@ def call(request, arguments, made):
         if isinstance(value, wire.Tensor):
             lines.append(f"{label} = {tensor(value)}")
         elif isinstance(value, wire.Ref):
-            lines.append(f"{label} = torch.Generator().manual_seed({made[value.id][1][0]})")
+            kind, (of,) = made[value.id]
+            lines.append(f"{label} = {tensor(of) if kind == 'kept' else f'torch.Generator().manual_seed({of})'}")
         else:
             lines.append(f"{label} = {value!r}")
         shown.append(label if isinstance(key, int) else f"{key}={label}")

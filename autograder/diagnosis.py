@@ -19,7 +19,7 @@ from .causes import LIST, TABLES
 from .paths import MISTAKES
 from .record import BAD_OUTPUT, BLOCKED, CRASHED, FOLLOWS, PASSED
 from .text import shown
-from .which import apart
+from .which import apart, certain
 
 PROJECTIONS = 8
 LARGE = 1e4  # what is farther off, or not finite, counts as this far: its place is part of a fingerprint, its size not
@@ -186,7 +186,8 @@ def parts(expect):
         elif expect.public and (told := apart(cases)):
             known.append(f"{name} is {told}")
         else:
-            known.append(f"{name} is wrong in {wrong} of {len(cases)} cases")
+            surely = certain(cases) if expect.public and wrong < len(cases) else ""
+            known.append(f"{name} is wrong in {wrong} of {len(cases)} cases{surely and f' ({surely})'}")
     if fine:
         known.append(f"{' and '.join(fine)} {'is' if len(fine) == 1 else 'are'} right")
     given = ", given what your own predict returns" if len(faults) < len(expect.wrong) else ""

@@ -64,13 +64,19 @@ class Expectations:
 class Expect:
     """What one check may draw, and what it holds the student's answers against.
 
+    carries  whether samples of infer.py may be right with another scheduler than the student's: some check of that one
+             was lost, or not run
+
     Values are collected; `settle` raises Failed for wrong ones. What follows `laws` in a check has no
     recorded value, and can only take points from a check whose values are all right.
     """
 
-    def __init__(self, expectations, check, tolerance, passed=lambda check: True, public=True, tell=lambda text: None):
+    def __init__(
+        self, expectations, check, tolerance, passed=lambda check: True, public=True, tell=lambda text: None,
+        carries=False,
+    ):  # fmt: skip
         self.expectations, self.check, self.tolerance = expectations, check, tolerance
-        self.passed, self.public, self.tell = passed, public, tell
+        self.passed, self.public, self.tell, self.carries = passed, public, tell, carries
         self.inputs = expectations.inputs(check)
         self.answers = []  # every Answer so far
         self.wrong = []  # those that differ, and are not carried forward
@@ -142,13 +148,17 @@ class Expect:
         self.tensor(got, expected.shape, name, dtype or str(expected.dtype), where)
         self.note(Answer(name, where, got, expected, scale(expected), self.tolerance))
 
-    def measured(self, got, name, where):
-        """Compare a number that the grader measured itself. Its error is relative."""
-        self.near(got, self.recorded("value", name, where), name, where, self.tolerance)
+    def measured(self, got, name, where, below=None):
+        """Compare a number that the grader measured itself. Its error is relative.
 
-    def near(self, got, expected, name, where, tolerance):
+        below  how far it may be below the recorded one, where that is another share than above
+        """
+        self.near(got, self.recorded("value", name, where), name, where, self.tolerance, below)
+
+    def near(self, got, expected, name, where, tolerance, below=None):
         """The same for a number with an expected value that is not recorded."""
-        answer = Answer(name, where, np.float64(got), expected, np.abs(expected), tolerance)
+        scale = np.abs(expected) * (below / tolerance if below and got < expected else 1)
+        answer = Answer(name, where, np.float64(got), expected, scale, tolerance)
         answer.complaint = "is too far from the reference's"
         self.note(answer)
 
@@ -251,14 +261,33 @@ class Expect:
                 raise
         raise Failed(WRONG, f"{message} must raise ValueError")
 
-    def on_cuda(self, scheduler, method, *args, **kwargs):
-        """With CUDA inputs, no device is mixed up. Anything that fake tensors cannot decide costs nothing."""
+    def on_cuda(self, scheduler, method, *args, costs=False, **kwargs):
+        """With CUDA inputs, no device is mixed up. Anything that fake tensors cannot decide costs nothing.
+
+        costs  whether it takes points: only where it does on a GPU. Without one the student's own process says it, and
+               could say anything
+        """
         device = scheduler.on_cuda(method, *args, **kwargs)
-        self.law(
-            device != "mismatch",
-            f"{method} mixes CPU and CUDA tensors when its inputs are on the GPU; move the tables to their device",
-        )
-        self.law(device in ("cuda", "undecided"), f"{method} returns a {device} tensor for inputs on the GPU")
+        told = ""
+        if device == "mismatch":
+            told = (
+                f"{method} mixes CPU and CUDA tensors when its inputs are on the GPU; move the tables to their device"
+            )
+        elif device == "cpu":
+            told = f"{method} returns a tensor on the CPU for inputs on the GPU"
+        if costs:
+            self.law(not told, told)
+        elif told:
+            self.remark(f"{told}. It costs nothing in this check, and training on a GPU will stop.")
+
+    def untouched(self, scheduler, method, *args, **kwargs):
+        """A second call with the very same tensors gives the same answer: the first one has not changed them."""
+        kept = [scheduler.keep(value) for value in args], {name: scheduler.keep(v) for name, v in kwargs.items()}
+        first, second = (getattr(scheduler, method)(*kept[0], **kept[1]) for _ in range(2))
+        message = f"{method}(...) changes one of its input tensors in place; work on a new tensor"
+        pairs = (result if isinstance(result, tuple) else (result,) for result in (first, second))
+        for one, other in zip(*pairs, strict=False):
+            self.same(other, one, message)
 
 
 def kind_of(value):

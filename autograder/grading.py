@@ -3,8 +3,7 @@
 import contextlib
 import time
 import traceback
-from dataclasses import dataclass, field
-from itertools import chain
+from dataclasses import dataclass, field, replace
 
 from . import __version__, causes, checks, given, parsing
 from .box import BoxError
@@ -18,20 +17,27 @@ from .record import (
     BLOCKED,
     CRASHED,
     NOT_IMPLEMENTED,
+    OVER_LIMIT,
     PASSED,
     TIMED_OUT,
     UNGRADED,
+    WRONG,
     CheckResult,
     Failed,
     GradeRecord,
 )
 from .submission import Refused, read
 
-# What a student hears of a hidden case when the rest of it came from the student's own code.
-UNTOLD = {
+# All that a student hears of a hidden case: the verdict. Whatever else is known of it, their code could have chosen.
+TOLD = {
+    WRONG: "a result is wrong",
     CRASHED: "your code raised an exception or ended its process",
     NOT_IMPLEMENTED: "something is not implemented yet",
+    TIMED_OUT: "something took too long",
+    OVER_LIMIT: "your code went over a limit",
     BAD_OUTPUT: "a result is not the kind of tensor or number that it must be",
+    BLOCKED: "not run, because of what came before",
+    UNGRADED: "the grader failed, please tell your instructor",
 }
 
 
@@ -44,8 +50,9 @@ class Found:
     """What the stages so far found: all that the next one, or the record, has to know. A stage may run anywhere.
 
     results   {check: CheckResult}
+    waiting   {check: CheckResult} of those whose public cases passed, and whose hidden ones are still to be run
     suspects  {check: Suspects}, for the diagnosis at the end
-    imported  the sets of cases for which scheduler.py could be imported
+    imported  whether scheduler.py could be imported
     stopper   why nothing more is run, or None
     runs      facts about each boxed process that has ended
     box       what confined them: tier, what was not blocked, start method; of several boxes the weakest
@@ -53,11 +60,13 @@ class Found:
     notes     what else the grade must say
     seconds   wall time so far
     student_seconds, wall_seconds  what Budget counts; its limits hold for all stages together
+    exact     of these two, what the exact parts took
     """
 
     results: dict = field(default_factory=dict)
+    waiting: dict = field(default_factory=dict)
     suspects: dict = field(default_factory=dict)
-    imported: list = field(default_factory=list)
+    imported: bool = False
     stopper: str | None = None
     runs: list = field(default_factory=list)
     box: dict = field(default_factory=dict)
@@ -66,6 +75,11 @@ class Found:
     seconds: float = 0.0
     student_seconds: float = 0.0
     wall_seconds: float = 0.0
+    exact: tuple = (0.0, 0.0)
+
+    def passed(self, id):
+        """Whether a check has passed in all cases that were run so far."""
+        return id in self.waiting or (id in self.results and self.results[id].verdict == PASSED)
 
 
 def grade(path, box, rubric, public, hidden=None, only=(), progress=lambda title: None, gpu=False):
@@ -83,9 +97,7 @@ def grade(path, box, rubric, public, hidden=None, only=(), progress=lambda title
     try:
         submission, found = read(path), Found()
         for stage in checks.STAGES:
-            of_stage = [entry for entry in entries if entry.part in stage]
-            if of_stage:
-                run(found, box, rubric, submission, sets, of_stage, progress, gpu)
+            run(found, box, rubric, submission, sets, stage, entries, progress, gpu)
         name, notes = submission.name, submission.notes
     except Refused as refused:
         name, notes = path.name, [f"Refused: {refused}."]
@@ -105,7 +117,7 @@ def conclude(found, rubric, name, notes, hidden_seed):
     device = " and ".join(found.devices) or "cpu"
     return GradeRecord(
         submission=name,
-        checks=list(found.results.values()),
+        checks=[found.results[id] for id in checks.CHECKS if id in found.results],
         complete=len(found.results) == len(rubric.checks) and hidden_seed is not None,
         provisional=hidden_seed is None,
         notes=notes + found.notes,
@@ -135,116 +147,118 @@ def strong_enough(path, box, rubric, hidden):
     return [f"The box reaches tier {box.tier} here: enough for your own code only (`python -m autograder doctor`)."]
 
 
-def run(found, box, rubric, submission, sets, entries, progress=lambda title: None, gpu=False):
-    """Run the checks of one stage and add to `found`. One process answers the public cases of all checks and another
-    the hidden ones: what a public case prints is shown, and must not have seen a hidden input. One that ended is
-    replaced; the next stage has new ones."""
-    gpu = gpu and entries[0].part in chain(*checks.ON_GPU)
+def run(found, box, rubric, submission, sets, stage, entries, progress=lambda title: None, gpu=False):
+    """Run one stage and add to `found`: of these checks, those of its parts that can still pass. The stage has a
+    process of its own; one that ended is replaced."""
+    if stage.cases not in sets:
+        return
+    entries = [e for e in entries if e.part in stage.parts and (stage.cases == "public" or e.id in found.waiting)]
+    if not entries:
+        return
+    gpu = gpu and stage.parts in checks.ON_GPU
     near_gpu = box.find_gpu() if gpu else None
-    limits, started = rubric.limits, time.monotonic() - found.seconds
+    limits, started, exact = rubric.limits, time.monotonic(), stage.parts == checks.EXACT
+    factor, whole = limits["wall_factor"], stage.parts != ("smoke",)  # which has a time of its own
+    spent = (found.student_seconds, found.wall_seconds) if whole else (0, 0)
+    name = "total_seconds" if whole else "smoke_seconds"
+    budget = Budget(limits[name], factor, *spent)
+    if exact and limits["exact_seconds"] - found.exact[0] < budget.left()[0]:
+        name, budget = "exact_seconds", Budget(limits["exact_seconds"], factor, *found.exact)
+    before = budget.student, budget.wall
     parsing.fresh()
     folder = box.stage(given.files() | submission.files)
-    results = found.results
-    budget = Budget(0, limits["wall_factor"], found.student_seconds, found.wall_seconds)
-    students = {name: Student(box, folder, limits, budget, near_gpu) for name in sets}
-    for name, student in students.items():
-        student.imported = name in found.imported
+    student = Student(box, folder, limits, budget, near_gpu)
+    student.imported = found.imported
     for entry in entries:
         progress(entry.title)
-        budget.seconds = limits["exact_seconds" if entry.part in checks.EXACT else "total_seconds"]
-        if entry.id == checks.SMOKE:  # it comes last, and has a time of its own
-            budget.seconds = limits["smoke_seconds"]
-            budget.student = budget.wall = 0
-        timed_out = [id for id, done in results.items() if done.part == entry.part and done.verdict == TIMED_OUT]
+        timed_out = [id for id, done in found.results.items() if done.part == entry.part and done.verdict == TIMED_OUT]
         reason = found.stopper
         if budget.left()[0] < 0:
-            reason = reason or f"not run: the checks before it took {budget.seconds} s, all there is"
+            reason = reason or f"not run: the checks before it took {limits[name]} s, all there is"
         if len(timed_out) >= limits["timeouts_per_part"]:
             reason = f"not run: {' and '.join(timed_out)} timed out"
-        results[entry.id] = (
-            result(entry, Failed(BLOCKED, reason))
-            if reason
-            else check(students, entry, sets, results, found.suspects, progress)
-        )
-        if results[entry.id].verdict == UNGRADED and budget.left()[1] > 0:  # a fault of this host may have passed
-            for student in students.values():
-                with contextlib.suppress(BoxError):
-                    student.close()
-            results[entry.id] = check(students, entry, sets, results, found.suspects, progress)
-        if not students["public"].imported and results[entry.id].verdict != UNGRADED and not found.stopper:
+        asked = student, entry, sets[stage.cases], stage.cases == "public", found, progress
+        made = result(entry, Failed(BLOCKED, reason)) if reason else check(*asked)
+        if made.verdict == UNGRADED and budget.left()[1] > 0:  # a fault of this host may have passed
+            with contextlib.suppress(BoxError):
+                student.close()
+            made = check(*asked)
+        if stage.cases == "hidden":
+            made = both(found.waiting.pop(entry.id), made)
+        waits = "hidden" in sets and checks.Stage("hidden", stage.parts) in checks.STAGES and stage.cases == "public"
+        settled = made.verdict != PASSED or not waits
+        (found.results if settled else found.waiting)[entry.id] = made
+        if not student.imported and made.verdict != UNGRADED and not found.stopper:
             found.stopper = f"not run: scheduler.py could not be imported (see {entry.id})"
-    for student in students.values():
-        student.close()
+    student.close()
     box.discard(folder)
-    found.imported = [name for name, student in students.items() if student.imported]
-    found.runs += [run for student in students.values() for run in student.runs]
+    found.imported = student.imported
+    found.runs += student.runs
     found.box = max(found.box, confinement(box), key=lambda one: one.get("box_tier", ""))
-    found.seconds = time.monotonic() - started
-    found.student_seconds, found.wall_seconds = budget.student, budget.wall
-    found.devices = list(dict.fromkeys([*found.devices, *(on for s in students.values() for on in s.trained_on)]))
-    found.notes = list(dict.fromkeys([*found.notes, *on_the_gpu(students.values(), near_gpu, box, gpu)]))
+    found.seconds += time.monotonic() - started
+    took = budget.student - before[0], budget.wall - before[1]
+    if whole:
+        found.student_seconds, found.wall_seconds = found.student_seconds + took[0], found.wall_seconds + took[1]
+    if exact:
+        found.exact = found.exact[0] + took[0], found.exact[1] + took[1]
+    found.devices = list(dict.fromkeys([*found.devices, *student.trained_on]))
+    found.notes = list(dict.fromkeys([*found.notes, *on_the_gpu(student, near_gpu, box, gpu)]))
 
 
-def on_the_gpu(students, near_gpu, box, gpu):
+def on_the_gpu(student, near_gpu, box, gpu):
     """What a grade must say of a GPU that was there and did not do all that it should."""
     if gpu and not near_gpu and box.gpu_fault:
         yield f"Training was graded on the CPU: {box.gpu_fault}."
-    for student in students:
-        if student.faults and "cpu" in student.trained_on:
-            yield f"Training was graded on the CPU, as it failed {len(student.faults)} times on {near_gpu.name}: " + (
-                "; ".join(dict.fromkeys(student.faults)) + "."
-            )
-        elif student.faults:
-            yield f"Training on {near_gpu.name} failed once and was tried again: {student.faults[0]}."
+    if student.faults and "cpu" in student.trained_on:
+        yield f"Training was graded on the CPU, as it failed {len(student.faults)} times on {near_gpu.name}: " + (
+            "; ".join(dict.fromkeys(student.faults)) + "."
+        )
+    elif student.faults:
+        yield f"Training on {near_gpu.name} failed once and was tried again: {student.faults[0]}."
 
 
-def check(students, entry, sets, results, suspects, progress):
-    """Run one check on public and then on hidden cases; the first failure decides."""
+def check(student, entry, expectations, public, found, progress):
+    """Run one check on public or on hidden cases. Returns a CheckResult."""
     started = time.monotonic()
-    failed, evidence, printed, remarks, picture = None, None, "", [], ""
-
-    def passed(id):
-        return id in results and results[id].verdict == PASSED
-
-    for name, expectations in sets.items():
-        if entry.id == checks.SMOKE and name != "public":
-            continue  # one long run, on which no hidden case could shed more light
-        student = students[name]
-        student.facts = {}
-        expect = Expect(expectations, entry.id, entry.tolerance, passed, name == "public", progress)
+    failed = evidence = None
+    student.facts = {}
+    carries = not all(found.passed(id) for id in checks.CHECKS if id.split(".")[0] in checks.EXACT)
+    expect = Expect(expectations, entry.id, entry.tolerance, found.passed, public, progress, carries)
+    try:
+        if entry.part not in checks.EXACT and expectations.metadata["given"] != given.version():
+            changed = "unet.py or train.py in assignment/ is not the kit's own; put the original back"
+            raise Failed(UNGRADED, f"cannot be graded: {changed} (instructors: `make skeleton record`)")
+        checks.run(entry.id, student, expect)
+    except Failed as why:
+        failed = why
         try:
-            if entry.part not in checks.EXACT and expectations.metadata["given"] != given.version():
-                changed = "unet.py or train.py in assignment/ is not the kit's own; put the original back"
-                raise Failed(UNGRADED, f"cannot be graded: {changed} (instructors: `make skeleton record`)")
-            checks.run(entry.id, student, expect)
-        except Failed as found:
-            failed = found
-            if failed.verdict != BLOCKED:
-                suspects[entry.id] = Suspects.of(expect, found)
-                evidence = expect.evidence() if expect.public else None
-        except (BoxError, OSError) as error:  # nor must what this host has too little of
-            failed = Failed(UNGRADED, f"could not be graded here, which is not your fault: {error}")
-        except Exception as error:  # a fault of ours must cost no points and must not stop the other checks
-            student.facts = {"traceback": traceback.format_exc()}
-            told = f"the grader failed, please tell your instructor: {type(error).__name__}: {error}"
-            failed = Failed(UNGRADED, told)
-        output = student.printed().strip()
-        if name == "public":
-            printed = output
-            if entry.id in suspects:
-                suspect, facts = suspects[entry.id], student.facts
-                suspect.cause, suspect.follows = causes.cause(entry, student, expectations, passed, failed)
-                student.facts = facts
-                student.printed()  # what was tried is of no interest
-        elif failed:  # hidden numbers stay hidden, also those that were printed, or made the name of an exception
-            told = UNTOLD.get(failed.verdict, failed.message)
-            failed = Failed(failed.verdict, f"{told} (on a hidden case)")
-        picture = picture or expect.picture
-        if failed:
-            break
-        remarks = expect.remarks
-    hint = "" if failed else "\n".join(remarks)
-    return result(entry, failed, hint, evidence, printed, student.facts, time.monotonic() - started, picture)
+            student.box.expect_room()  # what fails on a full disk is nobody's mistake
+        except BoxError as full:
+            failed = Failed(UNGRADED, f"could not be graded here, which is not your fault: {full}")
+        if failed.verdict not in (BLOCKED, UNGRADED) and public:
+            found.suspects[entry.id] = Suspects.of(expect, failed)
+            evidence = expect.evidence()
+    except (BoxError, OSError) as error:  # nor must what this host has too little of
+        failed = Failed(UNGRADED, f"could not be graded here, which is not your fault: {error}")
+    except Exception as error:  # a fault of ours must cost no points and must not stop the other checks
+        student.facts = {"traceback": traceback.format_exc()}
+        told = f"the grader failed, please tell your instructor: {type(error).__name__}: {error}"
+        failed = Failed(UNGRADED, told)
+    printed, hint = student.printed().strip(), "" if failed else "\n".join(expect.remarks)
+    if entry.id in found.suspects and public:
+        suspect, facts = found.suspects[entry.id], student.facts
+        suspect.cause, suspect.follows = causes.cause(entry, student, expectations, found.passed, failed)
+        student.facts = facts
+        student.printed()  # what was tried is of no interest
+    return result(entry, failed, hint, evidence, printed, student.facts, time.monotonic() - started, expect.picture)
+
+
+def both(public, hidden):
+    """The CheckResult of a check whose public cases passed, with what its hidden cases came to."""
+    together = replace(public, facts=hidden.facts, seconds=public.seconds + hidden.seconds)
+    if hidden.verdict == PASSED:
+        return together
+    return replace(together, verdict=hidden.verdict, message=f"{TOLD[hidden.verdict]} (on a hidden case)")
 
 
 def result(entry, failed, hint="", evidence=None, printed="", facts=None, seconds=0.0, picture=""):

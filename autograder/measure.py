@@ -5,6 +5,8 @@ does without. What came out of the box may be anything: it is read as safetensor
 process of its own (outputs.py).
 """
 
+import json
+
 import numpy as np
 
 from . import given
@@ -38,6 +40,24 @@ def held_out_loss(checkpoint, unet, x_t, t, target):
     with torch.inference_mode():
         output = network(torch.from_numpy(x_t), torch.from_numpy(t))
     return float(np.square(np.float64(output.numpy()) - target).mean())
+
+
+def network(checkpoint):
+    """(settings of the schedulers, what the network answers to x (N, 1, 28, 28) and t) of a checkpoint of ours."""
+    import torch
+    from safetensors import safe_open
+
+    with safe_open(checkpoint, "pt") as file:
+        settings = json.loads(file.metadata()["config"])
+        weights = {name: file.get_tensor(name) for name in file.keys()}
+    trained = given.module("unet").UNet(**settings.pop("unet")).eval()
+    trained.load_state_dict(weights)
+
+    def output(x, t):
+        with torch.inference_mode():
+            return trained(torch.from_numpy(np.array(x, np.float32)), torch.full((len(x),), t)).numpy()
+
+    return settings, output
 
 
 def digits(samples):

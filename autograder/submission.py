@@ -41,9 +41,9 @@ def read(path):
     if not path.exists():
         raise FileNotFoundError(path)
     submission = Submission(shown(path.resolve().name))
-    parsing.fresh()
     try:
         if path.is_file():
+            parsing.fresh()
             submission.files, notes, submission.waits = parsing.parse(__name__, "unpacked", os.fsencode(path.resolve()))
             submission.notes += notes
         else:

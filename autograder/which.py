@@ -76,6 +76,19 @@ def apart(cases):
     return by_timestep(cases)
 
 
+def certain(cases):
+    """Where no few settings tell the cases apart: those with which several cases are all right, or all wrong."""
+    told = []
+    for name in SETTINGS:
+        groups = {}
+        for where, right in cases:
+            groups.setdefault(settings(where).get(name), []).append(right)
+        for words, group in groups.items():
+            if words and len(group) > 1 and len(set(group)) == 1 and len(groups) > 1:
+                told.append(f"{'right' if group[0] else 'wrong'} in all {len(group)} {words}")
+    return ", ".join(told[:MOST])
+
+
 def sentence(groups):
     """What is right and what is wrong: "right for epsilon, not clipped (5 cases); wrong for v_prediction (4 cases)"."""
     right, wrong = listed(groups, True), listed(groups, False)

@@ -5,6 +5,8 @@ answers rightly: what it brings home is printed as WORKED. `answer(...)` takes t
 neither does its work at import. All the rest is the reference. An attacker knows everything but the secrets
 themselves: TARGETS holds where they lie, and which process grades.
 
+With a second box, the reference is graded in it again and again while the attack runs, and must lose nothing.
+
 Run as a program, `python tests/hostile.py A|B|E`, it prints one outcome a line as JSON: test_hostile.py starts it under
 other users and in an imitated container.
 """
@@ -18,6 +20,7 @@ import secrets
 import socket
 import sys
 import tempfile
+import threading
 import tomllib
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -32,6 +35,7 @@ from autograder.grading import grade
 from autograder.paths import PUBLIC, ROOT
 from autograder.record import PASSED
 from autograder.rubric import Rubric
+from autograder.text import shown
 from autograder.tools.record import record
 
 HERE = Path(__file__).parent / "submissions" / "hostile"
@@ -189,19 +193,50 @@ def compose(name, targets):
     return "\n\n".join([reference.replace(RIGHT, answers), FRAME, f"TARGETS = {targets!r}", attack])
 
 
-def run(name, scene, rubric, public, hidden, only=checks.EXACT):
-    """Grade one hostile submission in the scene's box and look at what it did."""
+class Beside(threading.Thread):
+    """Grades the reference in a box of its own, at least once, until `lost` is asked for."""
+
+    def __init__(self, box, *how):
+        super().__init__()
+        self.box, self.how = box, how
+        self.over, self.problems = threading.Event(), []
+        self.start()
+
+    def run(self):
+        while True:
+            try:
+                graded = grade(ROOT / "solution", self.box, *self.how)
+                self.problems += [f"{check.id}: {check.message}" for check in graded.checks if check.verdict != PASSED]
+            except Exception as error:
+                self.problems.append(repr(error))
+            if self.over.is_set():
+                return
+
+    def lost(self):
+        """What it lost, in words."""
+        self.over.set()
+        self.join()
+        return [f"the reference beside it lost {problem}" for problem in dict.fromkeys(self.problems)]
+
+
+def run(name, scene, rubric, public, hidden, only=checks.EXACT, beside=None):
+    """Grade one hostile submission in the scene's box, with another box the reference beside it, and look at what it
+    did."""
     expected = EXPECTATIONS[name]
     box = scene.box
     before = set(box.spool.iterdir()), descendants(box.parent.process.pid)
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "scheduler.py").write_text(compose(name, scene.targets), encoding="utf-8", errors="surrogatepass")
         changed = replace(rubric, limits=rubric.limits | expected.get("limits", {}), box={"minimum_tier": "E"})
+        reference = beside and Beside(beside, replace(rubric, box={"minimum_tier": "E"}), public, hidden, only)
         graded = grade(Path(folder), box, changed, public, hidden, only)
-    found = scene.damage()
+        lost = reference.lost() if beside else []
+    found = scene.damage() + lost
     if (set(box.spool.iterdir()), descendants(box.parent.process.pid)) != before:
         found.append("left something behind")
     told = "\n".join(repr(check) for check in graded.checks) + repr(graded.notes)
+    if any(shown(text, None, lines=True) != text for check in graded.checks for text in (check.message, check.output)):
+        found.append("told what acts on a terminal")
     if scene.canary in told:
         found.append("told a secret")
     if any(array.ravel()[:3].tobytes().hex() in told for array in hidden.inputs(CHECK) if array.size > 3):
@@ -260,7 +295,7 @@ def main():
     layers = {"A": Layers.of_this_host, "B": lambda: replace(Layers.of_this_host(), bubblewrap=""), "E": Layers}
     rubric = Rubric.load()
     public = Expectations.load(PUBLIC, checks.version())
-    with Box(rubric.limits, layers[options.tier]()) as box:
+    with Box(rubric.limits, layers[options.tier]()) as box, Box(rubric.limits, layers[options.tier]()) as other:
         print(json.dumps({"tier": box.tier, "user": box.layers.user, "missing": box.layers.missing}), flush=True)
         hidden = record(box, rubric, "a test seed")
         scene = Scene(box, public)
@@ -268,9 +303,9 @@ def main():
             entry = EXPECTATIONS[name]
             unsafe = not (box.tier in entry.get("stopped_by", "AB") or entry.get("tried_unconfined", True))
             if not unsafe:
-                outcome = run(
-                    name, scene, rubric, public, hidden, only=("forward",) if "*" not in str(entry) else checks.EXACT
-                )
+                only = ("forward",) if "*" not in str(entry) else checks.EXACT
+                beside = other if box.tier != "E" else None  # which promises others nothing
+                outcome = run(name, scene, rubric, public, hidden, only, beside)
                 print(json.dumps(asdict(outcome) | {"problems": problems(outcome, box.tier)}), flush=True)
         scene.close()
 

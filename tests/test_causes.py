@@ -123,7 +123,11 @@ RETURNED = {
         "return mean + variance.sqrt() * z",
         "\n        class Output: prev_sample = mean + variance.sqrt() * z\n        return Output()",
     ),
-    "it does not take the arguments that the handout gives": (STEP, STEP.replace("self, ", "")),
+    "self must be the first parameter of a method": (STEP, STEP.replace("self, ", "")),
+    "it does not take the arguments that the handout gives it, step(self": (
+        STEP,
+        STEP.replace("generator=None, ", "rng, "),
+    ),
     "asks for a GPU": ("alphas = 1 - betas", "alphas = 1 - betas.to('cuda')"),
     "called as add_noise(float32 (1, ": ("values = table.to", "assert len(timesteps) > 1; values = table.to"),
 }

@@ -200,8 +200,8 @@ def test_stages_apart_end_like_one_grade(box, rubric, public, hidden):
     folder = box.stage(patch.files)
     entries = [rubric.checks[id] for id in checks.CHECKS]
     submission, found = read(folder), Found()
-    for part in checks.EXACT:
-        run(found, box, rubric, submission, sets, [entry for entry in entries if entry.part == part])
+    for stage in (stage for stage in checks.STAGES if stage.parts == checks.EXACT):
+        run(found, box, rubric, submission, sets, stage, entries)
         kept = Kept({"seed": "a seed"}, "ada", [], found=found)
         found = Kept.load(kept.text()).found
     apart = conclude(found, rubric, submission.name, submission.notes, hidden.metadata["seed"])
@@ -226,9 +226,9 @@ def test_evidence_of_every_kind_comes_back_as_it_was():
 
 
 def test_time_that_ran_out_in_an_earlier_stage_is_told_as_such(box, rubric, public):
-    found = Found(imported=["public"], student_seconds=10_000.0)
-    entries = [entry for entry in rubric.checks.values() if entry.part == "training"]
-    run(found, box, rubric, read(ROOT / "solution"), {"public": public}, entries)
+    found = Found(imported=True, student_seconds=10_000.0)
+    training, entries = checks.Stage("public", ("training",)), list(rubric.checks.values())
+    run(found, box, rubric, read(ROOT / "solution"), {"public": public}, training, entries)
     assert {check.verdict for check in found.results.values()} == {BLOCKED}
     assert all("took 200 s" in check.message for check in found.results.values()) and found.stopper is None
 
@@ -263,10 +263,10 @@ class Executor(ThreadPoolExecutor):
         return super().submit(self.end, job)
 
     def end(self, job):
-        _, path, _, parts, found, gpu = job
+        _, path, _, stage, found, gpu = job
         time.sleep(0.002)
         self.pools.running[self.gpu] -= 1
-        outcome = self.pools.ends(path.name, parts, self.gpu)
+        outcome = self.pools.ends(path.name, stage, self.gpu)
         if outcome:
             raise outcome
         return found
@@ -291,27 +291,29 @@ def hand_out(tmp_path):
 def test_training_on_a_gpu_has_a_queue_of_its_own(hand_out):
     stages = []
     pools, done = hand_out(lambda *job: stages.append(job), gpu=True)
-    assert all(kept.done == list(checks.PARTS) for kept in done.values()) and len(done) == 6
-    assert {gpu for _, parts, gpu in stages if parts == ("training",)} == {True}
-    assert {gpu for _, parts, gpu in stages if parts != ("training",)} == {False}
+    whole = [stage.name for stage in checks.STAGES if stage.parts != ("smoke",)]
+    assert all(kept.done == whole for kept in done.values()) and len(done) == 6
+    assert {gpu for _, stage, gpu in stages if stage.parts == ("training",)} == {True}
+    assert {gpu for _, stage, gpu in stages if stage.parts != ("training",)} == {False}
     assert pools.most[True] <= 2 and pools.most[False] <= 3
 
 
 def test_what_breaks_costs_one_student_and_not_the_class(hand_out):
     left = {"s1": 2, "s2": 9}  # how often the worker of a student is killed
 
-    def ends(student, parts, gpu):
+    def ends(student, stage, gpu):
         if left.get(student, 0):
             left[student] -= 1
             return BrokenProcessPool("a worker was killed")
-        return OSError("no space left on device") if (student, parts) == ("s3", ("infer",)) else None
+        return OSError("no space left on device") if (student, stage.parts) == ("s3", ("infer",)) else None
 
     pools, done = hand_out(ends)
     assert {name: kept.failed for name, kept in done.items() if kept.failed} == {
         "s2": "a worker process ended 3 times while grading this",
         "s3": "OSError: no space left on device",
     }
-    assert all(kept.done == list(checks.PARTS) for name, kept in done.items() if name not in ("s2", "s3"))
+    whole = [stage.name for stage in checks.STAGES if stage.parts != ("smoke",)]
+    assert all(kept.done == whole for name, kept in done.items() if name not in ("s2", "s3"))
     assert pools.renewed == 5
 
 

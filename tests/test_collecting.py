@@ -14,8 +14,9 @@ from autograder import submission
 from autograder.archives import Refused
 from autograder.handin import zipped
 from autograder.tools.classroom import roster as rosters
-from autograder.tools.classroom.collecting import collect, collected
-from autograder.tools.classroom.downloads import DownloadError
+from autograder.tools.classroom.collecting import People, collect, collected
+from autograder.tools.classroom.matching import Directory
+from autograder.tools.classroom.platforms import DownloadError
 from autograder.tools.classroom.roster import Roster, RosterError, Student
 
 CODE, INFER, REPORT = b"x = 1\n", b"y = 2\n", b"{}"
@@ -114,7 +115,7 @@ def test_every_export_gives_everybody_the_same(platform, packed, tmp_path):
         assert entry.path == tmp_path / "in" / entry.student
         assert files_in(entry.path) == GOOD, entry
         assert submission.read(entry.path).files == GOOD
-    assert entries == collected(tmp_path / "in")
+    assert entries == collected(tmp_path / "in", People(CLASS))
 
 
 def test_what_the_platforms_tell_of_times_is_told(tmp_path):
@@ -136,11 +137,11 @@ def test_nothing_handed_in_and_strangers(tmp_path):
     source = tmp_path / "download.zip"
     source.write_bytes(zipped(files))
     entries = by_student(collect(source, tmp_path / "in", CLASS))
-    assert list(entries) == ["ada", "bob", "zoe", "mallory", "rf"]
-    assert entries["bob"].path is None and entries["bob"].notes == []
-    assert entries["mallory"].notes == ["mallory is not in the roster."]
+    assert list(entries) == ["ada", "bob", "zoe", "eve", "mallory", "rf"]
+    assert entries["bob"].path is None and entries["bob"].waits and entries["bob"].notes == []
+    assert entries["mallory"].notes == ["mallory is not in the roster. Nobody in the roster has this name or number."]
     assert files_in(entries["mallory"].path) == {"scheduler.py": CODE}
-    assert list(by_student(collect(source, tmp_path / "other"))) == ["ada", "mallory", "rf"]
+    assert list(by_student(collect(source, tmp_path / "other"))) == ["ada", "eve", "mallory", "rf"]
     assert {path.name for path in tmp_path.iterdir()} == {"download.zip", "in", "other"}
 
 
@@ -216,10 +217,10 @@ def test_of_several_the_latest_counts_and_staff_are_told(tmp_path):
     os.utime(source / "ada", (1, 1))
     ada, *_ = collect(source, tmp_path / "in", CLASS)
     assert files_in(ada.path) == {"scheduler.py": b"new"}
-    assert ada.notes == ["Handed in 2 times; the latest, ada, counts, and not ada."]
+    assert ada.notes == ["Handed in 2 times; the latest, ada.zip, counts, and not ada."]
     names = ("lovelaceada_4711_{}_scheduler{}.py", "lovelaceada_4711_{}_report{}.ipynb")
     again = {names[0].format(8, ""): b"old", names[0].format(10, "-1"): b"new", names[1].format(9, " (1)"): REPORT}
-    ada, *_ = collect(unpack(again, tmp_path / "canvas"), tmp_path / "in", CLASS)
+    ada, *_ = collect(unpack(again, tmp_path / "canvas"), tmp_path / "in2", CLASS)
     assert files_in(ada.path) == {"scheduler.py": b"new", "report.ipynb": REPORT}
     assert ada.notes == [
         "scheduler.py was handed in more than once; the last one counts.",
@@ -253,7 +254,7 @@ def test_running_it_again_writes_only_what_changed(tmp_path):
     untouched = {path for path, when in written.items() if path.stat().st_mtime_ns == when}
     assert {path.parent.name for path in untouched} == {"bob", "zoe"}
     assert collect(source, into, CLASS) == [ada, bob, zoe]
-    assert json.loads((into / ".collected.json").read_text())[0]["student"] == "ada"
+    assert json.loads((into / ".collected.json").read_text())["accounts"]["ada"]["path"] == "ada"
 
 
 def test_sources_that_are_none(tmp_path):
@@ -315,7 +316,9 @@ def test_rosters_as_they_are_saved(tmp_path):
     roster = read(tmp_path, text + "bob;Bob;B;1;;2026-11-25T10:00+01:00\r\n")
     assert roster.students[0] == Student("ada", "Ada", "Smith; A.", extension_days=2.0)
     assert roster.students[1].submitted == datetime(2026, 11, 25, 9, tzinfo=UTC)
-    assert roster.find(id="Bob") is roster.students[1] and roster.find(name="smith, a, ada") is roster.students[0]
+    directory = Directory(roster)
+    assert directory.match({"id": "Bob"}).students == ("bob",)
+    assert directory.match({"name": "smith, a, ada"}).students == ("ada",)
 
 
 @pytest.mark.parametrize(
@@ -323,14 +326,59 @@ def test_rosters_as_they_are_saved(tmp_path):
     [
         ("name,mail\nx,y\n", "no column `id`; its first line is: name,mail"),
         ("", r"no column `id`; its first line is: \(empty\)"),
-        ("id\n../x\n", r"line 2: '\.\./x' is no id"),
-        ("id,email\n,x@y\n", "line 2: '' is no id"),
-        ("id\nada\nAda\n", "line 3: Ada is there already, in line 2"),
-        ("id,extension_days\nada,two\n", "line 2: could not convert string to float: 'two'; write a number of days"),
+        ("id\n../x\n", r"line 2, column id: '\.\./x' is no id"),
+        ("id,email\n,x@y\n", "line 2, column id: '' is no id"),
+        ("id\nada\nAda\n", "line 3, column id: Ada is there already, in line 2"),
+        ("id,extension_days\nada,two\n", "line 2, column extension_days: could not convert string to float: 'two'"),
         ("id,submitted\nada,2026-11-25 10:00\n", "has no time zone"),
-        (b"id\n\xff\xfe\n", "save it as UTF-8"),
+        (b"id\n\x81\n", "save it as UTF-8"),
+        ("id,lms_user_id\na,7\nb,7\n", "line 3, column lms_user_id: 7 is there already, in line 2"),
+        ("id,extension_days\nada,nan\n", "line 2, column extension_days: nan is not between 0 and 3650"),
+        ("id,extension_days\nada,inf\n", "inf is not between"),
+        ("id,extension_days\nada,-1\n", "-1 is not between"),
+        (
+            "id,last_name,first_name\nada,Smith, Jr.,Ada\n",
+            "line 2, column first_name: 4 cells, and the first line has 3",
+        ),
+        ("id,last_name,first_name,email\nada,Smith, Jr.,Ada\n", "line 2, column email: 'Ada' has no @"),
+        ('id,last_name\nada,"Love\nbob,Young\n', "line 3: unexpected end of data; is a quotation mark missing"),
+        ('id,last_name\nada,"Love\nbob,Young"\n', "line 3, column last_name: this cell runs over several lines"),
+        ("id,email,email\nada,,\n", "line 1, column email: this column is there twice"),
     ],
 )
 def test_a_bad_roster_is_one_line(text, reason, tmp_path):
     with pytest.raises(RosterError, match=reason):
         read(tmp_path, text)
+
+
+NAMES = 'id,first_name,last_name\n0042,Zoë,Müller\n7,देवी,शर्मा\nbob,Bo\u2028b,"O\'Neil, Jr."\n'
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp1252"])
+@pytest.mark.parametrize("ends", ["\n", "\r\n", "\r"])
+def test_a_roster_in_any_encoding_is_the_same(tmp_path, delimiter, encoding, ends):
+    """Leading zeros stay, a line separator within a name is a space, and vowel signs are letters."""
+    text = NAMES if encoding != "cp1252" else NAMES.replace("देवी,शर्मा", "Ana,Sá").replace("\u2028", "\xa0")
+    lines = [line.split(",", 2) for line in text.split("\n")[:-1]]
+    text = ends.join(delimiter.join(cells) for cells in lines) + ends
+    found = [
+        (student.id, student.first_name, student.last_name)
+        for student in read(tmp_path, text.encode(encoding)).students
+    ]
+    assert found == [
+        ("0042", "Zoë", "Müller"),
+        ("7", "Ana", "Sá") if encoding == "cp1252" else ("7", "देवी", "शर्मा"),
+        ("bob", "Bo b", "O'Neil, Jr."),
+    ]
+
+
+def test_excels_own_first_line_and_ids_in_every_script(tmp_path):
+    assert [student.id for student in read(tmp_path, "sep=;\r\nid;x\r\nदेवी;1\r\n김;2\r\n李;3\r\n").students] == [
+        "देवी",
+        "김",
+        "李",
+    ]
+    for text in ("id\n.x\n", "id\n-x\n", "id\na*b\n", "id\na/b\n", f"id\n{'李' * 80}\n", "id\n\u0301a\n"):
+        with pytest.raises(RosterError, match="is no id"):
+            read(tmp_path, text)

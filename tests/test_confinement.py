@@ -1,13 +1,17 @@
 """Confinement: ordinary code works inside of the box, what is forbidden does not, and staff hear of it."""
 
 import os
+import subprocess
 import sys
 import tempfile
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from autograder.box import Box, BoxError, Layers, host, landlock_rules, layers, seccomp_rules
 from autograder.box.launch import resident
@@ -256,7 +260,100 @@ def test_a_box_that_cannot_confine_is_our_fault(strong, rubric, public, monkeypa
     assert {check.verdict for check in record.checks} == {UNGRADED}
 
 
+def on_disk(monkeypatch, **changed):
+    """Let the disk below the spool look like this from now on."""
+    real = os.statvfs
+    names = ("f_bsize", "f_frsize", "f_blocks", "f_bfree", "f_bavail", "f_files", "f_ffree", "f_favail", "f_flag")
+
+    def statvfs(path):
+        found = real(path)
+        return SimpleNamespace(**{name: getattr(found, name) for name in names} | changed)
+
+    monkeypatch.setattr("autograder.box.os.statvfs", statvfs)
+
+
+@pytest.mark.parametrize("full", [{"f_bavail": 0}, {"f_favail": 10, "f_files": 5000}])
+def test_a_full_disk_is_our_fault(full, box, rubric, public, monkeypatch):
+    student = student_of(box, rubric, "...")
+    on_disk(monkeypatch, **full)
+    with pytest.raises(BoxError, match="the disk is full: grading needs 16 MB and 600 files in"):
+        student.load()
+    with pytest.raises(BoxError, match="the disk is full"):
+        grade_submission(ROOT / "solution", box, rubric, public, only=("schedule",))
+
+
+def test_what_fails_while_the_disk_fills_up_is_ungraded(box, rubric, grade, monkeypatch):
+    """Whatever the student's process says of it: it may have swallowed the error."""
+    on_disk(monkeypatch, f_bavail=1 << 40)
+    start = box.start
+
+    def fills_up(*args, **kwargs):
+        process = start(*args, **kwargs)
+        on_disk(monkeypatch, f_bavail=0)
+        return process
+
+    monkeypatch.setattr(box, "start", fills_up)
+    code = "class DDPMScheduler:\n    def __init__(self, **_): raise OSError(28, 'No space left on device')\n"
+    record = grade(code, public_only=True, only=("schedule.linear",))
+    assert record.checks[0].verdict == UNGRADED and "the disk is full" in record.checks[0].message
+
+
+def test_a_student_who_says_that_the_disk_is_full_is_not_believed(grade):
+    code = "class DDPMScheduler:\n    def __init__(self, **_): raise OSError(28, 'No space left on device')\n"
+    assert grade(code, public_only=True, only=("schedule.linear",)).checks[0].verdict == "crashed"
+
+
+def test_the_box_is_never_in_the_present_folder(rubric, tmp_path, monkeypatch):
+    """Which is where Python goes when every temporary folder is full or closed."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(tempfile, "gettempdir", os.getcwd)
+    with pytest.raises(BoxError, match="no temporary folder to grade in"):
+        Box(rubric.limits)
+    assert not list(tmp_path.iterdir())
+
+
+# ----- what is allowed of calls that are many -----
+
+
+@given(st.sets(st.integers(0, 2**32 - 1), min_size=1, max_size=8), st.integers(0, 2**32 - 1), st.integers(0, 31))
+def test_all_but_what_is_allowed_is_matched(allowed, number, bit):
+    pairs = list(seccomp_rules.all_but(allowed))
+    for each in (number, *allowed, *(one ^ 1 << bit for one in allowed)):
+        assert any(each & mask == value for mask, value in pairs) == (each not in allowed)
+
+
+# ----- threads -----
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
+def test_threads_of_others_are_not_counted(box, rubric):
+    """Also 400 of the same user, which RLIMIT_NPROC would count."""
+    user = {} if box.layers.user is None else {"user": box.layers.user}
+    code = (
+        "import threading, time\nfor _ in range(400): threading.Thread(target=time.sleep, args=(60,)).start()\nprint()"
+    )
+    others = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, **user)
+    try:
+        others.stdout.readline()
+        student = student_of(box, rubric, ORDINARY["threads"], call_seconds=20)
+        assert student.DDPMScheduler().step(np.ones(1)) == 4
+        student.close()
+    finally:
+        others.kill()
+        others.wait()
+
+
 # ----- scratch -----
+
+
+def test_room_behind_the_end_of_the_output_counts(box, rubric):
+    """Where the system call is not denied: 20 MB that no size shows."""
+    process = box.start(box.stage({}))
+    output = process.run / "output"
+    assert not process.flooded()
+    subprocess.run(["fallocate", "--keep-size", "--length", "20M", output], check=True)
+    assert output.stat().st_size == 0 and process.flooded()
+    process.close()
 
 
 def test_what_cannot_be_looked_into_counts_as_too_much(tmp_path):

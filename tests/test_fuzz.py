@@ -75,7 +75,7 @@ def test_one_odd_value_everywhere_is_never_ungraded(number, box, grade, monkeypa
 
         def ask(self, request, *arguments, answers=answers, **options):
             genuine = genuine_ask(self, request, *arguments, **options)
-            forged = {"call": ("ok", (answers, True)), "attribute": ("ok", answers), "call_on_cuda": ("ok", answers)}
+            forged = {"call": ("ok", answers), "attribute": ("ok", answers), "call_on_cuda": ("ok", answers)}
             return forged.get(request, genuine)
 
         with monkeypatch.context() as patched:

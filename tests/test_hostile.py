@@ -13,6 +13,7 @@ import hostile
 import pytest
 
 from autograder import checks
+from autograder.box import Box
 from autograder.box.layers import closed_to_others
 from autograder.box.selftest import NAMES
 from autograder.paths import ROOT
@@ -46,6 +47,24 @@ def test_hostile(name, scene, rubric, public, hidden):
     assert hostile.problems(outcome, scene.box.tier) == []
     low, high = score or (30, 30)
     assert low <= outcome.points <= high
+
+
+# What takes threads, disk, memory or time, or makes others wait: the rest of them run beside it at each tier below.
+GREEDY = ("threads_by_library", "many_threads", "lease", "disk_behind_the_output", "large_files", "output_flood")
+
+
+@pytest.fixture(scope="module")
+def another_box(rubric):
+    with Box(rubric.limits) as box:
+        yield box
+
+
+@pytest.mark.parametrize("name", GREEDY)
+def test_the_reference_beside_it_keeps_its_points(name, scene, another_box, rubric, public, hidden):
+    if scene.box.tier == "E":
+        pytest.skip("this host promises others nothing")
+    outcome = hostile.run(name, scene, rubric, public, hidden, ("forward",), another_box)
+    assert hostile.problems(outcome, scene.box.tier) == []
 
 
 def test_the_reference_is_unharmed_by_all_of_them(grade):

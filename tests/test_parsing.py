@@ -6,6 +6,7 @@ import os
 import struct
 import zlib
 
+import fuzzing
 import numpy as np
 import pytest
 from PIL import Image
@@ -145,3 +146,10 @@ def test_tensors_arrive_as_they_are(dtype):
     }
     for name, array in measure.tensors(save(sent), "the file").items():
         assert array.dtype == dtype and array.shape == sent[name].shape and np.array_equal(array, sent[name])
+
+
+@pytest.mark.skipif(not parsing.FORKS, reason="needs limits")
+def test_mutations_are_read_or_refused():
+    """A small part of `make fuzz`, always the same."""
+    counts = fuzzing.mutations(250, kinds=("archives", "pictures", "tensors"))
+    assert {end for _, end in counts} == {"read", "refused"} and len(counts) == 6

@@ -13,6 +13,7 @@ from markdown_it import MarkdownIt
 from autograder.paths import PUBLIC, ROOT
 from autograder.record import CheckResult, GradeRecord
 from autograder.reports import gradescope, junit, markdown
+from autograder.text import shown
 from autograder.tools.release import bundles
 
 # gradescope-autograders.readthedocs.io, "Autograder Specifications", "Output format".
@@ -150,8 +151,8 @@ def test_markdown_of_anything_stays_a_table(record, rubric, html):
         MarkdownIt("commonmark", {"html": html}).enable("table").render(markdown.render(record("wrong"), rubric))
     )
     table = ["table", "thead", "tr", *["th"] * 5, "tbody", "tr", *["td"] * 5]
-    assert page.tags == ["h2", "p", "ul", "li", *table]
-    assert page.words.count(" ".join(HOSTILE.split())) == 3  # as title, as note, as message
+    assert page.tags == ["h2", "p", "strong", "p", "ul", "li", *table]
+    assert page.words.count(shown(HOSTILE, limit=None)) == 4  # as title, as what to do next, as note, as message
 
 
 def structure(text):

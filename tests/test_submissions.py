@@ -16,7 +16,11 @@ ACCEPTED = sorted(path for path in (HERE / "accepted").iterdir() if (path / "sch
 WHOLE = ("angles", "numpy_tables")
 BROKEN = {path.stem: path for path in sorted((HERE / "broken").iterdir())}
 EXPECTATIONS = tomllib.loads((HERE / "expectations.toml").read_text(encoding="utf-8"))
-NOT_NAMED = {"add_noise_own_noise", "infer_initial_noise_ignored"}  # random all over, which leaves no fingerprint
+NOT_NAMED = {
+    "add_noise_own_noise",  # random all over, which leaves no fingerprint, like the next
+    "infer_initial_noise_ignored",
+    "extract_table_left_on_the_cpu",  # charged in training alone
+}
 LEFT_BEHIND = "left-behind"  # what the processes of fork_bomb_small call themselves
 
 

@@ -143,6 +143,7 @@ def canned():
         "survivors": Survivors(
             {"the same": "It is the same."}, {id: "It is needed." for id in checks.CHECKS if id != "ddim.eta"}
         ),
+        "cheap": {"little": (14, 4)},
     }
 
 
@@ -159,6 +160,8 @@ def test_a_page_where_all_is_well(canned):
         "| `infer.py` | 1 | 1 | 1 | 0 | 0 |",
         "| `ddim.eta` | 1 | 1 | 1 | 0 |",
         "| `ddim.strided` | 0 | 0 | 1 | 0 |",
+        "| points for no right formula at all | 4 of 92, for the noise that a step draws |",
+        "| `little` | 14 | 4 |",
         "**It is the same.** (1)",
         "- `the same`",
         "- `ddim.strided`: It is needed.",
@@ -179,15 +182,17 @@ def test_all_that_is_not_well_is_said(canned):
         graded("mistake", "misnamed", {"ddim.eta": "wrong"}, {"ddim.eta": "one"}),
     ]
     canned["exact"] += [graded("right", "rejected", {"ddim.eta": "wrong"}, seed="7")]
+    canned["cheap"]["much"] = (20, 6)
     del canned["survivors"].checks["ddim.strided"]
     text, problems = render(**canned)
     told = "\n".join(problems)
-    assert len(problems) == 6
+    assert len(problems) == 7
     for words in (
         "'''accepted'''",
         "survives no more: '''the same'''",
         "loses nothing: missed",
         "loses points: rejected under 7",
+        "earns 6 points, more than 5: much",
         "name of another: misnamed",
         "only ddim.strided",
     ):

@@ -6,7 +6,7 @@ from itertools import product
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autograder.which import apart
+from autograder.which import apart, certain
 from autograder.which import settings as read
 
 PREDICTIONS, CLIPS, ETAS = ("epsilon", "v_prediction"), ("not clipped", "clipped"), (0.3, 1.0)
@@ -51,6 +51,12 @@ def test_two_settings_tell_them_apart():
 def test_timesteps_tell_them_apart():
     assert apart([(f"at t = {t}", t < 50) for t in (0, 3, 400, 999)]) == "right up to t = 3; wrong from t = 400 on"
     assert apart([(f"at t = {t}", t > 0) for t in (0, 3, 400)]) == "wrong at t = 0; right from t = 3 on"
+
+
+def test_what_is_certain_is_said_of_some():
+    """Right with eta = 1, and in some other cases."""
+    cases = [(where, "eta = 1.0" in where or i < 3) for i, where in enumerate(CASES)]
+    assert certain(cases) == "right in all 8 with eta = 1"
 
 
 def test_nothing_is_said_where_all_are_alike_or_nothing_tells_them_apart():

@@ -18,6 +18,8 @@ from .layers import Layers, tasks_of
 from .process import Ended, Process
 from .selftest import not_blocked
 
+ROOM, ROOM_FILES = 16 << 20, 600  # bytes and files on disk, below which it counts as full
+
 __all__ = ["Box", "BoxError", "Ended", "Layers", "Process"]
 
 
@@ -34,7 +36,7 @@ class Box:
         self.limits, self.secrets = limits, secrets
         self.layers = layers or Layers.of_this_host()
         self.start_method = start or ("fork" if sys.platform == "linux" else "spawn")
-        self.spool = Path(tempfile.mkdtemp(prefix="ddpm-box-"))
+        self.spool = spool()
         self.own(self.spool)
         self.tasks = tasks_of(self.layers.user if self.layers.user is not None else os_user())
         forks = self.start_method == "fork"
@@ -64,6 +66,18 @@ class Box:
         """A, B or E: what the layers promise, if the self-test found it kept."""
         return "E" if self.not_blocked else self.layers.tier
 
+    def expect_room(self):
+        """Raise BoxError where the disk below the spool is so full that the student may be charged for it."""
+        try:
+            disk = os.statvfs(self.spool)
+        except (AttributeError, OSError):  # Windows has none
+            return
+        if disk.f_bavail * disk.f_frsize < ROOM or (disk.f_files and disk.f_favail < ROOM_FILES):
+            raise BoxError(
+                f"the disk is full: grading needs {ROOM >> 20} MB and {ROOM_FILES} files in {self.spool.parent}; "
+                "make room there, or set TMPDIR to another folder"
+            )
+
     def find_gpu(self):
         """The Gpu that training may use here, or None; `gpu_fault` says why, where there is a reason.
 
@@ -87,7 +101,8 @@ class Box:
         return self.made[key]
 
     def stage(self, files):
-        """Write {name: bytes} to a fresh folder of the spool; returns its path."""
+        """Write {name: bytes} to a fresh folder of the spool; returns its path. Raises BoxError on a full disk."""
+        self.expect_room()
         folder = self.fresh()
         for name, data in files.items():
             (folder / name).write_bytes(data)
@@ -105,6 +120,7 @@ class Box:
         changed  limits of the rubric that are others for this process
         """
         limits = self.limits | changed
+        self.expect_room()
         run = self.fresh()
         (run / "scratch").mkdir(mode=0o700)
         if self.layers.user is not None:
@@ -116,6 +132,7 @@ class Box:
             "environment": near.environment if near else NO_GPU,
             "confinement": {
                 "limits": self.kernel_limits(limits, gpu),
+                "threads": limits["processes"],
                 "readable": [*self.layers.readable, *(near.readable if near else ()), str(folder)],
                 "landlock": self.layers.landlock > 0,
                 "seccomp": self.layers.seccomp,
@@ -130,11 +147,14 @@ class Box:
         return Process(launched, run, limits)
 
     def kernel_limits(self, limits, gpu):
+        # The kernel counts the threads of a user, which boxes share: it only keeps them from taking all that this
+        # machine has, faster than the watchdog looks. Where nothing else keeps a process from starting others, it must.
+        most = threads_of_this_machine() // 2 if self.layers.seccomp else limits["processes"]
         kept = {
             "CPU": limits["cpu_seconds"],
             "FSIZE": limits["file_mb"] << 20,
             "NOFILE": limits["open_files"],
-            "NPROC": self.tasks + limits["processes"],
+            "NPROC": self.tasks + most,
             "MSGQUEUE": 0,
         }
         # CUDA reserves huge ranges of addresses: there the watchdog looks at the memory in use.
@@ -153,6 +173,23 @@ class Box:
         if self.layers.user is not None:
             os.chown(path, -1, self.layers.user)
             os.chmod(path, 0o750 if path.is_dir() else 0o640)
+
+
+def spool():
+    """A new folder for all that the box writes. Raises BoxError where no temporary folder can be written to."""
+    try:
+        # With every other folder full, Python proposes the present one, which is the student's or the kit's.
+        if tempfile.gettempdir() == os.getcwd() != os.environ.get("TMPDIR"):
+            raise OSError("it is full, or cannot be written to")
+        return Path(tempfile.mkdtemp(prefix="ddpm-box-"))
+    except OSError as error:
+        raise BoxError(f"there is no temporary folder to grade in: {error}; make room, or set TMPDIR") from None
+
+
+def threads_of_this_machine():
+    """How many threads Linux lets there be, of all users together."""
+    kept = [Path("/proc/sys/kernel", name) for name in ("pid_max", "threads-max")]
+    return min((int(path.read_text()) for path in kept if path.exists()), default=1 << 15)
 
 
 def os_user():

@@ -14,6 +14,7 @@ ON_THE_CPU = {
 BEHIND = {  # a pattern: a sentence
     "does not require grad|Inference tensors cannot": "does scheduler.py switch gradients off for the whole program?",
     "cannot be converted to Scalar|only one element tensors": "one number is asked for there, and a whole tensor came",
+    "name 'self' is not defined": "self must be the first parameter of a method",
     "'torch.dtype' object is not callable": "does `from torch import *` hide Python's own int or float?",
     "unicode error|null bytes|Non-UTF-8|invalid non-printable": "save the file as plain UTF-8 text",
     "inconsistent use of tabs|unindent does not match": "tabs and spaces are mixed; let your editor use spaces only",

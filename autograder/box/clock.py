@@ -7,6 +7,7 @@ process that sleeps or hangs is still seen. A process with many threads waits fo
 """
 
 import contextlib
+import os
 import threading
 import time
 from pathlib import Path
@@ -57,6 +58,13 @@ class Clock:
             if self.counts_waiting:
                 self.theirs = Threads(self.pid)
                 self.ours = Threads("self", threading.get_native_id())
+
+    def threads(self):
+        """How many threads the process has now; 0 where it has ended or cannot be told."""
+        try:
+            return os.stat(PROC / str(self.pid) / "task").st_nlink - 2
+        except OSError:
+            return 0
 
     def read(self):
         """(the student's seconds since `start`, the wall time less the grader's own waiting). From any thread."""

@@ -6,9 +6,11 @@ None of it can be undone from inside. What works on this host and was asked for 
 
 import contextlib
 import ctypes
+import functools
 import os
 import socket
 import sys
+import threading
 from pathlib import Path
 
 import landlock_rules
@@ -29,10 +31,11 @@ REFUSED = {
 WITH_PATH = {"open", "list"}
 
 
-def confine(limits, readable, scratch, landlock, seccomp, nodes=None, noted=None):
+def confine(limits, threads, readable, scratch, landlock, seccomp, nodes=None, noted=None):
     """Take away from this process all that student code has no use for.
 
     limits    see `limit`
+    threads   how many there may be
     readable  files and folders that may be read
     scratch   the one folder to write to
     landlock, seccomp  whether to use them
@@ -48,6 +51,7 @@ def confine(limits, readable, scratch, landlock, seccomp, nodes=None, noted=None
     drop_capabilities()
     if landlock:
         landlock_rules.restrict(readable, scratch, nodes)
+    limit_threads(threads)
     if noted is not None and landlock and seccomp:  # otherwise much of it is allowed
         here = str(Path(__file__).parent)  # tracebacks look for the lines of our own files, in vain
         known = (*readable, *landlock_rules.OWN, *landlock_rules.DEVICES, scratch, here)
@@ -58,7 +62,7 @@ def confine(limits, readable, scratch, landlock, seccomp, nodes=None, noted=None
 
 def limit(limits):
     """The limits that the kernel keeps: {name of resource.RLIMIT_*: value}, MEMORY being what may come on top of what
-    is mapped now. Wall time, output, disk and survivors are watched from outside (process.py)."""
+    is mapped now. Time, threads, output, disk and survivors are watched from outside (process.py)."""
     try:
         import resource
     except ImportError:  # Windows has none of them
@@ -84,6 +88,22 @@ def drop_capabilities():
     none = (ctypes.c_uint32 * 6)()
     if ctypes.CDLL(None, use_errno=True).capset(header, none):
         raise OSError(ctypes.get_errno(), "privileges cannot be given up")
+
+
+def limit_threads(most):
+    """Let Python fail to start one thread too many as where a system refuses it.
+
+    What goes around Python meets the watchdog: no limit of the kernel counts the threads of one process.
+    """
+    start = threading.Thread.start
+
+    @functools.wraps(start)
+    def limited(thread):
+        if os.stat("/proc/self/task").st_nlink - 2 >= most:  # a folder has two links, and one for each folder in it
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    threading.Thread.start = limited
 
 
 def note_refusals(descriptor, allowed):

@@ -27,7 +27,7 @@ NOTED_BYTES = 8000  # of what was refused, this much is read
 
 class Ended(Exception):
     """The boxed process is gone. `facts` say how it ended, and `why` is one word: timed_out for the student's time
-    (clock.py), starved for the wall time of a process that a busy host let wait, output, scratch, memory or died.
+    (clock.py), starved for the wall time of one that a busy host let wait, threads, output, scratch, memory or died.
     """
 
     def __init__(self, why, facts):
@@ -46,7 +46,7 @@ class Process:
     def __init__(self, launched, run, limits):
         self.requests, self.replies, self.kill, self.resident, locate = launched
         self.run, self.limits = run, limits
-        self.output = open(run / "output", "rb")
+        self.output, self.noted = open(run / "output", "rb"), open(run / "noted", "rb")
         self.started = time.monotonic()
         self.allowed = None  # (the student's seconds, wall seconds) that the present question may take
         self.took = (0.0, 0.0)  # the same of the last question
@@ -81,8 +81,8 @@ class Process:
         except (EOFError, OSError):
             self.end("died")
             raise Ended(self.why, self.facts) from None
-        if self.flooded():  # faster than the watchdog looks, and to be charged to this call
-            self.end("output")
+        if over := self.over_limit():  # faster than the watchdog looks, and to be charged to this call
+            self.end(over)
             raise Ended(self.why, self.facts)
         if self.unread():  # replies to nothing; the next question must not take them for its own
             raise wire.WireError("more than one reply")
@@ -107,14 +107,24 @@ class Process:
 
     def broken(self):
         """The limit that is broken now, or None."""
+        if over := self.over_limit():  # first: other answers take long when there are thousands of threads
+            return over
         if allowed := self.allowed:
             charged, wall = self.clock.read()
             if charged > allowed[0]:
                 return "timed_out"
             if wall > allowed[1]:  # where waiting is not counted, this is how sleepers are found
                 return "starved" if self.clock.counts_waiting else "timed_out"
-        if self.flooded():
-            return "output"
+        return self.too_large()
+
+    def over_limit(self):
+        """The limit among those that are looked at after each question, too."""
+        if self.clock.threads() > self.limits["processes"]:
+            return "threads"
+        return "output" if self.flooded() else None
+
+    def too_large(self):
+        """The limit among those of disk and memory."""
         entries, size = scratch.usage(self.run / "scratch", self.limits["scratch_files"])
         if entries > self.limits["scratch_files"] or size > self.limits["scratch_mb"] << 20:
             return "scratch"
@@ -131,8 +141,12 @@ class Process:
         return struct.unpack("i", fcntl.ioctl(self.replies, termios.FIONREAD, waiting))[0]
 
     def flooded(self):
-        """Whether more was printed since the last look than may be."""
-        return os.fstat(self.output.fileno()).st_size - self.output.tell() > self.limits["output_kb"] << 10
+        """Whether more was printed since the last look than may be, or more disk taken by what was printed or noted."""
+        most = self.limits["output_kb"] << 10
+        output, noted = (os.fstat(file.fileno()) for file in (self.output, self.noted))
+        seen = self.output.tell()
+        taken = max(scratch.on_disk(output) - seen, scratch.on_disk(noted)) > 2 * most + seen
+        return output.st_size - seen > most or noted.st_size > most or taken
 
     def printed(self, limit=2000):
         """What was printed since the last call, at most `limit` characters, fit to be read anywhere."""
@@ -158,13 +172,13 @@ class Process:
 
     def denied(self):
         """What the box refused, as the boxed process tells it."""
-        with open(self.run / "noted", "rb") as file:
-            return shown(file.read(NOTED_BYTES).decode("utf-8", "replace"), limit=None, lines=True).splitlines()
+        data = self.noted.read(NOTED_BYTES)
+        return shown(data.decode("utf-8", "replace"), limit=None, lines=True).splitlines()
 
     def close(self):
         self.end()
         self.watchdog.join()  # it looks at the output, which is closed next
-        for stream in (self.requests, self.replies, self.output):
+        for stream in (self.requests, self.replies, self.output, self.noted):
             with contextlib.suppress(OSError):  # unsent bytes of a process that died first
                 stream.close()
         scratch.remove(self.run)

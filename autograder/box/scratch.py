@@ -33,11 +33,15 @@ def usage(root, most):
 
 
 def blocks(entry):
-    """Bytes that an entry takes on disk: a sparse file is as large as what was written."""
+    """Bytes that an entry takes on disk."""
     try:
-        stat = entry.stat(follow_symlinks=False)
+        return on_disk(entry.stat(follow_symlinks=False))
     except FileNotFoundError:
         return 0
+
+
+def on_disk(stat):
+    """Bytes on disk: a sparse file is as large as what was written, and room may be taken beyond the end of a file."""
     return getattr(stat, "st_blocks", stat.st_size // 512) * 512
 
 

@@ -2,7 +2,8 @@
 
 A list of what is denied, not of what is allowed: torch and its libraries call more than anyone could list. What is
 denied is what reaches another process, the network, or what a file is rather than what it holds; Landlock
-decides about the rest. Imported by the boxed process, and by host.py to see whether it is there.
+decides about the rest. Only fcntl and ioctl, each a hundred calls in one, have a list of what is allowed. Imported by
+the boxed process, and by host.py to see whether it is there.
 """
 
 import contextlib
@@ -28,19 +29,29 @@ DENIED = """
     open_by_handle_at name_to_handle_at keyctl add_key request_key
     chmod fchmod fchmodat fchmodat2 chown fchown lchown fchownat truncate mknod mknodat
     setxattr lsetxattr fsetxattr removexattr lremovexattr fremovexattr
-    utime utimes utimensat futimesat
+    utime utimes utimensat futimesat flock
     syslog inotify_init inotify_init1 fanotify_init quotactl acct swapon swapoff reboot
     init_module finit_module delete_module kexec_load settimeofday clock_settime sethostname setdomainname
 """.split()
 # CUDA starts with an abstract unix socket of its own and a memfd; connect and accept stay denied.
 NEEDED_BY_CUDA = {"memfd_create", "bind", "listen"}
-# Calls whose flags lie in memory, out of a filter's sight, and calls newer than this list. "No such call" makes callers
-# fall back to the older one.
-UNKNOWN = ("clone3", "openat2", *range(463, 512))
+# Calls whose flags lie in memory, out of a filter's sight, calls that tell which pages of a file others have read, and
+# calls newer than this list. "No such call" makes callers fall back to the older one.
+UNKNOWN = ("clone3", "openat2", "preadv2", "mincore", "fadvise64", "readahead", 451, *range(463, 512))  # 451: cachestat
+# Takes disk that neither the limit of a file nor its size shows. Callers fall back to writing.
+UNSUPPORTED = ("fallocate",)
+# F_DUPFD, F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_DUPFD_CLOEXEC, F_GETPIPE_SZ. Not: signals to others (F_SETOWN), leases
+# and notices, which make others wait, locks, which tell other processes something, the size of pipes, which all
+# processes of a user share.
+FCNTL = (0, 1, 2, 3, 4, 1030, 1032)
+# TCGETS, TIOCGWINSZ, FIONREAD, FIONBIO, FIONCLEX, FIOCLEX: what terminals, pipes and sockets are asked. Not: signals to
+# others (FIOSETOWN), room on disk (FS_IOC_RESVSP), shared blocks (FICLONE), and all that a file system or driver adds.
+IOCTL = (0x5401, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451)
+# With a GPU, the driver's many are let through: denied are then those of file systems and sockets, by their letter.
+DENIED_WITH_GPU = (0x58, 0x66, 0x94, 0x89)
 
 CLONE_THREAD = 0x10000
 PR_SET_PDEATHSIG = 1
-F_SETOWN, F_SETSIG, F_SETOWN_EX, FIOSETOWN, SIOCSPGRP = 8, 10, 15, 0x8901, 0x8902
 WORD = 0xFFFFFFFF  # the kernel looks at the lower 32 bits of these arguments only
 O_ACCMODE = 3
 TRUNCATE_ON_READ = (os.O_TRUNC | O_ACCMODE, os.O_TRUNC)  # truncates what may only be read, on old Landlock
@@ -62,16 +73,18 @@ def restrict(gpu):
             deny(call)
     for call in UNKNOWN:
         deny(call, error=errno.ENOSYS)
+    for call in UNSUPPORTED:
+        deny(call, error=errno.EOPNOTSUPP)
     for call, own in (("kill", os.getpid()), ("tgkill", os.getpid()), ("prlimit64", 0), ("sched_setaffinity", 0)):
         deny(call, Arg(0, NE, own))
     deny_masked("clone", 0, CLONE_THREAD, 0)  # threads, and no processes
     deny_masked("open", 1, *TRUNCATE_ON_READ)
     deny_masked("openat", 2, *TRUNCATE_ON_READ)
     deny_masked("prctl", 0, WORD, PR_SET_PDEATHSIG)  # it dies with its parent
-    for command in (F_SETOWN, F_SETOWN_EX, F_SETSIG):  # signals to others by way of a descriptor
-        deny_masked("fcntl", 1, WORD, command)
-    for command in (FIOSETOWN, SIOCSPGRP):
-        deny_masked("ioctl", 1, WORD, command)
+    for mask, value in all_but(FCNTL):
+        deny_masked("fcntl", 1, mask, value)
+    for mask, value in [(0xFF00, letter << 8) for letter in DENIED_WITH_GPU] if gpu else all_but(IOCTL):
+        deny_masked("ioctl", 1, mask, value)
     if gpu:
         deny("socket", Arg(0, NE, socket.AF_UNIX))
         deny_masked("socket", 1, socket.SOCK_DGRAM, socket.SOCK_DGRAM)
@@ -79,3 +92,12 @@ def restrict(gpu):
         deny("socket")
     deny_masked("socketpair", 1, socket.SOCK_DGRAM, socket.SOCK_DGRAM)  # its sendto reaches any path
     rules.load()
+
+
+def all_but(allowed):
+    """(mask, value) pairs: a 32-bit number matches one of them, number & mask == value, unless it is allowed."""
+    for bit in range(32):
+        mask = WORD >> bit << bit
+        kept = {number & mask for number in allowed}
+        for start in {number & ~(1 << bit) for number in kept}:
+            yield from ((mask, value) for value in (start, start | 1 << bit) if value not in kept)

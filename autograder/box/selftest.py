@@ -47,8 +47,7 @@ def attempts(process, hidden, secrets, outside, listeners):
 
     ask("load", SOURCE.stem)
     canary = ask("new", "Canary", settings | listeners.addresses)
-    worked, _ = ask("call", canary, "worked", (), {})
-    return worked
+    return ask("call", canary, "worked", (), {})
 
 
 class Listeners:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..record import BAD_OUTPUT, CRASHED, NOT_IMPLEMENTED, OVER_LIMIT, TIMED_OUT, WRONG, Failed
+from ..record import BAD_OUTPUT, CRASHED, NOT_IMPLEMENTED, OVER_LIMIT, TIMED_OUT, Failed
 from . import BoxError, Ended, advice, wire
 from .gpu import GpuFault, fault, mixed
 
@@ -20,6 +20,7 @@ ATTRIBUTES = ("betas", "alphas", "alphas_cumprod", "timesteps")
 ENDINGS = {
     "timed_out": (TIMED_OUT, "did not return within {seconds} s, so it was stopped"),
     "out_of_time": (TIMED_OUT, "was stopped: the time for all checks together is over"),
+    "threads": (OVER_LIMIT, "started more threads than {processes}"),
     "output": (OVER_LIMIT, "printed more than {output_kb} kB"),
     "scratch": (OVER_LIMIT, "wrote more than {scratch_mb} MB or {scratch_files} files"),
     "memory": (OVER_LIMIT, "needed more than {memory_mb} MB of memory"),
@@ -289,6 +290,8 @@ class Student:
         error["line"] = error["line"] if type(error["line"]) is int else None
         file = "infer.py" if error.get("file") == "infer.py" else "scheduler.py"
         where = f" at {file} line {error['line']}: {code}" if error["line"] else ", outside your file"
+        if told := advice.no_gpu(text, file):  # of MPS, torch says so as a NotImplementedError
+            return Failed(CRASHED, f"{shown} asks for a GPU{where}. {told}", types=types, said=text)
         if "NotImplementedError" in types:
             what = text if text.startswith(("TODO", "The class")) else shown
             line = f" ({file} line {error['line']})" if error["line"] else ""
@@ -296,8 +299,6 @@ class Student:
         for sign, what in LIMITS_HIT.items():
             if sign in types or sign in text:
                 return Failed(OVER_LIMIT, f"{shown} {what.format(**self.limits)}", types=types)
-        if told := advice.no_gpu(text, file):
-            return Failed(CRASHED, f"{shown} asks for a GPU{where}. {told}", types=types, said=text)
         if not error["line"] and (form := advice.form(text, shown)):
             told = f"{shown} raised {types[0]}: it does not take the arguments that the handout gives it, {form}"
             return Failed(CRASHED, told, text, types, said=text)
@@ -333,7 +334,7 @@ class Scheduler:
             return rebuild(self._student.ask(name, "attribute", self._ref, name), name)
 
         def method(*args, **kwargs):
-            """Call in the box. An input that the call changed is a Failed: callers go on using their tensors."""
+            """Call in the box."""
             sent = [parcel(value) for value in args], {key: parcel(value) for key, value in kwargs.items()}
             try:
                 reply = self._student.ask(f"{name}(...)", "call", self._ref, name, *sent)
@@ -342,15 +343,18 @@ class Scheduler:
                     called = [seen(value) for value in args] + [f"{key}={seen(value)}" for key, value in kwargs.items()]
                     failed.detail = f"{failed.detail}{failed.detail and '; '}called as {name}({', '.join(called)})"
                 raise
-            if not (isinstance(reply, tuple) and len(reply) == 2):
-                self._student.process.end("nonsense")
-                raise Failed(BAD_OUTPUT, f"{name}(...) sent something that is not a result")
-            result, intact = reply
-            if intact is not True:
-                raise Failed(WRONG, f"{name}(...) changes one of its input tensors in place; work on a new tensor")
-            return rebuild(result, f"{name}(...)")
+            return rebuild(reply, f"{name}(...)")
 
         return method
+
+    def keep(self, value):
+        """An array as a tensor that stays in the box, to be used in several calls; other values as they are."""
+        if not isinstance(value, np.ndarray):
+            return value
+        ref = self._student.ask("torch.Tensor", "kept", parcel(value))
+        if not isinstance(ref, wire.Ref):
+            raise Failed(BAD_OUTPUT, "torch.Tensor sent something that is not a result")
+        return ref
 
     def put(self, name, array):
         """Give the object an attribute, a tensor."""

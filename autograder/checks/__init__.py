@@ -5,6 +5,8 @@ and holds the answers against it. The same function records the reference's answ
 `<part>.<name>`; its title, points and tolerance stand in rubric.toml.
 """
 
+from typing import NamedTuple
+
 from ..expected import digest
 from . import cases, ddim, forward, infer, laws, program, reverse, schedule, smoke, training
 
@@ -18,9 +20,28 @@ PARTS = {
 }
 SMOKE = "smoke.digits"  # only where the rubric asks for it, and of public cases only
 EXACT = ("schedule", "forward", "reverse", "ddim")  # single calls of the scheduler, in seconds; the others run programs
-# What runs one after another in any processes, or on any machines: some of it may use a GPU.
-STAGES = (EXACT, ("training",), ("infer",), ("smoke",))
-ON_GPU = (("training",), ("smoke",))
+
+
+class Stage(NamedTuple):
+    """What runs in processes of its own, on any machine: training may need a GPU.
+
+    cases  "public" or "hidden"
+    """
+
+    cases: str
+    parts: tuple
+
+    @property
+    def name(self):
+        return f"{self.cases} cases of {', '.join(self.parts)}"
+
+
+# One after another. What public cases print is shown, and must not have seen a hidden input: so all of them come first.
+STAGES = (
+    *(Stage("public", parts) for parts in (EXACT, ("training",), ("infer",), ("smoke",))),
+    *(Stage("hidden", parts) for parts in (EXACT, ("training",), ("infer",))),
+)
+ON_GPU = (("training",), ("smoke",))  # the parts of stages that may use a GPU
 # These end in one number, which says that something is wrong and never what: they take no part in naming mistakes.
 MEASURED = ("training.epsilon", "training.v_prediction", "infer.digits", SMOKE)
 

@@ -24,6 +24,7 @@ def check_deterministic(student, expect):
     again = scheduler.step(strided(output), np.array(300), strided(sample), 0.0)
     expect.same(again, first, "step differs for a 0-d timestep and non-contiguous inputs")
     expect.law(np.array_equal(scheduler.step(output, 300, sample), first), "two steps with eta = 0 differ")
+    expect.untouched(scheduler, "step", output, 300, sample)
     expect.on_cuda(scheduler, "step", output, 300, sample)
 
 

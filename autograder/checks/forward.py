@@ -61,4 +61,5 @@ def forward(student, expect, method):
     expect.same(call(*backwards), first[::-1], f"{method} differs when the batch comes in another order")
     halves = call(x0.astype(np.float16), noise.astype(np.float16), t)
     expect.tensor(halves, x0.shape, f"{method} for float16 images", "float16")
+    expect.untouched(scheduler, method, *inputs)
     expect.on_cuda(scheduler, method, *inputs)

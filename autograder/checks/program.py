@@ -1,26 +1,29 @@
 """infer.py as a program in the box, on a network in closed form; and the same samples made by the grader.
 
 The network is the probe (box/probe.py): the exact denoiser of images whose pixels are independent and normal around a
-pattern. So the grader can play its part and drive the student's own scheduler, to see what a right infer.py would make
-of it.
+pattern. Where the student's own scheduler is wrong, infer.py runs again with the stand-in (box/stand_in.py) in its
+place, whose steps are in closed form, too. So what the samples must be never comes from the student's code.
 """
 
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from safetensors.numpy import save
 
-from .. import measure
+from .. import given, measure
+from ..box.stand_in import plan
 from ..box.student import Value
 from ..paths import PACKAGE
 from ..record import BAD_OUTPUT, CRASHED, WRONG, Failed
 
 PROBE = (PACKAGE / "box" / "probe.py").read_bytes()
+STAND_IN = {"scheduler.py": (PACKAGE / "box" / "stand_in.py").read_bytes()}
+MOVED = 0.01  # samples of the opposite network must lie so far away, in units of a pixel's half range
 NAMES = {"checkpoint": "model.safetensors", "output": "out.png", "samples": "out.safetensors"}
 NOISE = "noise.safetensors"
-UNPICKLED = "unpickled"
 
 
 @dataclass
@@ -61,12 +64,91 @@ class Case:
         """What the network answers."""
         return np.float32(self.tables[0, t] * np.asarray(x) + self.tables[1, t] * self.pattern)
 
-    def run(self, student, arguments, files=None):
-        files = {"unet.py": PROBE, NAMES["checkpoint"]: self.checkpoint(), **(files or {})}
-        return finished(student, arguments, files, student.limits["infer_seconds"])
+    def files(self):
+        """What a run finds beside the given files."""
+        return {"unet.py": PROBE, NAMES["checkpoint"]: self.checkpoint()}
 
-    def samples(self, student, arguments, number):
-        return samples_in(self.run(student, arguments), number)
+    def run(self, student, arguments, files=None, seconds="infer_seconds"):
+        return finished(student, arguments, self.files() | (files or {}), student.limits[seconds])
+
+    def samples(self, student, arguments, number, files=None):
+        return samples_in(self.run(student, arguments, files), number)
+
+    def follow(self, noise, steps, scheduler, noises=None, eta=1.0):
+        """Samples of a right infer.py with the stand-in as its scheduler.
+
+        noises  (steps, N, 1, 28, 28), those of the steps; None for no noise
+        """
+        x = noise
+        for i, (t, of_sample, of_output, of_noise) in enumerate(plan(scheduler, steps, **self.settings)):
+            x = of_sample * x + of_output * self.output(x, t)
+            if noises is not None:
+                x = x + eta * of_noise * noises[i]
+        return np.clip(x, -1, 1)
+
+    def moves(self, student, arguments, samples, files):
+        """Whether the opposite network gives infer.py other samples, with the student's own scheduler."""
+        try:
+            others = replace(self, tables=-self.tables).samples(student, arguments, len(samples), files)
+        except Failed:
+            return False
+        return bool(np.abs(others - samples).max() >= MOVED)  # not for NaN
+
+
+@dataclass
+class Again:
+    """Samples of infer.py that are not as recorded, asked for in another way.
+
+    arguments, files  of the run that gave `samples`; the same with the stand-in is compared with what it must give
+    """
+
+    student: object
+    case: Case
+    arguments: list
+    files: dict
+    samples: np.ndarray
+    expected: np.ndarray
+    tolerance: float
+
+    @cached_property
+    def right(self):
+        """Whether infer.py is right with another scheduler than the student's."""
+        files = self.files | STAND_IN
+        try:
+            got = self.case.samples(self.student, self.arguments, len(self.samples), files)
+        except Failed:
+            return False
+        return bool(np.abs(got - self.expected).max() <= self.tolerance * np.abs(self.expected).max())
+
+    @cached_property
+    def moved(self):
+        return self.case.moves(self.student, self.arguments, self.samples, self.files)
+
+
+@dataclass
+class PictureAgain:
+    """A picture of such samples. `fits` says whether it shows the samples of its own run."""
+
+    samples: Again
+    fits: bool
+
+    @property
+    def right(self):
+        return self.fits and self.samples.right
+
+    @property
+    def moved(self):
+        return self.samples.moved
+
+
+class Trained(Case):
+    """The real network with the kit's checkpoint."""
+
+    def __init__(self):
+        self.settings, self.output = measure.network(given.CHECKPOINT)
+
+    def files(self):
+        return {NAMES["checkpoint"]: given.CHECKPOINT.read_bytes()}
 
 
 def denoiser(scheduler, settings, sd, rough, rng):
@@ -86,31 +168,6 @@ def denoiser(scheduler, settings, sd, rough, rng):
     return missed * np.float32(np.stack([np.asarray(v) for v in both])[..., 0, 0, 0])
 
 
-# ----- the student's own scheduler, driven by the grader ------------------------------------------------------------
-
-
-def drive(student, case, noise, steps, scheduler, noises=None, sign=1, **options):
-    """Samples of the student's scheduler under this network's output, or its negative; None where there are none."""
-    try:
-        own = (student.DDIMScheduler if scheduler == "ddim" else student.DDPMScheduler)(**case.settings)
-        own.set_timesteps(steps)
-        x = noise
-        for i, t in enumerate(np.asarray(own.timesteps).tolist()):
-            given_noise = {} if noises is None else {"variance_noise": noises[i]}
-            x = own.step(sign * case.output(x, t), t, x, **given_noise, **options)
-            if not (isinstance(x, Value) and x.shape == noise.shape and x.torch_dtype == "float32"):
-                return None
-    except (Failed, TypeError, IndexError):  # their timesteps may be anything, too
-        return None
-    return np.clip(np.float32(np.asarray(x)), -1, 1)  # NaN stays
-
-
-def driven(student, case, noise, steps, scheduler):
-    """Samples of the student's scheduler, and how far off the opposite network leads; None where there are none."""
-    samples, others = (drive(student, case, noise, steps, scheduler, sign=sign) for sign in (1, -1))
-    return None if samples is None or others is None else (samples, np.abs(samples - others).max())
-
-
 # ----- a run of the program -------------------------------------------------------------------------------------------
 
 
@@ -128,7 +185,7 @@ def finished(student, arguments, files, seconds):
 def start(student, arguments, files, seconds, checkpoint=NAMES["checkpoint"]):
     names = {**NAMES, "checkpoint": checkpoint}
     always = [part for option, name in names.items() for part in (f"--{option}", name)]
-    wanted = [NAMES["output"], NAMES["samples"], UNPICKLED]
+    wanted = [NAMES["output"], NAMES["samples"]]
     return student.infer([*always, *map(str, arguments)], files, wanted, seconds)
 
 

@@ -95,6 +95,7 @@ def predict(student, expect, prediction_type):
         expect.law(
             np.abs(back - output).max() < 1e-3 * np.abs(output).max(), "x0_hat and epsilon_hat do not give v back"
         )
+    expect.untouched(scheduler, "predict", output, 600, sample)
     expect.on_cuda(scheduler, "predict", output, 600, sample)
 
 
@@ -141,6 +142,7 @@ def check_posterior(student, expect):
     expect.pair(again, "posterior")
     for got, before, name in zip(again, first, MOMENTS, strict=True):
         expect.same(got, before, f"{name} differs for a 0-d timestep and non-contiguous inputs")
+    expect.untouched(scheduler, "posterior", x0, sample, 500)
     expect.on_cuda(scheduler, "posterior", x0, sample, 500)
 
 
@@ -188,6 +190,7 @@ def steps(student, expect, variance_type):
     first = scheduler.step(output, 300, sample, variance_noise=noise)
     again = scheduler.step(strided(output), np.array(300), strided(sample), variance_noise=strided(noise))
     expect.same(again, first, "step differs for a 0-d timestep and non-contiguous inputs")
+    expect.untouched(scheduler, "step", output, 300, sample, variance_noise=noise)
     expect.on_cuda(scheduler, "step", output, 300, sample, variance_noise=noise)
 
 

@@ -42,7 +42,7 @@ def trained(student, expect, prediction_type):
     if expect.laws() and student.trained_on[-1] == "cpu":  # a mix of devices costs the same here as on a GPU
         scheduler, tensors = student.DDPMScheduler(prediction_type=prediction_type), (x_t[:4], target[:4], t[:4])
         for method in ("add_noise", "get_velocity")[: 2 if prediction_type == "v_prediction" else 1]:
-            expect.on_cuda(scheduler, method, *tensors)
+            expect.on_cuda(scheduler, method, *tensors, costs=True)
 
 
 def timesteps(expect):

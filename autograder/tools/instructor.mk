@@ -11,17 +11,20 @@ course/hidden.safetensors: $(wildcard autograder/checks/*.py) solution/scheduler
 release: ## dist/: the bundles for students, Gradescope and after the deadline, each proven not to leak
 	@$(DEV) -m autograder.tools.release
 
-class: ## grade a class: make class SUBMISSIONS=path [ROSTER=roster.csv] [CLASS=class] [ARGS="--cluster tcp://..."]
-	@$(DEV) -m autograder.tools.classroom grade $(SUBMISSIONS) --class $(CLASS) $(if $(ROSTER),--roster $(ROSTER)) $(ARGS)
+class: ## grade a class: make class SUBMISSIONS=path [ROSTER=roster.csv] [CLASS=class] [ARGS=...]
+	@$(DEV) -m autograder.tools.classroom grade --class=$(call quoted,CLASS) $(if $(value ROSTER),--roster=$(call quoted,ROSTER)) $(value ARGS) $(if $(value SUBMISSIONS),-- $(call quoted,SUBMISSIONS))
 
 regrade: ## what changes, after checks or submissions did: make regrade [STUDENT=id] [CLASS=class] [ARGS=--publish]
-	@$(DEV) -m autograder.tools.classroom regrade --class $(CLASS) $(if $(STUDENT),--student $(STUDENT)) $(ARGS)
+	@$(DEV) -m autograder.tools.classroom regrade --class=$(call quoted,CLASS) $(if $(value STUDENT),--student=$(call quoted,STUDENT)) $(value ARGS)
 
 test: ## lint, format and tests of the kit (minutes)
 	@$(DEV) -m ruff check --quiet . && $$python -m ruff format --quiet --check . && $$python -m pytest -n 2 --dist loadfile
 
 test-slow: ## the tests that take minutes each: every mistake under a fresh seed, real sampling
 	@$(DEV) -m pytest -m slow
+
+fuzz: ## mutate what students send, and read it: make fuzz [ARGS=100000] (an hour)
+	@$(DEV) tests/fuzzing.py $(ARGS)
 
 test-gpu: ## the tests that need a GPU
 	@$(DEV) -m pytest -m gpu
@@ -44,14 +47,14 @@ report: ## the reference report: the study with the kit's checkpoints, report.ip
 handout: ## the handout as one page that opens without a network: handout.html
 	@$(DEV) -m autograder.tools.page
 
-gradebook: ## nbgrader's gradebook, filled from CLASS (class): make gradebook [ARGS="--submissions download.zip"]
-	@$(DEV) -m autograder.tools.gradebook fill $(CLASS) $(ARGS)
+gradebook: ## nbgrader's gradebook, filled from CLASS (class): make gradebook [SUBMISSIONS=download.zip]
+	@$(DEV) -m autograder.tools.gradebook fill $(value ARGS) $(if $(value SUBMISSIONS),--submissions=$(call quoted,SUBMISSIONS)) $(if $(value ROSTER),--roster=$(call quoted,ROSTER)) -- $(call quoted,CLASS)
 
 formgrader: ## mark the reports in the browser [ARGS="-- --no-browser"]
-	@$(DEV) -m autograder.tools.gradebook formgrader $(CLASS) $(ARGS)
+	@$(DEV) -m autograder.tools.gradebook formgrader $(call quoted,CLASS) $(value ARGS)
 
-feedback: ## lateness, grades.csv, a page for each student [ARGS="--canvas export.csv --column Homework"]
-	@$(DEV) -m autograder.tools.gradebook feedback $(CLASS) $(ARGS)
+feedback: ## lateness, grades.csv, a page for each student [CANVAS=export.csv COLUMN=Homework]
+	@$(DEV) -m autograder.tools.gradebook feedback $(value ARGS) $(if $(value CANVAS),--canvas=$(call quoted,CANVAS)) $(if $(value COLUMN),--column=$(call quoted,COLUMN)) -- $(call quoted,CLASS)
 
 bench: ## time grading, the box, training, sampling and the gradebook, each beside others
 	@$(DEV) -m autograder.tools.bench.grading
@@ -69,5 +72,5 @@ gpu-report: ## what only a machine with a GPU can show, as one table (minutes) [
 validity: ## how often the autograder errs: grade wrong and right submissions by the hundred, write VALIDITY.md
 	@$(DEV) -m autograder.tools.validity
 
-.PHONY: release class regrade test test-slow test-gpu test-rig skeleton record figures report handout gradebook formgrader
+.PHONY: release class regrade test test-slow fuzz test-gpu test-rig skeleton record figures report handout gradebook formgrader
 .PHONY: feedback bench bench-class gpu-report validity

@@ -54,7 +54,7 @@ class Recorder(Expect):
     def compare(self, got, name, where, dtype, scale):
         self.keep("value", f"{name} {where}", np.asarray(got))
 
-    def measured(self, got, name, where):
+    def measured(self, got, name, where, below=None):
         self.compare(got, name, where, None, None)
 
     def live(self, compare):

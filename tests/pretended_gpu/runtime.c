@@ -77,7 +77,7 @@ static cudaError_t context(){ if(ctx) return 0; if(flag("busy")) return 46; if(f
 cudaError_t cudaGetDeviceCount(int*n){ *n=0; S; *n=ndev; R(0); }
 cudaError_t cudaGetDevice(int*d){ S; *d=cur; R(0); }
 cudaError_t cudaSetDevice(int d){ S; if(d<0||d>=ndev) R(101); cur=d; if(flag("busy")) R(46); R(0); }
-cudaError_t cudaDriverGetVersion(int*v){ *v=13020; return 0; }
+cudaError_t cudaDriverGetVersion(int*v){ start(); *v=failed==35?0:13020; return 0; }
 cudaError_t cudaRuntimeGetVersion(int*v){ *v=13020; return 0; }
 cudaError_t cudaGetLastError(){ int l=last; last=0; return l; }
 cudaError_t cudaPeekAtLastError(){ return last; }

@@ -3,13 +3,15 @@
 The folder of a class, outside git:
 
     roster.csv                 who is in the class (roster.py), where somebody gave one
-    submissions/<student>/     allow-listed copies of what was handed in (collecting.py)
+    aliases.csv, teams.csv     whose a stranger's hand-in is, and who works together (collecting.py)
+    submissions/<student>/     allow-listed copies of what was handed in (taking.py)
     kept/<student>.json        what grading found so far, each written as soon as it is known (keeping.py)
     results/<student>/         report.html and results.json, made from what is kept (publishing.py)
     regraded/                  a regrade that is not yet published: kept/ of its own, and changes.csv (regrading.py)
     overrides.toml             points given by hand, with a reason; only ever read
     grades.csv, index.html     the class as a table and as a page, for staff
 
-A run over the folder is session.py; grading happens in workers (working.py), which are processes of this machine
-or of a Dask cluster behind the same interface (pools.py), as running.py hands it out.
+What a platform calls files and people is known to platforms.py, where they lie to downloads.py, and whose they are to
+matching.py. A run over the folder is session.py; grading happens in workers (working.py), which are processes of this
+machine or of a Dask cluster behind the same interface (pools.py), as running.py hands it out.
 """

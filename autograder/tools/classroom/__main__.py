@@ -12,9 +12,10 @@ from ...box import BoxError
 from ...expected import ExpectationsError
 from ...files import write
 from ...grading import TooWeak
+from ...text import shown
 from . import roster
-from .collecting import collect
-from .downloads import DownloadError
+from .collecting import collect_class, keep_roster
+from .platforms import DownloadError
 from .regrading import Regrade, as_csv, table
 from .session import Session
 from .working import Stop
@@ -42,6 +43,8 @@ def main(arguments=None):
     command.add_argument(
         "--exact", action="store_true", help="the exact parts only, for a first look; the others later"
     )
+    command.add_argument("--absent-are-absent", action="store_true",
+                         help="who handed in nothing gets 0, also while some hand-ins are nobody's")  # fmt: skip
     options_of_a_run(command)
     command.set_defaults(run=run_grade)
     command = commands.add_parser(
@@ -62,10 +65,10 @@ def main(arguments=None):
     try:
         return options.run(options)
     except (Stop, TooWeak, BoxError, ExpectationsError, OSError) as error:
-        errors.print(str(error), style="red", soft_wrap=True, markup=False)
+        errors.print(shown(str(error), limit=None, lines=True), style="red", soft_wrap=True, markup=False)
         return NOT_GRADED
     except (DownloadError, roster.RosterError) as error:
-        errors.print(str(error), style="red", soft_wrap=True, markup=False)
+        errors.print(shown(str(error), limit=None, lines=True), style="red", soft_wrap=True, markup=False)
         return USAGE
     except KeyboardInterrupt:
         errors.print("Stopped. What is graded is kept; the same command goes on from here.", style="yellow")
@@ -94,19 +97,15 @@ def positive(text):
 
 
 def run_grade(options):
-    class_list = None
+    if options.submissions and not options.submissions.exists():
+        raise DownloadError(f"There is no {options.submissions}.")
+    if options.roster:
+        keep_roster(options.roster, options.folder)
     if options.submissions:
-        if not options.submissions.exists():
-            raise DownloadError(f"There is no {options.submissions}.")
-        known = options.folder / "roster.csv"
-        if options.roster:
-            roster.read(options.roster)
-            write(known, options.roster.read_bytes())
-        students = roster.read(known) if known.exists() else None
-        class_list = collect(options.submissions, options.folder / "submissions", students)
-    with Session(options, class_list) as session:
+        collect_class(options.submissions, options.folder)
+    with Session(options, absent_are_absent=options.absent_are_absent or None) as session:
         for kept in session.run(
-            session.class_list, session.kept, checks.EXACT if options.exact else tuple(session.rubric.parts)
+            session.known, session.kept, checks.EXACT if options.exact else tuple(session.rubric.parts)
         ):
             session.publish(kept)
         failed = session.finish(session.outdated)
@@ -115,7 +114,7 @@ def run_grade(options):
         why = ", ".join(f"{cause} for {count}" for cause, count in causes.items())
         what = f"{len(session.outdated)} were graded before something changed ({why}) and keep their grade"
         session.say(f"{what}; `make regrade` shows what would change.", "yellow")
-    return NOT_GRADED if failed else GRADED
+    return NOT_GRADED if failed or session.class_list.open else GRADED
 
 
 def run_regrade(options):
@@ -124,7 +123,7 @@ def run_regrade(options):
         if options.publish:
             failed = regrade.publish()
             session.say(f"Published: {len(regrade.again)} regraded.")
-            return NOT_GRADED if failed else GRADED
+            return NOT_GRADED if failed or session.class_list.open else GRADED
         if not regrade.again:
             session.say("Nothing changed since everybody was graded; --student NAME grades one again anyway.")
             return GRADED

@@ -1,201 +1,308 @@
-"""Collecting: from what a platform lets you download to one folder per student with the files that are graded.
+"""Collecting: the list of a class, everybody in the roster, then the strangers, with what each handed in.
 
-Only the names in submission.ACCEPTED are taken, as `submission.read` takes them. What it refuses is kept as it was
-handed in: the grader meets it again and gives 0 with the reason. Running it again, with the same download or a newer
-one, writes only what changed. It never deletes the hand-in of a student: who is missing in a later download keeps the
-earlier one.
+It is made anew by each command, from what was collected and from the files of the class as they are now: roster.csv,
+aliases.csv (`stranger,id`: whose a stranger's hand-in, or nobody's where the id is empty) and teams.csv (`team,id`).
+
+The law of a class stands here: every file of a download is a student's, a named stranger's, or named as not understood.
+While one of the two is open, who handed in nothing waits: the work may be theirs, and they are no 0.
 """
 
-import json
-import os
-import re
-import tempfile
+import csv
+import io
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
-from ... import submission
-from ...archives import MAX_UNPACKED, Refused
 from ...files import write
-from ...handin import zipped
-from ...submission import ACCEPTED, DAMAGED, Submission
 from ...text import shown
-from . import downloads
-from .downloads import ARCHIVE
-from .roster import SAFE_ID
+from . import roster, tables
+from .matching import Directory, Match, matched
+from .roster import Roster, RosterError
+from .taking import Collection, same, take_all, unique
 
-INDEX = ".collected.json"  # no id begins with a dot
-REFUSED = "refused.zip"
-COPY = re.compile(r" ?\(\d+\)(?=\.\w+$)")  # what browsers add to a name that is there already
+SUBMISSIONS, ROSTER, ALIASES, TEAMS = "submissions", "roster.csv", "aliases.csv", "teams.csv"
+GUESS = "#? "  # before a line of aliases.csv that the kit proposes
+EXPLAINED = """# Whose is it? `stranger,id` gives a stranger's hand-in to a student; of a file that was not understood
+# it says that the student sent nothing else. `stranger,` says that it is nobody's in this class. Both settle it.
+# Lines with #? are guesses: take #? away where they are right.
+"""
+LATER = "Not in the last download; what was collected before it counts."
 
 
 @dataclass
 class HandedIn:
     """What counts as handed in by one student.
 
-    student  the id in the roster, or what the platform calls somebody who is not there
-    path     a folder with the files that are graded, or what the grader has to refuse; None where nothing was handed in
-    time     when; an aware datetime, or None where nobody knows
-    notes    for staff: which of several counts and why, what was left out, who is not in the roster
+    student   the id in the roster, or what the class calls somebody who is not there
+    path      a folder with the files that are graded, or what the grader has to refuse; None where there is nothing
+    time      when; an aware datetime, or None where nobody knows
+    notes     for staff: which of several counts and why, what was left out, who is not in the roster
+    stranger  whether nobody in the roster is meant
+    waits     why somebody who handed in nothing is not graded yet, or ""
+    report    why the report cannot be marked as it was handed in, or ""
     """
 
     student: str
     path: Path | None = None
     time: datetime | None = None
     notes: list = field(default_factory=list)
+    stranger: bool = False
+    waits: str = ""
+    report: str = ""
 
 
-def collect(source, into, roster=None):
-    """Collect a download into the folder `into`, and list what is there now: everybody in the roster, in its order,
-    then the others.
+class ClassList(list):
+    """HandedIn of everybody in the roster, in its order, then of the strangers.
 
-    source  a folder of folders and archives, or what Canvas, Moodle or Gradescope make, zipped or unpacked
-    roster  a Roster; without one the ids are those of the download
-    Raises DownloadError. What a student did never raises.
+    files      {"students", "strangers", "not understood": number of files of the last download}
+    strangers  {name: why nobody is meant}, of those that are open
+    unread     {file: why it was not understood}, of those that are open
+    doubts     {name: what is doubtful}, of hand-ins that may be somebody else's as well
+    waiting    ids of those who handed in nothing, while it may be among these
     """
-    into = Path(into)
-    earlier = {entry.student: entry for entry in collected(into)} if (into / INDEX).exists() else {}
-    found = {}
-    with downloads.bundles(source) as bundles:
-        for bundle in bundles:
-            student = roster and roster.find(**bundle.known)
-            if student or is_a_submission(bundle):
-                found.setdefault(student.id if student else fit(bundle.label), []).append(bundle)
-        fresh = {student: take(student, several, into) for student, several in found.items()}
-    entries = []
-    for student in roster.students if roster else []:
-        entry = fresh.pop(student.id, None) or kept(earlier.get(student.id)) or HandedIn(student.id)
-        entries.append(replace(entry, time=student.submitted or entry.time))
-    if not roster:
-        fresh = {id: entry for id, entry in ((id, kept(entry)) for id, entry in earlier.items()) if entry} | fresh
-    for entry in sorted(fresh.values(), key=lambda entry: entry.student):
-        stranger = [f"{entry.student} is not in the roster."] if roster else []
-        entries.append(replace(entry, notes=stranger + entry.notes))
-    write(into / INDEX, json.dumps([plain(entry, into) for entry in entries], indent=1, ensure_ascii=False) + "\n")
-    return entries
+
+    def __init__(self, entries=()):
+        super().__init__(entries)
+        self.files = {"students": 0, "strangers": 0, "not understood": 0}
+        self.strangers, self.unread, self.doubts = {}, {}, {}
+
+    @property
+    def waiting(self):
+        return [entry.student for entry in self if entry.waits]
+
+    @property
+    def open(self):
+        """Whether anything has to be settled by a person."""
+        return bool(self.strangers or self.unread or self.waiting)
+
+    def summary(self):
+        """Lines for staff: where every file went, and what is open."""
+        of, few = self.files, dict(list(self.strangers.items())[:10])
+        lines = [
+            f"Of {sum(of.values())} files, {of['students']} are of students, {of['strangers']} of strangers, "
+            f"{of['not understood']} not understood."
+        ]
+        lines += [f"Stranger: {name}. {why}." for name, why in few.items()]
+        lines += [f"Not understood: {file}: {why}." for file, why in list(self.unread.items())[:10]]
+        lines += [f"In doubt: {name}. {why}." for name, why in list(self.doubts.items())[:10] if self.waiting]
+        hidden = sum(max(0, len(each) - 10) for each in (self.strangers, self.unread))
+        lines += [f"{hidden} more are on index.html."] * bool(hidden)
+        if self.open:
+            lines.append(f"To settle these: {ALIASES}, where the best guesses stand; then the same command again.")
+        if self.waiting:
+            names = ", ".join(self.waiting[:10]) + (" ..." if len(self.waiting) > 10 else "")
+            lines.append(
+                f"{len(self.waiting)} handed in nothing and wait, as their work may be among these: {names}. With "
+                "ARGS=--absent-are-absent they get 0."
+            )
+        return lines
 
 
-def collected(into):
-    """What collect() listed last in the folder `into`. Raises FileNotFoundError where it never did."""
-    entries = json.loads((Path(into) / INDEX).read_text(encoding="utf-8"))
-    return [
-        HandedIn(
-            entry["student"],
-            Path(into) / entry["path"] if entry["path"] else None,
-            datetime.fromisoformat(entry["time"]) if entry["time"] else None,
-            entry["notes"],
-        )
-        for entry in entries
-    ]
+@dataclass
+class People:
+    """Who is in a class: its Roster, or None; {stranger: id, or "" for nobody}; {team: [ids]}."""
+
+    roster: Roster | None = None
+    aliases: dict = field(default_factory=dict)
+    teams: dict = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, folder):
+        """From what staff wrote into the folder of the class, as it is now. Raises RosterError."""
+        path, aliases, teams = Path(folder, ROSTER), {}, {}
+        known = roster.read(path) if path.exists() else None
+        for where, name, id in pairs(Path(folder, ALIASES), "stranger"):
+            if id and known is None:
+                raise RosterError(f"{where}, column id: there is no roster, so nobody has the id {id!r}")
+            if id and id not in known.ids:
+                raise RosterError(f"{where}, column id: {id!r} is not in the roster")
+            if aliases.get(name, id) != id:
+                raise RosterError(f"{where}, column stranger: {name!r} is there already, with another id")
+            aliases[name] = id
+        for _, team, id in pairs(Path(folder, TEAMS), "team"):  # who has left the roster is nobody's concern
+            teams.setdefault(team, []).append(id)
+        return cls(known, aliases, teams)
 
 
-def plain(entry, into):
-    path = entry.path.relative_to(into).as_posix() if entry.path else None
-    return {
-        "student": entry.student,
-        "path": path,
-        "time": entry.time.isoformat() if entry.time else None,
-        "notes": entry.notes,
-    }
-
-
-def kept(entry):
-    """An earlier hand-in that is not in this download, unless somebody deleted it."""
-    note = "Not in the last download; what was collected before it counts."
-    if entry and entry.path and entry.path.exists():
-        return replace(entry, notes=[*(text for text in entry.notes if text != note), note])
-    return None
-
-
-def is_a_submission(bundle):
-    """False for a stray file in a folder of submissions, such as a list of names."""
-    (parts, _), *more = bundle.members or [((), None)]
-    return bool(more) or len(parts) != 1 or bool(ARCHIVE.search(parts[0])) or parts[0] in ACCEPTED
-
-
-def fit(label):
-    """A stranger's name as the name of a folder."""
-    name = re.sub(r"[^\w.@-]", "_", label).lstrip(".@-_")[:100]
-    return name if SAFE_ID.fullmatch(name) else "unnamed"
-
-
-def take(student, bundles, into):
-    """The HandedIn of one student, with its files in place. The latest hand-in counts."""
-    *older, bundle = sorted(bundles, key=lambda bundle: bundle.order)
-    notes = list(bundle.notes)
-    if older:
-        several = ", ".join(shown(each.label) for each in older)
-        notes.append(f"Handed in {len(bundles)} times; the latest, {shown(bundle.label)}, counts, and not {several}.")
-    with tempfile.TemporaryDirectory() as scratch:
-        files, path = files_of(bundle, Path(scratch), notes)
-    put(into / student, files)
-    return HandedIn(student, into / student / path, bundle.time, notes)
-
-
-def files_of(bundle, scratch, notes):
-    """({name: bytes}, which of them is the hand-in, "." for all of them). The notes get what was left out."""
-    loose, archives = sorted_out(bundle, notes)
-    taken = Submission(bundle.label)
+def pairs(path, name):
+    """[(where, name, id)] of a table with two columns, or nothing where there is none."""
+    if not path.exists():
+        return []
     try:
-        if archives and not any(parts[-1] == "scheduler.py" for parts in loose):
-            (name, load) = archives.popitem()
-            path = scratch / fit(name)
-            path.write_bytes(load(MAX_UNPACKED))
-            try:
-                taken = submission.read(path)
-            except Refused as refused:
-                notes.append(f"To be refused: {refused}.")
-                return {path.name: path.read_bytes()}, path.name
-            taken.files = {
-                name: load(ACCEPTED[name] + 1) for (*_, name), load in loose.items() if name in ACCEPTED
-            } | taken.files
-        else:
-            submission.take(taken, list(loose.items()))
-    except (Refused, *DAMAGED) as reason:
-        notes.append(f"To be refused: {reason}.")
-        return {REFUSED: zipped(dict(alike(loose)))}, REFUSED
-    notes += taken.notes
-    if archives:
-        notes.append(f"Not looked at: {', '.join(map(shown, archives))}.")
-    return taken.files, "."
+        table = tables.read(path, comments=True)
+    except tables.TableError as error:
+        raise RosterError(str(error)) from None
+    if not table.head:
+        return []
+    names = [column.lower() for column in table.head]
+    if name not in names or "id" not in names:
+        raise RosterError(f"{path}, line 1: it needs the columns {name} and id, and has {', '.join(table.head)}")
+    first, second = names.index(name), names.index("id")
+    return [(table.where(line), cells[first].strip(), cells[second].strip()) for line, cells in table.rows]
 
 
-def sorted_out(bundle, notes):
-    """({path parts: load}, {name: load} of archives) of a bundle; of two files of one name the later one counts."""
-    loose, archives = {}, {}
-    for parts, load in bundle.members:
-        kind, key = (archives, parts[0]) if len(parts) == 1 and ARCHIVE.search(parts[0]) else (loose, parts)
-        if kind.pop(key, None):
-            notes.append(f"{shown('/'.join(parts))} was handed in more than once; the last one counts.")
-        kind[key] = load
-    for parts in list(loose):
-        name = COPY.sub("", parts[-1])
-        if name != parts[-1] and name in ACCEPTED and (*parts[:-1], name) not in loose:
-            loose[*parts[:-1], name] = loose.pop(parts)
-            notes.append(f"{shown(parts[-1])} was taken for {name}.")
-    return loose, archives
+def collect(source, into, roster=None, aliases=None, teams=None):
+    """Collect a download into the folder `into`. Returns the ClassList.
+
+    source  a folder of folders and archives, or what a platform makes, zipped or unpacked
+    roster  a Roster; without one the ids are those of the download
+    Raises DownloadError, and OSError where this machine fails. What a student did never raises.
+    """
+    people = People(roster, aliases or {}, teams or {})
+    take_all(source, into, roster, lambda accounts: owners(accounts, people))
+    return collected(into, people)
 
 
-def alike(loose):
-    """(name, bytes) of what the grader needs to see, to refuse it for the same reason."""
-    for parts, load in loose.items():
-        name = submission.folded(parts[-1])
-        if name in ACCEPTED:
-            try:
-                yield "/".join(parts), load(ACCEPTED[name] + 1)
-            except (Refused, *DAMAGED):
-                continue
+def collected(into, people=None):
+    """The ClassList of what lies in the folder `into`. Raises FileNotFoundError where nothing was collected."""
+    people, collection = people or People(), Collection.load(into)
+    return listing(collection, whose(collection.accounts, people), people, Path(into))
 
 
-def put(folder, files):
-    """Make the folder hold these files and nothing else; one that does is left alone."""
-    if folder.is_dir() and {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()} == files:
+def keep_roster(path, folder):
+    """Make a file the roster of a class. Raises RosterError for one that cannot be."""
+    roster.read(path)
+    write(Path(folder, ROSTER), Path(path).read_bytes())
+
+
+def collect_class(source, folder):
+    """Collect a download into the folder of a class. Raises DownloadError, RosterError and OSError."""
+    people = People.read(folder)
+    take_all(source, Path(folder, SUBMISSIONS), people.roster, lambda accounts: owners(accounts, people))
+
+
+def class_list(folder, settle=None):
+    """(the ClassList, the Roster or None) of a class as it is now; brings the guesses in aliases.csv up to date.
+
+    settle  whether staff said just now that who is absent is absent; None to keep what was said
+    Raises FileNotFoundError where nothing was collected, and RosterError.
+    """
+    folder, people = Path(folder), People.read(folder)
+    collection = Collection.load(folder / SUBMISSIONS)
+    if settle is not None and settle != collection.settled:
+        collection.settled = settle
+        collection.save(folder / SUBMISSIONS)
+    found = whose(collection.accounts, people)
+    listed = listing(collection, found, people, folder / SUBMISSIONS)
+    propose(folder / ALIASES, {collection.accounts[key].name: (collection.accounts[key], match)
+                               for key, match in found.items()}, listed, people)  # fmt: skip
+    return listed, people.roster
+
+
+def owners(accounts, people):
+    """{key: id of the one whose account it is, or None}, for the names of folders."""
+    found = whose(accounts, people)
+    return {key: match.students[0] if len(match.students) == 1 else None for key, match in found.items()}
+
+
+def whose(accounts, people):
+    """{key: Match} of accounts. Without a roster everybody is who the platform says."""
+    if not people.roster:
+        return {key: Match((account.name,)) for key, account in accounts.items()}
+    facts = {key: (account.label, account.name, account.known, account.last) for key, account in accounts.items()}
+    return matched(facts, people.roster, people.aliases, people.teams)
+
+
+def listing(collection, found, people, into):
+    """The ClassList of what was collected, for the Match of each account."""
+    accounts, listed = collection.accounts, ClassList()
+    mine, strangers = {}, []
+    for key, match in found.items():
+        account = accounts[key]
+        entry = handed_in(account, into, [f"{match.note}."] * bool(match.note))
+        for id in match.students:
+            mine.setdefault(id, []).append(((account.last, *account.order), replace(entry, student=id)))
+        if not match.students:
+            told = [f"{account.name} is not in the roster. {match.note}.", *entry.notes[1:]]
+            strangers.append(replace(entry, stranger=True, notes=told))
+            if people.aliases.get(account.name, people.aliases.get(account.label)) is None:
+                listed.strangers[account.name] = match.note
+        if match.doubt:
+            listed.doubts[account.name] = match.note
+    listed.unread = {file: why for file, why in collection.unread.items() if file not in people.aliases}
+    only = {}
+    for file in collection.unread.keys() & people.aliases.keys():
+        only.setdefault(people.aliases[file], []).append(f"{file} is all that came, and it was not understood.")
+    count(listed, collection, found)
+    chosen = {id: latest(entries) for id, entries in mine.items()}
+    for team, ids in people.teams.items():
+        share(team, [id for id in ids if people.roster and id in people.roster.ids], chosen)
+    chosen = {id: entry for id, (_, entry) in chosen.items()}
+    for student in people.roster.students if people.roster else []:
+        entry = chosen.pop(student.id, None) or HandedIn(student.id, notes=only.get(student.id, []))
+        listed.append(replace(entry, time=student.submitted or entry.time))
+    used = {same(entry.student) for entry in listed}
+    for entry in sorted([*chosen.values(), *strangers], key=lambda entry: entry.student):
+        listed.append(replace(entry, student=unique(entry.student, used)))
+        used.add(same(listed[-1].student))
+    if collection.settled:
+        listed.strangers, listed.unread, listed.doubts = {}, {}, {}
+    elif listed.strangers or listed.unread or listed.doubts:
+        told = "Nothing is known to be handed in, but strangers or files that were not understood are: see aliases.csv"
+        settled = only.keys()
+        listed[:] = [
+            entry if entry.path or entry.student in settled else replace(entry, waits=told) for entry in listed
+        ]
+    return listed
+
+
+def handed_in(account, into, notes):
+    notes = [*notes, *account.notes, *[LATER] * (not account.last)]
+    return HandedIn(account.name, into / account.path, account.time, notes, report=account.waits)
+
+
+def count(listed, collection, found):
+    """Each file of the last download once, also where a group shares it."""
+    counted = set()
+    for key, account in sorted(collection.accounts.items(), key=lambda each: not found[each[0]].students):
+        if account.last and account.shared not in counted - {""}:
+            counted.add(account.shared)
+            listed.files["students" if found[key].students else "strangers"] += account.files
+    listed.files["not understood"] = len(collection.unread)
+
+
+def latest(entries):
+    """(order, HandedIn) of several that are one student's: the last."""
+    *older, (order, entry) = sorted(entries, key=lambda each: each[0])
+    names = ", ".join(shown(each.path.name) for _, each in older)
+    told = [f"The latest of {len(entries)} counts, and not {names}."] * bool(older)
+    return order, replace(entry, notes=[*entry.notes, *told])
+
+
+def share(team, members, chosen):
+    """Give the latest hand-in of a team to those of its members who have none."""
+    there = [chosen[id] for id in members if id in chosen]
+    note = f"Handed in for the team {shown(team)}: {', '.join(members)}."
+    for id in members if there else ():
+        order, entry = chosen.get(id) or max(there, key=lambda each: each[0])
+        chosen[id] = order, replace(entry, student=id, notes=[note, *(text for text in entry.notes if text != note)])
+
+
+def propose(path, matches, listed, people):
+    """Write the best guesses into aliases.csv, as comments below what staff wrote.
+
+    matches  {name: (Account, Match)}
+    """
+    students = people.roster.students if people.roster else []
+    waiting = set(listed.waiting)
+    directory = Directory(Roster([student for student in students if student.id in waiting]))
+    wanted = {}
+    for name in listed.strangers:
+        account, match = matches[name]
+        sure = [id for id in match.guesses if id in directory.exact["id"]] or match.guesses
+        wanted[name] = sure[0] if sure else directory.resembling(account.label, account.known)
+    if listed.waiting:
+        wanted |= {name: matches[name][1].students[0] for name in listed.doubts}
+    wanted |= {file: directory.resembling(file, {}) for file in listed.unread}
+    if not wanted and not path.exists():
         return
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".") as scratch:
-        fresh = Path(scratch, "fresh")
-        for name, data in files.items():
-            write(fresh / name, data)
-        if folder.exists():
-            os.replace(folder, Path(scratch, "old"))
-        os.replace(fresh, folder)
+    before, delimiter = f"{EXPLAINED}stranger,id\n", ","
+    if path.exists():
+        before = tables.decoded(path.read_bytes())
+        delimiter = tables.read(path, comments=True).delimiter
+    kept = [line for line in before.splitlines() if not line.startswith(GUESS)]
+    buffer = io.StringIO()
+    csv.writer(buffer, delimiter=delimiter, lineterminator="\n").writerows(wanted.items())
+    text = "\n".join([*kept, *(f"{GUESS}{line}" for line in buffer.getvalue().splitlines())]) + "\n"
+    if not path.exists() or text != before:
+        write(path, text)

@@ -11,23 +11,18 @@ def render(rows, class_list, rubric, roster):
     roster  a Roster, for names and extensions, or None
     """
     found = {row.student: row for row in rows}
-    due, extensions = (
-        late.due(rubric.late),
-        {student.id: student.extension_days for student in roster.students} if roster else {},
-    )
+    extensions = {student.id: student.extension_days for student in roster.students} if roster else {}
     made = []
     for handed_in in class_list:
         row = found[handed_in.student]
-        nothing = handed_in.path is None
+        nothing = handed_in.path is None and not handed_in.waits
         parts = {
             part: None if row.points is None else row.parts.get(part, 0.0 if nothing else None) for part in rubric.parts
         }
-        missing = [part for part, points in parts.items() if points is None]
-        grade = Grade(
-            handed_in.student, parts | {REPORT: 0.0 if nothing else None}, missing=missing + [REPORT] * (not nothing)
-        )
-        if due and handed_in.time:
-            late_by = (handed_in.time - due).total_seconds() - late.DAY * extensions.get(handed_in.student, 0)
-            grade.seconds_late = max(0.0, late_by)
+        missing = [part for part, points in parts.items() if points is None] + [REPORT] * (not nothing)
+        if handed_in.waits:
+            missing = ["a hand-in"]
+        grade = Grade(handed_in.student, parts | {REPORT: 0.0 if nothing else None}, missing=missing)
+        grade.days_late = late.days_late(handed_in.time, extensions.get(handed_in.student, 0), rubric.late)
         made.append(grade)
     return table(made, class_list, rubric, roster)

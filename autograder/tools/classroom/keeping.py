@@ -29,7 +29,7 @@ class Kept:
     notes    about what was handed in
     refused  why nothing was run, or ""
     failed   why grading broke off, or "": a fault of ours
-    done     the parts that were run
+    done     names of the stages that were run
     """
 
     depends: dict
@@ -43,7 +43,12 @@ class Kept:
     def missing(self, parts):
         """The stages that are still to be run, to have these parts."""
         stages = () if self.refused else checks.STAGES
-        return [stage for stage in stages if set(stage) <= set(parts) and not set(stage) <= set(self.done)]
+        return [stage for stage in stages if set(stage.parts) <= set(parts) and stage.name not in self.done]
+
+    @property
+    def parts(self):
+        """The parts that were run, in all their cases or some."""
+        return {part for stage in checks.STAGES if stage.name in self.done for part in stage.parts}
 
     def changed(self, now):
         """Names of what another Kept depends on, and this one not."""
@@ -51,11 +56,15 @@ class Kept:
 
     def repriced(self, depends, rubric):
         """The same findings, with the points and titles of another rubric."""
-        results = {
-            id: dataclasses.replace(result, max_points=rubric.checks[id].points, title=rubric.checks[id].title)
-            for id, result in self.found.results.items()
-        }
-        return dataclasses.replace(self, depends=depends, found=dataclasses.replace(self.found, results=results))
+
+        def at_new_prices(results):
+            return {
+                id: dataclasses.replace(result, max_points=rubric.checks[id].points, title=rubric.checks[id].title)
+                for id, result in results.items()
+            }
+
+        both = {name: at_new_prices(getattr(self.found, name)) for name in ("results", "waiting")}
+        return dataclasses.replace(self, depends=depends, found=dataclasses.replace(self.found, **both))
 
     @property
     def broken(self):
@@ -87,11 +96,12 @@ def plain(value):
 
 def found(data):
     """What `plain` made of a Found, as it was."""
-    results = {
-        id: CheckResult(**each | {"evidence": evidence(each["evidence"])}) for id, each in data["results"].items()
-    }
+    results, waiting = (
+        {id: CheckResult(**each | {"evidence": evidence(each["evidence"])}) for id, each in data[name].items()}
+        for name in ("results", "waiting")
+    )
     suspects = {id: Suspects(**each) for id, each in data["suspects"].items()}
-    return Found(**data | {"results": results, "suspects": suspects})
+    return Found(**data | {"results": results, "waiting": waiting, "suspects": suspects})
 
 
 def evidence(data):

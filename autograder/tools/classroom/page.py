@@ -25,15 +25,17 @@ ENDS = {
 }
 
 
-def render(rows, rubric, outdated=()):
+def render(rows, rubric, outdated=(), class_list=None):
     """The page as text. Everything that came from a submission is escaped.
 
-    rows      of publishing.py, in the order of names
-    outdated  students whose grade is of another kit, submission or seed than the present one
+    rows        of publishing.py, in the order of names
+    outdated    students whose grade is of another kit, submission or seed than the present one
+    class_list  a ClassList, for where every file of the download went
     """
     handed_in = [row for row in rows if row.verdicts and "nothing was handed in" not in row.why]
     scored = [row for row in handed_in if row.points is not None]
     sections = {
+        "files": ("Hand-ins", hand_ins(class_list)),
         "distribution": ("Distribution", distribution(scored)),
         "checks": ("Points per check", per_check(handed_in, rubric)),
         "mistakes": ("The mistakes this class made", mistakes(rows)),
@@ -65,6 +67,27 @@ def numbers(rows, handed_in, scored):
         '<div class="numbers">'
         + "".join(f"<span><b>{value}</b>{name}</span>" for name, value in shown.items())
         + "</div>"
+    )
+
+
+def hand_ins(class_list):
+    """Where every file of the download went, and what a person has to settle."""
+    if class_list is None:
+        return ""
+    lines = [("stranger", name, why) for name, why in class_list.strangers.items()]
+    lines += [("not understood", file, why) for file, why in class_list.unread.items()]
+    lines += [("in doubt", name, why) for name, why in class_list.doubts.items()]
+    cells = "".join(
+        f"<tr><td>{escape(name)}</td><td>{what}</td><td class='remarks'>{escape(why)}</td></tr>"
+        for what, name, why in lines
+    )
+    head = "<tr><th>File or stranger</th><th>What</th><th>Why</th></tr>"
+    counts = ", ".join(f"{number} {'' if what[0] == 'n' else 'of '}{what}" for what, number in class_list.files.items())
+    said = f"<p>Of {sum(class_list.files.values())} files in the last download: {counts}.</p>"
+    if class_list.waiting:
+        said += f"<p>Nothing is known of {escape(', '.join(class_list.waiting))}: they wait, and have no grade.</p>"
+    return said + (
+        f'<div class="scroll"><table><thead>{head}</thead><tbody>{cells}</tbody></table></div>' if cells else ""
     )
 
 

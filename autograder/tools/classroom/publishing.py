@@ -9,6 +9,8 @@ from ...files import write
 from ...grading import conclude, not_run
 from ...record import BLOCKED, UNGRADED
 from ...reports import gradescope, html
+from ...text import shown
+from .keeping import Kept
 from .working import Stop
 
 KEYS = {"student", "check", "points", "reason"}
@@ -40,6 +42,9 @@ class Row:
     endings: dict
     seconds: float
     made_with: dict
+
+    def __post_init__(self):
+        self.why, self.notes = shown(self.why, limit=None), [shown(note, limit=None) for note in self.notes]
 
 
 def overrides(path, rubric):
@@ -126,6 +131,11 @@ def row(kept, made, by_hand):
         seconds=made.seconds,
         made_with=made.made_with,
     )
+
+
+def waiting(student, why):
+    """The Row of somebody who is not graded yet, for this reason."""
+    return row(Kept({}, student, [], failed=why), None, {})
 
 
 def told(row):

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from rich.table import Table
 
-from .downloads import DownloadError
 from .keeping import Shelf
+from .platforms import DownloadError
 
 CAUSES = {
     "submission": "something else was handed in",
@@ -50,15 +50,15 @@ class Regrade:
     def __init__(self, session, students=()):
         self.session, self.students = session, students
         self.shelf = Shelf(session.folder / "regraded")
-        self.published = {one.student: session.kept.get(one.student) for one in session.class_list}
+        self.published = {one.student: session.kept.get(one.student) for one in session.known}
         if unknown := set(students) - self.published.keys():
             raise DownloadError(f"There is no {', '.join(sorted(unknown))} in {session.folder}.")
         if missing := [student for student, kept in self.published.items() if kept is None]:
             raise DownloadError(f"{len(missing)} are not graded yet, such as {missing[0]}: `make class` first.")
-        self.now = {one.student: session.course.intake(one)[0] for one in session.class_list}
+        self.now = {one.student: session.course.intake(one)[0] for one in session.known}
         self.causes = {student: kept.changed(self.now[student]) for student, kept in self.published.items()}
         wanted = set(students) or {student for student, causes in self.causes.items() if causes}
-        self.again = [one for one in session.class_list if one.student in wanted]
+        self.again = [one for one in session.known if one.student in wanted]
 
     def run(self):
         """Grade them again, in the parts that were graded before. Returns a Change for each, the largest first."""
@@ -68,7 +68,7 @@ class Regrade:
                 self.shelf.path(student).unlink(missing_ok=True)
             elif self.causes[student] == ["points"] and not before.broken:
                 self.shelf.put(student, before.repriced(self.now[student].depends, self.session.rubric))
-        parts = {part for kept in self.published.values() for part in kept.done} or set(self.session.rubric.parts)
+        parts = {part for kept in self.published.values() for part in kept.parts} or set(self.session.rubric.parts)
         changes = []
         for kept in self.session.run(self.again, self.shelf, parts, settled=False):
             before, after = self.session.record(self.published[kept.name]), self.session.record(kept)
@@ -79,7 +79,8 @@ class Regrade:
         """Make the regraded results those of the class. Returns who is not graded."""
         for student in (one.student for one in self.again):
             kept = self.shelf.get(student)
-            if kept is None or kept.changed(self.now[student]) or kept.broken:
+            unfinished = kept is None or kept.found.waiting
+            if unfinished or kept.changed(self.now[student]) or kept.broken:
                 raise DownloadError(f"{student} is not regraded as things stand now: the same without --publish first.")
         for student in (one.student for one in self.again):
             os.replace(self.shelf.path(student), self.session.kept.path(student))

@@ -1,20 +1,23 @@
 """Who is in the class: a CSV file with a column `id`, and what else is known of each student.
 
 nbgrader's own columns are understood (first_name, last_name, email, lms_user_id), and two more: `extension_days`, and
-`submitted`, the time of the hand-in where the platform's download does not tell it (Canvas and Moodle).
+`submitted`, the time of the hand-in where the platform's download does not tell it (all but Gradescope).
 """
 
-import csv
+import math
 import re
 import unicodedata
 from dataclasses import dataclass, fields
 from datetime import datetime
-from pathlib import Path
 
-SAFE_ID = re.compile(r"\w[\w.@-]{0,99}")  # fit to be a folder's name everywhere, and no pattern of one
+from . import tables
+from .tables import TableError
+
+LONGEST = 200  # bytes of an id: names of files end at 255
+DAYS = 3_650
 
 
-class RosterError(ValueError):
+class RosterError(TableError):
     """The roster cannot be used, for this reason."""
 
 
@@ -37,81 +40,81 @@ class Student:
 
 
 class Roster:
-    """The students in the order of the file; find() knows them by what a platform calls them."""
+    """The students in the order of the file."""
 
     def __init__(self, students):
         self.students = list(students)
         self.ids = {student.id: student for student in self.students}
-        # Where the roster has no numbers of a platform, the platform's may be the ids.
-        numbers = "lms_user_id" if any(student.lms_user_id for student in self.students) else "id"
-        self.known = {"id": {}, "number": {}, "email": {}, "name": {}}
-        for student in self.students:
-            first, last = student.first_name, student.last_name
-            for key, names in (
-                ("id", {student.id}),
-                ("number", {getattr(student, numbers)}),
-                ("email", {student.email, student.id}),
-                ("name", {f"{last}{first}", f"{first}{last}"}),
-            ):
-                for name in {*map(folded, names)} - {""}:
-                    self.known[key].setdefault(name, []).append(student)
 
-    def find(self, id="", **known):
-        """The one student whom these mean, or None where nobody is known or two share what is known.
 
-        id, number, email, name  what the platform says; the first that anybody has decides. A number is lms_user_id
-            where the roster has that column; a name is first and last name in either order, without punctuation
-        """
-        if id in self.ids:
-            return self.ids[id]
-        for key, name in {"id": id, **known}.items():
-            if found := self.known[key].get(folded(name)):
-                return found[0] if len(found) == 1 else None
-        return None
+def is_id(text):
+    """Whether a text can be an id: fit to be the name of a folder everywhere, in any script, and no pattern of one."""
+    kinds = [unicodedata.category(letter)[0] for letter in text]
+    fit = all(kind in "LMN" or letter in "_.@-" for letter, kind in zip(text, kinds, strict=True))
+    return fit and text[:1] not in ("", ".", "@", "-") and kinds[0] != "M" and len(text.encode()) <= LONGEST
 
 
 def folded(name):
-    """A name the way platforms write it into the names of files: without case, spaces and punctuation."""
-    return re.sub(r"[\W_]", "", unicodedata.normalize("NFC", name)).casefold()
+    """A name the way platforms write it into the names of files: without case, spaces and punctuation, but with the
+    marks that many scripts write vowels with."""
+    text = unicodedata.normalize("NFC", unicodedata.normalize("NFKC", name).casefold())
+    return "".join(letter for letter in text if unicodedata.category(letter)[0] in "LMN")
 
 
 def read(path):
     """The Roster of a CSV file, as Excel and others write it. Raises RosterError."""
     try:
-        text = Path(path).read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = "save it as UTF-8" if isinstance(error, UnicodeDecodeError) else error.strerror
-        raise RosterError(f"The roster {path} cannot be read: {reason}") from None
-    head = text.partition("\n")[0]
-    lines = csv.reader(text.splitlines(), delimiter=max(",;\t", key=head.count))
-    names = [name.strip().lower() for name in next(lines, [])]
+        table = tables.read(path)
+    except TableError as error:
+        raise RosterError(f"The roster {error}") from None
+    names = [name.lower() for name in table.head]
     if "id" not in names:
-        raise RosterError(f"The roster {path} has no column `id`; its first line is: {head.strip() or '(empty)'}")
+        first = table.delimiter.join(table.head) or "(empty)"
+        raise RosterError(f"The roster {path} has no column `id`; its first line is: {first}")
     known = {field.name for field in fields(Student)}
-    students, seen = [], {}
-    for number, cells in enumerate(lines, 2):
-        row = {name: cell.strip() for name, cell in zip(names, cells, strict=False) if name in known and cell.strip()}
+    students, lines = [], {"id": {}, "lms_user_id": {}}
+    for line, cells in table.rows:
+        row = {name: clean(cell) for name, cell in zip(names, cells, strict=True) if name in known and clean(cell)}
         if not row:
             continue
-        where = f"The roster {path}, line {number}"
-        if not SAFE_ID.fullmatch(row.get("id", "")):
-            raise RosterError(f"{where}: {row.get('id', '')!r} is no id; use letters, digits and . @ _ - only")
-        if (alike := row["id"].casefold()) in seen:
-            raise RosterError(f"{where}: {row['id']} is there already, in line {seen[alike]}")
-        seen[alike] = number
+        where = f"The roster {table.where(line)}"
+        if not is_id(row.get("id", "")):
+            raise RosterError(f"{where}, column id: {row.get('id', '')!r} is no id; letters, digits and . @ _ - only")
+        for column, seen in lines.items():
+            alike = row.get(column, "").casefold()
+            if alike and alike in seen:
+                raise RosterError(f"{where}, column {column}: {row[column]} is there already, in line {seen[alike]}")
+            seen[alike] = line
         students.append(student(row, where))
     return Roster(students)
 
 
+def clean(cell):
+    """One line of text: a line separator within a name is a space, and a mark and its letter are one character."""
+    return unicodedata.normalize("NFC", " ".join(cell.split()))
+
+
 def student(row, where):
+    if "email" in row and not re.fullmatch(r"\S+@\S+", row["email"]):
+        raise RosterError(f"{where}, column email: {row['email']!r} has no @; is a cell missing, or a quotation mark?")
     try:
         if "extension_days" in row:
-            row["extension_days"] = float(row["extension_days"])
+            row["extension_days"] = days(row["extension_days"])
+    except ValueError as error:
+        raise RosterError(f"{where}, column extension_days: {error}; write a number of days") from None
+    try:
         if "submitted" in row:
             row["submitted"] = aware(datetime.fromisoformat(row["submitted"]))
     except ValueError as error:
-        raise RosterError(f"{where}: {error}; write a number of days, and times like 2026-11-25T23:59+01:00") from None
+        raise RosterError(f"{where}, column submitted: {error}; write times like 2026-11-25T23:59+01:00") from None
     return Student(**row)
+
+
+def days(text):
+    number = float(text.replace(",", "."))
+    if not (math.isfinite(number) and 0 <= number <= DAYS):
+        raise ValueError(f"{text} is not between 0 and {DAYS}")
+    return number
 
 
 def aware(time):

@@ -14,6 +14,7 @@ from . import working
 from .keeping import Kept, sha256
 from .working import Stop
 
+NOTHING = "nothing was handed in"
 ATTEMPTS = 3  # of a job whose worker process ended under it
 NO_ONE_CAN = (Stop, TooWeak, BoxError, ExpectationsError)  # a fault of the host, not of one submission
 
@@ -32,7 +33,7 @@ class Course:
         """(Kept with nothing graded yet, Submission or None) of what a student handed in. Raises OSError."""
         submission, notes, refused = None, [], ""
         if handed_in.path is None:
-            notes, refused = ["Nothing was handed in."], "nothing was handed in"
+            notes, refused = ["Nothing was handed in."], NOTHING
         else:
             try:
                 submission = read(handed_in.path)
@@ -111,6 +112,8 @@ class Run:
             self.shelf.put(kept.name, kept)
             return kept
         known = self.shelf.get(handed_in.student)
+        if known and known.refused == NOTHING and handed_in.path:
+            known = None
         changed = known.changed(kept) if known else []
         if known and not known.broken and not (changed and known.missing(self.parts)) and (self.settled or not changed):
             kept = known
@@ -122,14 +125,14 @@ class Run:
         return Work(kept, handed_in.path, submission, stages) if stages else kept
 
     def room(self, stage):
-        training = sum(work.stages[0] in checks.ON_GPU for work in self.running.values())
-        if stage in checks.ON_GPU and self.trainings and training >= self.trainings:
+        training = sum(work.stages[0].parts in checks.ON_GPU for work in self.running.values())
+        if stage.parts in checks.ON_GPU and self.trainings and training >= self.trainings:
             return False
         elsewhere = training if self.course.gpu else 0
         return self.on_gpu(stage) or len(self.running) - elsewhere < self.pools.width()
 
     def on_gpu(self, stage):
-        return self.course.gpu and stage in checks.ON_GPU
+        return self.course.gpu and stage.parts in checks.ON_GPU
 
     def start(self, work):
         stage = work.stages[0]
@@ -163,7 +166,7 @@ class Run:
             self.shelf.put(kept.name, kept)
             return kept
         kept.found = future.result()
-        kept.done += stage
+        kept.done.append(stage.name)
         self.shelf.put(kept.name, kept)
         work.stages.popleft()
         if not work.stages:

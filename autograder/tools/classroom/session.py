@@ -11,31 +11,32 @@ from ...expected import Expectations
 from ...files import write
 from ...paths import HIDDEN
 from ...rubric import Rubric
-from . import page, publishing, roster, working
-from .collecting import collected
-from .downloads import DownloadError
+from . import collecting, page, publishing, working
 from .keeping import Shelf, kit, prices
+from .platforms import DownloadError
 from .pools import Cluster, Local
 from .running import Course, Run
-from .working import Stop
 
 
 class Session:
     """A class folder and the workers that grade it, from `with` on.
 
-    class_list  of HandedIn; by default what was collected before
-    options     of the command line: folder, device, workers, trainings, cluster
-    Raises Stop and DownloadError.
+    options            of the command line: folder, device, workers, trainings, cluster
+    absent_are_absent  whether staff says so just now; None for what was said before
+    class_list         a ClassList; `known` are those of it who are graded, while the others wait
+    Raises Stop, DownloadError and RosterError.
     """
 
-    def __init__(self, options, class_list=None):
+    def __init__(self, options, absent_are_absent=None):
         self.options, self.folder, self.console = options, options.folder, Console(highlight=False)
-        self.class_list = class_list if class_list is not None else self.collected()
+        try:
+            self.class_list, self.roster = collecting.class_list(self.folder, absent_are_absent)
+        except FileNotFoundError:
+            raise DownloadError(f"Nothing was collected in {self.folder} yet: `make class SUBMISSIONS=path`.") from None
+        self.known = [entry for entry in self.class_list if not entry.waits]
         self.rubric = Rubric.load()
         self.overrides = publishing.overrides(self.folder / "overrides.toml", self.rubric)
         self.kept = Shelf(self.folder / "kept")
-        known = self.folder / "roster.csv"
-        self.roster = roster.read(known) if known.exists() else None
         self.rows = {}
 
     def __enter__(self):
@@ -47,12 +48,6 @@ class Session:
                 gpu = self.pools.training().submit(working.device, options.device).result()
         self.course = Course(kit(self.rubric), prices(self.rubric), seed, gpu)
         return self
-
-    def collected(self):
-        try:
-            return collected(self.folder / "submissions")
-        except FileNotFoundError:
-            raise DownloadError(f"Nothing was collected in {self.folder} yet: `make class SUBMISSIONS=path`.") from None
 
     def __exit__(self, error, *_):
         self.pools.close(at_once=error is not None)
@@ -98,20 +93,28 @@ class Session:
 
         known = {handed_in.student: handed_in for handed_in in self.class_list}
         if unknown := self.overrides.keys() - known.keys():
-            raise Stop(f"overrides.toml names {', '.join(sorted(unknown))}, who is not in this class.")
+            names = ", ".join(sorted(unknown))
+            self.say(f"overrides.toml names {names}, who is not in this class: these points go to nobody.", "yellow")
+        for entry in self.class_list:
+            if entry.waits:
+                self.rows[entry.student] = publishing.waiting(entry.student, entry.waits)
         rows = [self.rows[student] for student in sorted(known)]
         for row in rows:
-            row.notes = [*known[row.student].notes, *row.notes]
-        write(self.folder / "index.html", page.render(rows, self.rubric, outdated))
+            entry = known[row.student]
+            report = [f"The report waits: {entry.report}."] * bool(entry.report)
+            row.notes = [*entry.notes, *report, *row.notes]
+        write(self.folder / "index.html", page.render(rows, self.rubric, outdated, self.class_list))
         written, then = "index.html and results/", "`make feedback`, which bring grades.csv up to date"
         if not (self.folder / "nbgrader").exists():  # else points by hand and lateness stand in grades.csv
             write(self.folder / "grades.csv", grades.render(rows, self.class_list, self.rubric, self.roster))
             written, then = f"grades.csv, {written}", "`make formgrader`, to mark the reports"
         self.say(f"Written: {written} in {self.folder}/. Next: `make gradebook` and {then}.", "dim")
-        failed = [row.student for row in rows if publishing.ungraded(row)]
+        failed = [row.student for row in rows if publishing.ungraded(row) and not known[row.student].waits]
         if failed:
             names = ", ".join(failed[:10]) + (" ..." if len(failed) > 10 else "")
             self.say(f"Not graded: {names}. index.html says why; the same command tries these again.", "red")
+        for line in self.class_list.summary():
+            self.say(line, "red" if self.class_list.open else "dim")
         return failed
 
     def say(self, text, style=None):

@@ -8,7 +8,9 @@ import atexit
 import contextlib
 import multiprocessing
 import os
+import shutil
 import signal
+import tempfile
 import threading
 from dataclasses import dataclass
 from functools import cache
@@ -64,11 +66,12 @@ def device(wanted):
     return bool(gpu)
 
 
-def stage(wanted_kit, path, submission, parts, found, gpu):
-    """Run the checks of these parts. Returns a new Found.
+def stage(wanted_kit, path, submission, which, found, gpu):
+    """Run one stage of checks. Returns a new Found.
 
     wanted_kit  the digest of the kit that the class is graded with
     path        where the submission came from
+    which       one of checks.STAGES
     Raises Stop, TooWeak, BoxError. What a student did never raises.
     """
     if bench().kit != wanted_kit:
@@ -76,16 +79,30 @@ def stage(wanted_kit, path, submission, parts, found, gpu):
     earlier = found
     for _ in range(2):  # what may be the fault of a box whose parent was killed is tried once more
         desk = bench()
+        room(desk.rubric)
         strong_enough(path, desk.box, desk.rubric, desk.sets["hidden"])
-        entries = [entry for entry in desk.rubric.checks.values() if entry.part in parts]
-        found = Found(**vars(earlier) | {"results": dict(earlier.results), "suspects": dict(earlier.suspects)})
-        run(found, desk.box, desk.rubric, submission, desk.sets, entries, gpu=gpu)
-        if not any(found.results[entry.id].verdict == UNGRADED for entry in entries):
+        copies = {name: getattr(earlier, name).copy() for name in ("results", "waiting", "suspects", "runs")}
+        found = Found(**vars(earlier) | copies)
+        run(found, desk.box, desk.rubric, submission, desk.sets, which, desk.rubric.checks.values(), gpu=gpu)
+        if not any(result.verdict == UNGRADED for id, result in found.results.items() if id not in earlier.results):
             break
         fresh_bench()
+    room(desk.rubric)  # it may have filled up on the way
     for suspect in found.suspects.values():  # of the whole catalogue, what the diagnosis looks at
         suspect.loses = {id: suspect.loses[id] for id in (*suspect.mistakes, *suspect.possible) if id in suspect.loses}
     return found
+
+
+def room(rubric):
+    """Raise Stop where the temporary folder cannot hold what a submission may write: it would seem to be its fault."""
+    folder = tempfile.gettempdir()
+    there = shutil.disk_usage(folder).free >> 20
+    needed = rubric.limits["scratch_mb"]
+    if there < needed:
+        raise Stop(
+            f"{folder} has {there} MB left, and grading needs {needed} a worker: make room there, or set TMPDIR. "
+            "What is graded is kept; the same command goes on from here."
+        )
 
 
 def prepare():

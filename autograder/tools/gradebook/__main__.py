@@ -12,12 +12,11 @@ from sqlalchemy.exc import OperationalError
 from ...files import write
 from ...rubric import Rubric
 from ...text import shown
-from ..classroom import roster as rosters
-from ..classroom.collecting import collect, collected
-from ..classroom.downloads import DownloadError
-from ..classroom.roster import RosterError
-from . import grades
-from .course import ROSTER, SUBMISSIONS, Course, CourseError
+from ..classroom import collecting
+from ..classroom.platforms import DownloadError
+from ..classroom.tables import TableError
+from . import canvas, grades
+from .course import Course, CourseError
 from .filling import fill
 from .late import PolicyError
 
@@ -30,6 +29,7 @@ def main(arguments=None):
     command = commands.add_parser("fill", help="put hand-ins and points into nbgrader's gradebook")
     command.add_argument("folder", type=Path, nargs="?", default=Path("class"), help="of the class; default: class")
     command.add_argument("--submissions", type=Path, metavar="PATH", help="collect this download first")
+    command.add_argument("--roster", type=Path, metavar="CSV", help="everybody in the class; kept as roster.csv")
     command.add_argument("--db-url", metavar="URL", help="of the gradebook, for anything but SQLite; it is remembered")
     command.set_defaults(run=run_fill)
     command = commands.add_parser("formgrader", help="open nbgrader's formgrader, to mark the reports")
@@ -40,14 +40,19 @@ def main(arguments=None):
     command.add_argument("folder", type=Path, nargs="?", default=Path("class"))
     command.add_argument("--canvas", type=Path, metavar="CSV", help="the gradebook that you exported from Canvas")
     command.add_argument("--column", metavar="NAME", help="the assignment's column in it")
+    command.add_argument("--scale", choices=("yes", "no"),
+                         help="where Canvas has other points possible: scale to these, or do not")  # fmt: skip
     command.set_defaults(run=run_feedback)
     options = parser.parse_args(arguments)
     errors = Console(stderr=True)
     try:
         return options.run(options, Rubric.load(), Console(), errors)
-    except (CourseError, DownloadError, PolicyError, RosterError, grades.ExportError) as reason:
-        errors.print(f"{reason}.", style="red", soft_wrap=True, markup=False)
+    except (CourseError, DownloadError, PolicyError, TableError, canvas.ExportError) as reason:
+        errors.print(shown(f"{reason}.", limit=None), style="red", soft_wrap=True, markup=False)
         return USAGE
+    except OSError as reason:  # a full disk, or one that may only be read
+        errors.print(shown(f"Nothing more was done: {reason}.", limit=None), style="red", soft_wrap=True, markup=False)
+        return MISSING
     except OperationalError as reason:  # nbgrader would ask for an upgrade of its database
         told = f"The gradebook cannot be used: {reason.orig}. Does another program hold it, and is its server up?"
         errors.print(told, style="red", soft_wrap=True, markup=False)
@@ -55,22 +60,19 @@ def main(arguments=None):
 
 
 def the_class(folder):
-    """(roster or None, what was collected). Raises CourseError."""
-    path = folder / ROSTER
+    """(ClassList, Roster or None). Raises CourseError and RosterError."""
     try:
-        return rosters.read(path) if path.exists() else None, collected(folder / SUBMISSIONS)
+        return collecting.class_list(folder)
     except FileNotFoundError:
-        raise CourseError(
-            f"Nothing was collected into {folder}/{SUBMISSIONS} yet; --submissions PATH does it"
-        ) from None
+        raise CourseError(f"Nothing was collected into {folder} yet; --submissions PATH does it") from None
 
 
 def run_fill(options, rubric, console, errors):
-    roster = rosters.read(options.folder / ROSTER) if (options.folder / ROSTER).exists() else None
+    if options.roster:
+        collecting.keep_roster(options.roster, options.folder)
     if options.submissions:
-        handed_in = collect(options.submissions, options.folder / SUBMISSIONS, roster)
-    else:
-        roster, handed_in = the_class(options.folder)
+        collecting.collect_class(options.submissions, options.folder)
+    handed_in, roster = the_class(options.folder)
     filled = fill(options.folder, handed_in, rubric, roster, options.db_url,
                   lambda entries: track(entries, "Filling the gradebook", console=errors, transient=True))  # fmt: skip
     for student, notes in filled.notes.items():
@@ -78,27 +80,35 @@ def run_fill(options, rubric, console, errors):
             console.print(f"{student}: {shown(note)}", soft_wrap=True, markup=False)
     for student, why in filled.failed.items():
         errors.print(f"{student} is not in the gradebook: {shown(why)}", style="red", soft_wrap=True, markup=False)
-    nothing = sum(entry.path is None for entry in handed_in)
-    console.print(f"{filled.done} filled in, {filled.same} as before, {nothing} handed in nothing.")
-    return MISSING if filled.failed else DONE
+    nothing = sum(entry.path is None and not entry.waits for entry in handed_in)
+    waiting = f", {len(handed_in.waiting)} wait" * bool(handed_in.waiting)
+    for line in handed_in.summary() if handed_in.open else ():
+        errors.print(line, style="red", soft_wrap=True, markup=False)
+    console.print(f"{filled.done} filled in, {filled.same} as before, {nothing} handed in nothing{waiting}.")
+    return MISSING if filled.failed or handed_in.open else DONE
 
 
 def run_feedback(options, rubric, console, errors):
-    roster, handed_in = the_class(options.folder)
+    handed_in, roster = the_class(options.folder)
     if not Course(options.folder).config.exists():
         raise CourseError("The gradebook is empty; `make gradebook` fills it")
     if bool(options.canvas) != bool(options.column):
-        raise grades.ExportError("A file of Canvas and the name of its column go together")
-    made = grades.grades(options.folder, handed_in, rubric)
+        raise canvas.ExportError("A file of Canvas and the name of its column go together")
+    made = grades.grades(options.folder, handed_in, rubric, roster)
     failed = grades.feedback(options.folder, made,
                              lambda each: track(each, "Writing feedback", console=errors, transient=True))  # fmt: skip
     print(grades.write_grades(options.folder, made, handed_in, rubric, roster))
     if options.canvas:
-        export = options.canvas.read_text(encoding="utf-8-sig")
-        text, left = grades.canvas(export, options.column, made, roster or rosters.Roster([]))
+        scale = {"yes": True, "no": False, None: None}[options.scale]
+        most = grades.total(rubric)
+        text, left, lost = canvas.fill(options.canvas, options.column, made, handed_in, most, roster, scale)
         path = options.folder / f"canvas_{options.canvas.name}"
         write(path, text)
-        print(f"{path}, without {', '.join(map(shown, left)) or 'nobody'}")
+        print(f"{path}, without {len(left)}")
+        for name, why in left.items():
+            console.print(f"  {shown(name)}: {why}", soft_wrap=True, markup=False)
+        if lost:
+            errors.print(f"Not in {options.canvas}: {', '.join(lost)}", style="red", soft_wrap=True, markup=False)
     for student, why in failed.items():
         errors.print(f"{student} gets no feedback: {shown(why)}", style="red", soft_wrap=True, markup=False)
     if waiting := [grade for grade in made if not grade.complete]:
@@ -113,6 +123,8 @@ def run_formgrader(options, rubric, console, errors):
     course = Course(options.folder)
     if not course.config.exists():
         raise CourseError("The gradebook is empty; `make gradebook` fills it")
+    course.configuration()  # refuses a copy of a class whose gradebook lies elsewhere
+    course.configure()
     # Formgrader looks for its configuration where it is started: elsewhere its Autograde button would run student code.
     os.chdir(course.root)
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])

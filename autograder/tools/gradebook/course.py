@@ -16,13 +16,14 @@ import re
 import sys
 import warnings
 from contextlib import contextmanager
+from datetime import UTC
 from pathlib import Path
 
 import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell
 from nbgrader.api import Gradebook
 from nbgrader.apps import NbGraderAPI
-from traitlets.config import PyFileConfigLoader
+from traitlets.config import Config
 from traitlets.log import get_logger
 
 from ...files import write
@@ -30,7 +31,6 @@ from ...paths import ROOT
 from .. import skeleton
 from . import late
 
-ROSTER, SUBMISSIONS = "roster.csv", "submissions"
 ASSIGNMENT, NOTEBOOK = "homework", "report"
 STUB = "*Your answer:*"
 PART = "part_"  # the id of a locked cell is this and the part
@@ -64,7 +64,24 @@ class Course:
         return self.folder / "results" / student / "results.json"
 
     def configuration(self):
-        return PyFileConfigLoader(self.config.name, path=str(self.root)).load_config()
+        """nbgrader's configuration for this folder, wherever it lies now. Raises CourseError."""
+        config = Config()
+        configure(config, self.root, **self.database())
+        return config
+
+    def database(self):
+        """What configure() has to know of a gradebook elsewhere, as the configuration says it."""
+        calls = ast.walk(ast.parse(self.config.read_text(encoding="utf-8")))
+        (call,) = [each for each in calls if isinstance(each, ast.Call) and getattr(each.func, "id", "") == "configure"]
+        return {each.arg: ast.literal_eval(each.value) for each in call.keywords}
+
+    def configure(self, db_url=None):
+        """Write the configuration, for nbgrader started in the folder; db_url as in build()."""
+        known = {"db_url": db_url, "belongs_to": str(self.root)} if db_url else {}
+        if not db_url and self.config.exists():
+            known = self.database()
+        arguments = "".join(f", {name}={value!r}" for name, value in known.items() if known["db_url"])
+        write(self.config, CONFIG.format(kit=str(ROOT), arguments=arguments))
 
     def api(self):
         """nbgrader in this process, as the course configures it."""
@@ -94,8 +111,18 @@ def quiet():
         log.propagate = propagate
 
 
-def configure(c, root, db_url):
-    """What nbgrader does differently here. Preprocessors are given by name, as formgrader shows the configuration."""
+def configure(c, root, db_url=None, belongs_to=None):
+    """What nbgrader does differently here. Preprocessors are given by name, as formgrader shows the configuration.
+
+    root        the course folder
+    db_url      of a gradebook elsewhere, which is that of the course folder `belongs_to`
+    Raises CourseError for a copy of that folder: it must not write into the gradebook of the original.
+    """
+    if db_url and belongs_to and Path(belongs_to) != Path(root):
+        raise CourseError(
+            f"{root} was copied or moved from {belongs_to}, whose gradebook is {db_url}. Say which one is for this "
+            'folder: make gradebook ARGS="--db-url URL"'
+        )
     ng = "nbgrader.preprocessors."
     c.CourseDirectory.course_id = "course"
     c.CourseDirectory.root = str(root)
@@ -106,6 +133,7 @@ def configure(c, root, db_url):
     # Instead of Execute, SaveAutoGrades and AssignLatePenalties: no kernel, no student code, points from the record.
     c.Autograde.autograde_preprocessors = [f"{HERE}.scores.ExternalScores", f"{ng}LimitOutput"]
     c.HTMLExporter.preprocessors = [f"{HERE}.guide.ShowGuide"]
+    c.HTMLExporter.filters = {"markdown2html": f"{HERE}.rendering.markdown2html"}
     c.GenerateFeedback.preprocessors = [
         f"{HERE}.late.SettleLateness",
         f"{ng}GetGrades",
@@ -114,17 +142,19 @@ def configure(c, root, db_url):
     ]
     c.RestoreCells.release = str(Path(root) / "release")
     c.ExternalScores.results = str(Path(root).parent / "results")
+    c.ExternalScores.release = str(Path(root) / "release")
     c.Exchange.root = str(Path(root) / "exchange")  # not used; without it formgrader complains
 
 
 CONFIG = """# Written by the kit, for nbgrader started in this folder; db_url is yours to change.
 import sys
+from pathlib import Path
 
 if {kit!r} not in sys.path:
     sys.path.insert(0, {kit!r})
 from autograder.tools.gradebook.course import configure
 
-configure(get_config(), {root!r}, db_url={db_url!r})
+configure(get_config(), Path(__file__).parent{arguments})
 """
 
 
@@ -164,9 +194,7 @@ def build(folder, rubric, db_url=None):
     course = Course(folder)
     # nbgrader asks the program `alembic` for its version when it makes a gradebook.
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    if course.config.exists():
-        db_url = db_url or ast.literal_eval(re.search(r"db_url=(.*)\)$", course.config.read_text("utf-8"), re.M)[1])
-    write(course.config, CONFIG.format(kit=str(ROOT), root=str(course.root), db_url=db_url))
+    course.configure(db_url)
     text = master(rubric)
     made = course.source.exists() and course.release.exists() and in_gradebook(course)
     if not made or course.source.read_text(encoding="utf-8") != text:
@@ -181,10 +209,14 @@ def build(folder, rubric, db_url=None):
                 "there are grades: move class/nbgrader away to begin anew"
             )
     with course.gradebook() as gradebook:
-        when = late.due(rubric.late)
-        # nbgrader keeps times in UTC, without saying so.
-        gradebook.update_or_create_assignment(ASSIGNMENT, duedate=when and when.replace(tzinfo=None))
+        update_due(gradebook, rubric.late)
     return course
+
+
+def update_due(gradebook, policy):
+    when = late.due(policy)
+    # nbgrader keeps times in UTC, without saying so.
+    gradebook.update_or_create_assignment(ASSIGNMENT, duedate=when and when.astimezone(UTC).replace(tzinfo=None))
 
 
 def in_gradebook(course):

@@ -8,12 +8,15 @@ from datetime import timedelta
 
 import nbformat
 
-from ... import submission
+from ... import parsing, submission
 from ...files import write
 from ...submission import DAMAGED, Refused
 from ...text import shown
-from . import late, restoring, scores
-from .course import ASSIGNMENT, NOTEBOOK, build, quiet
+from . import late, notebooks, rendering, restoring, scores
+from .course import ASSIGNMENT, NOTEBOOK, Course, build, quiet
+
+ERROR = re.compile(r"\s*(?:\w+\.)*(\w*(?:Error|Exception|Entry): .*)")  # a line of nbgrader's log
+LIMITS = {"seconds": 20, "memory_mb": 2048}  # of what nbformat and nbgrader do with one notebook, in a room of its own
 
 
 @dataclass
@@ -38,18 +41,18 @@ def fill(folder, handed_in, rubric, roster=None, db_url=None, show=iter):
     Raises course.CourseError and late.PolicyError. What a student did, or one results.json, never raises.
     """
     course = build(folder, rubric, db_url)
-    master, api, filled = nbformat.read(course.release, 4), course.api(), Filled()
+    master, filled = course.release.read_text(encoding="utf-8"), Filled()
     known = {student.id: student for student in roster.students} if roster else {}
     with course.gradebook() as gradebook:
         enrol(gradebook, known, handed_in)
         there = {each.student.id for each in gradebook.assignment_submissions(ASSIGNMENT)}
     for entry in show([entry for entry in handed_in if entry.path]):
-        notebook, filled.notes[entry.student] = put(course, entry, master)
-        now = {"notebook": restoring.digest(notebook), "results": scores.digest(course.results(entry.student))}
+        now, filled.notes[entry.student] = put(course, entry, master)
+        now["results"] = scores.digest(course.results(entry.student))
         before = made_from(course.autograded(entry.student)) if entry.student in there else {}
-        if now == before:
+        if now.items() <= before.items():
             filled.same += 1
-        elif why := autograde(course, api, entry.student, now["notebook"] == before.get("notebook")):
+        elif why := autograde(course, entry.student, now["notebook"] == before.get("notebook")):
             filled.failed[entry.student] = why
         else:
             filled.done += 1
@@ -76,22 +79,30 @@ def made_from(path):
 
 
 def put(course, entry, master):
-    """Lay a student's notebook into submitted/, whatever it is. Returns (the notebook, notes for staff)."""
-    raw, note = None, "No report.ipynb was handed in."
+    """Lay a student's notebook into submitted/, whatever it is. Returns (what it was made from, notes for staff).
+
+    master  the text of the notebook that was handed out
+    """
+    raw, note, waits = None, "No report.ipynb was handed in.", entry.report
     try:
         raw = submission.read(entry.path).files.get(f"{NOTEBOOK}.ipynb")
     except (Refused, FileNotFoundError, *DAMAGED) as reason:
         note = f"The submission was refused, so there is no report: {reason}."
-    notebook = None
+    text = None
     if raw is not None:
         try:
-            notebook = restoring.restored(nbformat.reads(raw.decode("utf-8"), 4), master)
-        except Exception as error:  # students find ways to break a notebook that no list of exceptions foresees
-            told = shown(str(error) or type(error).__name__).splitlines()[0]
-            note = f"report.ipynb cannot be read as a notebook: {told}."
-    notes = [] if notebook else [note]
-    notebook = notebook or restoring.empty(master, f"*{note}*")
-    text = nbformat.writes(notebook) + "\n"
+            text, digest = parsing.parse(__name__, "laid", raw, master, **LIMITS)
+        except parsing.Unparsable as why:
+            waits = notebooks.reason(why)
+    if waits:
+        note = f"{waits}."
+    now, notes = {"waits": None}, []
+    if not text:
+        notes, now = [note], {"waits": waits}
+        notebook = restoring.empty(nbformat.reads(master, 4), f"*{note}*")
+        notebook.metadata[restoring.WAITS] = waits
+        text, digest = nbformat.writes(notebook) + "\n", restoring.digest(notebook)
+    now["notebook"] = digest
     folder = course.submitted(entry.student)
     path = folder / f"{NOTEBOOK}.ipynb"
     if not path.exists() or path.read_text(encoding="utf-8") != text:
@@ -100,22 +111,21 @@ def put(course, entry, master):
         write(folder / "timestamp.txt", entry.time.isoformat() + "\n")  # with its offset, which nbgrader reads rightly
     else:
         (folder / "timestamp.txt").unlink(missing_ok=True)
-    return notebook, notes
+    return now, notes
 
 
-def autograde(course, api, student, same_notebook):
+def autograde(course, student, same_notebook):
     """nbgrader's autograde for one student. Returns why it failed, or None.
 
     same_notebook  nbgrader asks for points by hand again whenever it autogrades; where the answers are the same, those
                    that were given stay
     """
     open_before = waiting(course, student) if same_notebook else None
-    done = api.autograde(ASSIGNMENT, student)
-    if not done["success"]:
-        errors = re.findall(
-            r"(?m)^\s*(?:\w+\.)*(\w*(?:Error|Exception|Entry): .*)", done.get("log", "") + done["error"]
-        )
-        return errors[0] if errors else done["error"].strip().splitlines()[-1]
+    try:
+        if why := parsing.parse(__name__, "autograded", str(course.folder), student, **LIMITS):
+            return why
+    except parsing.Unparsable as why:
+        return str(why)
     if open_before is not None:
         with course.gradebook() as gradebook:
             for grade in grades(gradebook, student):
@@ -136,8 +146,31 @@ def grades(gradebook, student):
 
 
 def dated(submission, entry, known, policy):
-    """Time and extension of a submission, and what lateness costs with them."""
+    """Time and extension of a submission, and what lateness costs with them. Returns the days late."""
     utc = entry.time and (entry.time - entry.time.utcoffset()).replace(tzinfo=None)
     days = known[entry.student].extension_days if entry.student in known else 0
     submission.timestamp, submission.extension = utc, timedelta(days=days) if days else None
-    late.settle(submission, policy)
+    return late.settle(submission, policy)
+
+
+# ----- in the room of parsing.py --------------------------------------------------------------------------------------
+
+
+@quiet()
+def laid(raw, master):
+    """(the text of the restored notebook, its digest) of bytes that a student handed in and the text of the master.
+    Cells that cannot be rendered in the time that there is are cut short."""
+    made = restoring.restored(notebooks.understood(raw), nbformat.reads(master, 4))
+    rendering.affordable(restoring.of_the_student(made))
+    return nbformat.writes(made) + "\n", restoring.digest(made)
+
+
+@quiet()
+def autograded(folder, student):
+    """Let nbgrader autograde a student. Returns why it failed, in one line, or ""."""
+    done = Course(folder).api().autograde(ASSIGNMENT, student)
+    if done["success"]:
+        return ""
+    lines = f"{done.get('log', '')}\n{done['error']}".strip().splitlines()
+    errors = [found[1] for found in map(ERROR.match, lines) if found]
+    return shown((errors or lines[-1:])[0], limit=500)

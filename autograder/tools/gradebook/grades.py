@@ -1,4 +1,4 @@
-"""The result: grades.csv, a column for Canvas, and the feedback that students get.
+"""The result: grades.csv, and the feedback that students get.
 
 A grade without its points by hand is none: its total is left empty, its student gets no feedback yet, and whoever asks
 is told how many there are.
@@ -10,16 +10,15 @@ from dataclasses import dataclass, field
 
 from nbgrader.api import MissingEntry
 
+from ... import parsing
 from ...files import write
-from . import guide, late
-from .course import ASSIGNMENT, PART, Course, quiet
+from ...text import shown
+from . import guide
+from .course import ASSIGNMENT, PART, Course, quiet, update_due
+from .filling import LIMITS, dated, made_from
 from .filling import grades as grades_of
 
 REPORT = "report"
-
-
-class ExportError(ValueError):
-    """A file from Canvas cannot be filled in, for this reason."""
 
 
 @dataclass
@@ -29,14 +28,15 @@ class Grade:
     parts    {part, or REPORT: points, None while they are not known}
     penalty  for lateness
     missing  what there are no points for yet
+    notes    for staff, of the report
     """
 
     student: str
     parts: dict
     penalty: float = 0.0
-    seconds_late: float = 0.0
+    days_late: int = 0
     missing: list = field(default_factory=list)
-    extra: list = field(default_factory=list)
+    notes: list = field(default_factory=list)
 
     @property
     def complete(self):
@@ -48,12 +48,18 @@ class Grade:
         return round(sum(self.parts.values()) - self.penalty, 2) if self.complete else None
 
 
-def grades(folder, handed_in, rubric):
-    """A Grade for everybody, from the gradebook as it is now, with lateness reckoned anew."""
+def grades(folder, handed_in, rubric, roster=None):
+    """A Grade for everybody, from the gradebook as it is now, with lateness reckoned anew: due date, times and
+    extensions may have changed since it was filled."""
     course, made = Course(folder), []
+    known = {student.id: student for student in roster.students} if roster else {}
     with course.gradebook() as gradebook:
+        update_due(gradebook, rubric.late)
         for entry in handed_in:
             nothing = dict.fromkeys([*rubric.parts, REPORT], 0.0)
+            if entry.waits:
+                made.append(Grade(entry.student, dict.fromkeys(nothing), missing=["a hand-in"]))
+                continue
             if entry.path is None:
                 made.append(Grade(entry.student, nothing))
                 continue
@@ -64,20 +70,26 @@ def grades(folder, handed_in, rubric):
             if submission is None or not course.autograded(entry.student).exists():
                 made.append(Grade(entry.student, dict.fromkeys(nothing), missing=["not in the gradebook"]))
                 continue
-            late.settle(submission, rubric.late)
-            made.append(of(submission, grades_of(gradebook, entry.student), nothing))
+            days = dated(submission, entry, known, rubric.late)
+            grade = of(submission, grades_of(gradebook, entry.student), nothing, days)
+            facts = made_from(course.autograded(entry.student))
+            why = facts.get("waits") or (
+                "something is written in other cells than asked" if "elsewhere" in facts else ""
+            )
+            grade.notes = [f"The report waits: {shown(why)}."] * bool(why and grade.missing)
+            made.append(grade)
         gradebook.db.commit()
     return made
 
 
-def of(submission, cells, parts):
+def of(submission, cells, parts, days):
     missing = [cell.name.removeprefix(PART) for cell in cells if cell.needs_manual_grade]
     for cell in cells:
         part = cell.name.removeprefix(PART) if cell.name.startswith(PART) else REPORT
         known = parts.get(part) is not None and not cell.needs_manual_grade
         parts[part] = parts[part] + cell.score if known else None
     penalty = sum(notebook.late_submission_penalty or 0.0 for notebook in submission.notebooks)
-    return Grade(submission.student.id, parts, penalty, submission.total_seconds_late, missing)
+    return Grade(submission.student.id, parts, penalty, days, missing)
 
 
 def table(made, handed_in, rubric, roster=None):
@@ -96,9 +108,9 @@ def table(made, handed_in, rubric, roster=None):
         notes = [f"Waits for {', '.join(grade.missing)}."] if grade.missing else []
         if entry.path and not entry.time and rubric.late["policy"] != "none":
             notes.append("Nobody knows when it was handed in, so it counts as in time.")
-        notes += ["Nothing was handed in."] if not entry.path else entry.notes
+        notes += [*grade.notes, *entry.notes] if entry.path else [entry.waits or "Nothing was handed in.", *entry.notes]
         time = entry.time.isoformat() if entry.time else ""
-        row = [grade.student, *names, time, late.days_late(grade.seconds_late, rubric.late)]
+        row = [grade.student, *names, time, grade.days_late]
         row += [written(points) for points in grade.parts.values()]
         row += [written(grade.penalty), written(grade.points), written(most), "yes" if grade.complete else "no"]
         writer.writerow(map(harmless, [*row, " ".join(notes)]))
@@ -116,63 +128,33 @@ def written(points):
 
 def harmless(cell):
     """A cell that no spreadsheet takes for a formula."""
-    text = str(cell)
+    text = shown(str(cell), limit=None)
     return f"'{text}" if text.lstrip().startswith(("=", "+", "-", "@")) or text != text.strip() else text
 
 
-def canvas(export, column, made, roster):
-    """Fill one column of a gradebook that Canvas exported. Returns (the file as text, students who got no points).
-
-    export  the file as text
-    column  the assignment's name, with or without Canvas's number behind it
-    Raises ExportError.
-    """
-    rows = list(csv.reader(io.StringIO(export.removeprefix("\ufeff"), newline="")))
-    head = rows[0] if rows else []
-    if "ID" not in head or "Student" not in head:
-        raise ExportError("This is no gradebook of Canvas: its first line has no columns Student and ID")
-    wanted = [n for n, name in enumerate(head) if name == column or name.rpartition(" (")[0] == column]
-    if len(wanted) != 1:
-        assignments = [name for name in head if name.endswith(")") and name.rpartition("(")[2][:-1].isdigit()]
-        found = "more than one column" if wanted else "no column"
-        raise ExportError(f"There is {found} {column!r}. Assignments: {', '.join(assignments) or 'none'}")
-    points = {grade.student: grade.points for grade in made}
-    left = []
-    for row in rows[1:]:
-        cells = dict(zip(head, row, strict=False))
-        if not cells.get("ID", "").strip():  # "Points Possible", and what else Canvas says of its columns
-            continue
-        last, _, first = cells["Student"].partition(", ")
-        student = roster.find(
-            id=cells.get("SIS User ID", ""),
-            number=cells["ID"],
-            email=cells.get("SIS Login ID", ""),
-            name=f"{last} {first}",
-        )
-        if student is None or points.get(student.id) is None:
-            left.append(cells["Student"])
-        else:
-            row[wanted[0]] = written(points[student.id])
-    buffer = io.StringIO()
-    csv.writer(buffer, lineterminator="\n").writerows(rows)
-    return buffer.getvalue(), left
-
-
-@quiet()
 def feedback(folder, made, show=iter):
     """Feedback for everybody whose grade is complete; what others had before is taken away, as it is no longer true.
     Returns {student: why there is none}."""
     course, failed = Course(folder), {}
-    api = course.api()
     for grade in show(made):
         page = course.feedback(grade.student)
         if not grade.complete:
             page.unlink(missing_ok=True)
         elif course.autograded(grade.student).exists():
-            done = api.generate_feedback(ASSIGNMENT, grade.student)
-            if not done["success"]:
-                failed[grade.student] = done["error"].strip().splitlines()[-1]
+            try:
+                why = parsing.parse(__name__, "rendered", str(course.folder), grade.student, **LIMITS)
+            except parsing.Unparsable as reason:
+                why = str(reason)
+            if why:
+                failed[grade.student] = why
     return failed
+
+
+@quiet()
+def rendered(folder, student):
+    """Write the feedback of a student, in the room of parsing.py. Returns why that failed, in one line, or ""."""
+    done = Course(folder).api().generate_feedback(ASSIGNMENT, student)
+    return "" if done["success"] else shown(done["error"].strip().splitlines()[-1], limit=500)
 
 
 def write_grades(folder, made, handed_in, rubric, roster=None):

@@ -15,6 +15,7 @@ from nbgrader.utils import is_solution
 
 from ...paths import ROOT
 from .. import skeleton
+from .rendering import OURS
 from .restoring import grade_id
 
 MARK = "For staff only"
@@ -51,7 +52,7 @@ class ShowGuide(NbGraderPreprocessor):
         for cell in nb.cells:
             if is_solution(cell) and grade_id(cell) in guide():
                 box = f'<div class="alert alert-warning"><b>{MARK}.</b>\n\n{guide()[grade_id(cell)]}\n\n</div>'
-                cells.append(new_markdown_cell(box))
+                cells.append(new_markdown_cell(box, metadata={OURS: True}))
             cells.append(cell)
         nb.cells = cells
         return nb, resources

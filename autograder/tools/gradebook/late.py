@@ -1,14 +1,14 @@
 """What lateness costs: the policy of rubric.toml, and where it meets nbgrader."""
 
 import math
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from nbgrader.api import Gradebook
 from nbgrader.preprocessors import NbGraderPreprocessor
 
 from ...rubric import Rubric
 
-DAY = 86_400  # seconds
 POLICIES = ("none", "per_day", "cut_off")
 
 
@@ -17,9 +17,9 @@ class PolicyError(ValueError):
 
 
 def due(late):
-    """The due date in UTC, or None. Raises PolicyError for a table that means nothing."""
+    """The due date in the course's time zone, or None. Raises PolicyError for a table that means nothing."""
     for name in ("grace_minutes", "per_day_percent", "last_day"):
-        if not (isinstance(late.get(name), int | float) and late[name] >= 0):
+        if not (isinstance(late.get(name), int | float) and 0 <= late[name] < math.inf):
             raise PolicyError(f"[late] of rubric.toml: {name} must be a number, and not below 0")
     if late.get("policy") not in POLICIES:
         raise PolicyError(f"[late] of rubric.toml: policy is {late.get('policy')!r}, not one of {', '.join(POLICIES)}")
@@ -27,27 +27,60 @@ def due(late):
         if late["policy"] != "none":
             raise PolicyError(f"[late] of rubric.toml: policy {late['policy']!r} needs a due date")
         return None
+    zone = time_zone(late)
     try:
         time = datetime.fromisoformat(str(late["due"]))
     except ValueError:
         time = None
-    if time is None or time.tzinfo is None:
+    if time is None or not (time.tzinfo or zone):
         raise PolicyError(f"[late] of rubric.toml: due is {late['due']!r}; write it like 2026-12-01T23:59+01:00")
-    return time.astimezone(UTC)
+    if not zone:
+        return time
+    return time.astimezone(zone) if time.tzinfo else time.replace(tzinfo=zone)
 
 
-def days_late(seconds, late):
-    """Days begun beyond due date, extension and grace."""
-    return max(0, math.ceil((seconds - 60 * late["grace_minutes"]) / DAY))
+def time_zone(late):
+    """The ZoneInfo of the table, or None where it names none: then days are those of the due date's own offset."""
+    name = late.get("time_zone", "")
+    try:
+        return ZoneInfo(name) if name else None
+    except (ZoneInfoNotFoundError, ValueError, TypeError, OSError):
+        raise PolicyError(
+            f"[late] of rubric.toml: time_zone {name!r} is not known here; write it like Europe/Berlin (a system "
+            "without time zones needs `pip install tzdata`)"
+        ) from None
 
 
-def penalty(points, seconds, late):
+def days_late(time, extension_days, late):
+    """Calendar days begun beyond due date, extension and grace: a day ends at the same time of the clock, also in the
+    nights in which clocks are changed.
+
+    time  of the hand-in, aware; None, where nobody knows, is in time
+    """
+    when = due(late)
+    if when is None or time is None:
+        return 0
+    grace, time = timedelta(minutes=late["grace_minutes"]), time.astimezone(UTC)
+
+    def end(days):
+        whole = int(days)
+        return (when + timedelta(days=whole)).astimezone(UTC) + timedelta(days=days - whole) + grace
+
+    late_by = time - end(extension_days)
+    if late_by <= timedelta(0):
+        return 0
+    begun = max(1, late_by.days)  # a calendar day can be an hour longer or shorter than 24
+    while time > end(extension_days + begun):
+        begun += 1
+    return begun
+
+
+def penalty(points, days, late):
     """The points taken off.
 
-    points   all that was earned, by programs and by hand
-    seconds  after the due date and the student's extension
+    points  all that was earned, by programs and by hand
+    days    begun after the due date and the student's extension
     """
-    days = days_late(seconds, late)
     if not days or late["policy"] == "none":
         return 0.0
     if late["policy"] == "cut_off" or days > late["last_day"]:
@@ -56,9 +89,13 @@ def penalty(points, seconds, late):
 
 
 def settle(submission, late):
-    """Write the penalty of an nbgrader submission anew: it depends on points that are given after autograding."""
+    """Write the penalty of an nbgrader submission anew: it depends on points that are given after autograding. Returns
+    the days late."""
+    time = submission.timestamp and submission.timestamp.replace(tzinfo=UTC)  # nbgrader keeps UTC, without saying so
+    days = days_late(time, (submission.extension or timedelta()) / timedelta(days=1), late)
     for notebook in submission.notebooks:
-        notebook.late_submission_penalty = penalty(notebook.score, submission.total_seconds_late, late) or None
+        notebook.late_submission_penalty = penalty(notebook.score, days, late) or None
+    return days
 
 
 class SettleLateness(NbGraderPreprocessor):

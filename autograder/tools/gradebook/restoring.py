@@ -1,11 +1,12 @@
 """What a student handed in, as it may be shown and graded: the notebook that was handed out, with the student's answers
 and own cells put back.
 
-Every cell that nbgrader knows is there once, in its place and as it was handed out, whatever became of it. Text of a
-student is shown to graders, and to the student again, so nothing in it may act: no HTML, no script, nothing fetched
-from elsewhere. Doing it twice changes nothing.
+Every cell that nbgrader knows is there once, in its place and as it was handed out, whatever became of it. Of a student
+come text, plain output and pictures, and no metadata; how text is shown, so that nothing in it acts, is told in
+rendering.py. Doing it twice changes nothing.
 """
 
+import ast
 import base64
 import binascii
 import copy
@@ -20,29 +21,37 @@ from nbgrader.preprocessors import NbGraderPreprocessor
 from nbgrader.utils import is_solution
 from traitlets import Unicode
 
-MADE_FROM = "made_from"  # in the metadata of an autograded notebook: digests of what it was made from
+from ...text import shown
 
-# In the order in which they are applied: (what may act, in Markdown or in a formula, harmless).
-HARMLESS = [
-    (re.compile(r"&(?=#?\w+;)"), "& "),  # an entity can spell any of the following
-    (re.compile(r"<(?=[A-Za-z/!?])"), "< "),  # a space, as an entity would stand in formulas as it is
-    (re.compile(r"(?i)\b(javascript|vbscript)(\s*):"), r"\1\2-"),
-    (re.compile(r"(?i)(\]\(\s*|\]:\s*)data:"), r"\1data-"),
-    (re.compile(r"\\(?=(?:href|style|class|cssId|require)\b)"), ""),  # MathJax would obey them
-]
-PASTED = re.compile(r"(!\[[^\[\]]*\]\(attachment:[\w.-]+\))")
+MADE_FROM = "made_from"  # in the metadata of an autograded notebook: digests of what it was made from
+WAITS = "report_waits"  # in that of one that stands for none: why the real one cannot be marked, or ""
+LONG = 20_000  # characters of a cell that nobody takes for a comment
+
+MAX_CELLS = 1_000
+MAX_TEXT = 100_000  # characters of a cell or an output
 ANSWERED = re.compile(r"[^\W_]")
 
 
 def restored(notebook, master):
-    """The notebook `master` with what counts of a student's `notebook`; both are nbformat's, version 4."""
+    """The notebook `master` with what counts of a student's `notebook`; both are nbformat's, version 4. ValueError for
+    one that is too long."""
+    if len(notebook.cells) > MAX_CELLS:
+        raise ValueError(f"it has {len(notebook.cells)} cells; {MAX_CELLS} is the most that is shown")
     known = {grade_id(cell): cell for cell in master.cells if grade_id(cell)}
     mine, others, previous = {}, {}, None
     for cell in notebook.cells:
-        if grade_id(cell) in known and grade_id(cell) not in mine:
-            previous = grade_id(cell)
-            mine[previous] = cell
-        else:
+        id = meant(cell, known)
+        if id is None:
+            others.setdefault(previous, []).append(own(cell))
+            continue
+        original = known[id]
+        if id not in mine:
+            previous, mine[id] = id, cell
+            if not is_solution(original) and words(cell) != words(original):  # somebody wrote into the question
+                others.setdefault(id, []).append(own(cell))
+        elif is_solution(original) and not answered(mine[id], original.source):
+            mine[id] = cell  # of several copies the first that says something
+        elif answered(cell, original.source):
             others.setdefault(previous, []).append(own(cell))
     cells = others.pop(None, [])
     for id, original in known.items():
@@ -55,6 +64,47 @@ def restored(notebook, master):
     made = copy.deepcopy(master)
     made.cells = cells
     return made
+
+
+def of_the_student(made):
+    """The cells of a restored notebook in which a student's text stands."""
+    return [cell for cell in made.cells if is_solution(cell) or grade_id(cell) is None]
+
+
+def meant(cell, known):
+    """The id of the handed-out cell that a student's cell is, or None. Some editors lose the metadata, but not the id
+    of the cell itself."""
+    return next((id for id in (grade_id(cell), cell.get("id")) if id in known), None)
+
+
+def words(cell):
+    return " ".join(str(cell.source).split())
+
+
+def answered(cell, stub):
+    return bool(ANSWERED.search(str(cell.source).replace(stub, "")) or cell.get("attachments"))
+
+
+def elsewhere(notebook, master):
+    """Whether a restored notebook holds text of the student's in a cell that nobody asked for: an answer that stands in
+    the wrong place, perhaps."""
+    seen = {words(each) for cell in master.cells for each in (cell, own(cell))}
+    seen |= {words(cell) for cell in notebook.cells if grade_id(cell)}
+    return any(not grade_id(cell) and words(cell) not in seen and says(cell) for cell in notebook.cells)
+
+
+def says(cell):
+    """Whether a cell holds words: also one of code that is nothing but comments, or no Python."""
+    source = str(cell.source)
+    if cell.cell_type != "code":
+        return bool(ANSWERED.search(source) or cell.get("attachments"))
+    source = re.sub(r"(?m)^[ \t]*[%!].*$", "", source)
+    try:
+        body = ast.parse(source).body if len(source) < LONG else []
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return True
+    texts = all(isinstance(each, ast.Expr) and isinstance(each.value, ast.Constant) for each in body)
+    return texts and bool(ANSWERED.search(source))
 
 
 def empty(master, note):
@@ -76,8 +126,7 @@ def grade_id(cell):
 def answer(cell, student, stub):
     """Put a student's text into an answer cell; one that says nothing is the untouched one, which nbgrader gives 0."""
     text(cell, student)
-    said = cell.source.replace(stub, "")
-    if not ANSWERED.search(said) and not cell.get("attachments"):
+    if not answered(cell, stub):
         cell.source = stub
 
 
@@ -85,37 +134,33 @@ def own(cell):
     """A cell of the student's own, or a copy: code, text, plain output and pictures stay."""
     if cell.cell_type != "code":
         return text(new_markdown_cell(), cell)
-    return new_code_cell(str(cell.source), outputs=list(filter(None, map(output, cell.get("outputs", [])))))
+    return new_code_cell(said(cell.source), outputs=list(filter(None, map(output, cell.get("outputs", [])))))
 
 
 def output(made):
     """An output with nothing in it but plain text or a picture; None for any other."""
     if made.output_type == "stream":
-        return new_output("stream", name="stdout", text=str(made.text))
+        return new_output("stream", name="stdout", text=said(made.text))
     if made.output_type == "error":
-        return new_output("stream", name="stdout", text=f"{made.ename}: {made.evalue}")
+        return new_output("stream", name="stdout", text=said(f"{made.ename}: {made.evalue}"))
     data = made.get("data", {})
-    shown = pictures(data) or {"text/plain": str(data.get("text/plain", ""))}
-    return new_output("display_data", data=shown) if any(shown.values()) else None
+    found = pictures(data) or {"text/plain": said(data.get("text/plain", ""))}
+    return new_output("display_data", data=found) if any(found.values()) else None
 
 
 def text(cell, student):
-    """Give a cell the student's text, and the pictures that were pasted into it. A picture that is not there would stop
-    the rendering of the page, and one from elsewhere would tell who looks at it: both become links."""
+    """Give a cell the student's text, and the pictures that were pasted into it."""
     pasted = {name: pictures(data) for name, data in (student.get("attachments") or {}).items()}
     pasted = {name: data for name, data in pasted.items() if data and re.fullmatch(r"[\w.-]+", name)}
     if pasted:
         cell.attachments = pasted
-    source = str(student.source)
-    for pattern, harmless in HARMLESS:
-        source = pattern.sub(harmless, source)
-    there = {f"attachment:{name})" for name in pasted}
-    pieces = PASTED.split(source)  # every second one is a picture
-    for n, piece in enumerate(pieces):
-        if n % 2 == 0 or piece[piece.index("attachment:") :] not in there:
-            pieces[n] = re.sub(r"!+(?=\[)", "", piece)
-    cell.source = "".join(pieces)
+    cell.source = said(student.source)
     return cell
+
+
+def said(text):
+    """A student's text, fit to be read anywhere and not longer than anybody reads."""
+    return shown(str(text), limit=MAX_TEXT, lines=True)
 
 
 def pictures(data):
@@ -139,5 +184,5 @@ class RestoreCells(NbGraderPreprocessor):
         known = resources["nbgrader"]
         path = Path(self.release, known["assignment"], f"{known['notebook']}.ipynb")
         made = restored(nb, nbformat.read(path, 4))
-        made.metadata[MADE_FROM] = {"notebook": digest(made)}
+        made.metadata[MADE_FROM] = {"notebook": digest(made), "waits": nb.metadata.get(WAITS)}
         return made, resources

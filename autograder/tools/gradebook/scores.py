@@ -10,6 +10,7 @@ import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import nbformat
 from nbformat.v4 import new_output
 from nbgrader.api import Gradebook
 from nbgrader.preprocessors import NbGraderPreprocessor
@@ -20,7 +21,7 @@ from ...record import UNGRADED
 from ...rubric import Rubric
 from . import late
 from .course import PART
-from .restoring import MADE_FROM, grade_id
+from .restoring import MADE_FROM, elsewhere, grade_id
 
 
 class RecordError(ValueError):
@@ -69,16 +70,21 @@ def number(points, most):
 
 
 class ExternalScores(NbGraderPreprocessor):
-    """The points of each part into its locked cell and the gradebook; an answer waits for points by hand, but for an
-    untouched one, which gets 0."""
+    """The points of each part into its locked cell and the gradebook. An answer waits for points by hand. An untouched
+    one gets 0, unless the student wrote something elsewhere, or the notebook could not be read."""
 
     results = Unicode(help="The folder with a folder for each student, and results.json in it.").tag(config=True)
+    release = Unicode(help="nbgrader's folder of what was handed out.").tag(config=True)
 
     def preprocess(self, nb, resources):
         known = resources["nbgrader"]
         path = Path(self.results) / known["student"] / "results.json"
         parts = read(path) if path.exists() else {}
-        nb.metadata.setdefault(MADE_FROM, {})["results"] = digest(path)
+        made_from = nb.metadata.setdefault(MADE_FROM, {})
+        made_from["results"] = digest(path)
+        master = nbformat.read(Path(self.release, known["assignment"], f"{known['notebook']}.ipynb"), 4)
+        if made_from.get("waits") is None and elsewhere(nb, master):
+            made_from["elsewhere"] = True
         rubric = Rubric.load()
         with Gradebook(known["db_url"]) as gradebook:
             submission = gradebook.find_submission(known["assignment"], known["student"])
@@ -88,7 +94,7 @@ class ExternalScores(NbGraderPreprocessor):
             for cell in filter(is_grade, nb.cells):
                 id = grade_id(cell)
                 if is_solution(cell):
-                    answer(cell, grades[id], comments[id])
+                    answer(cell, grades[id], comments[id], made_from.get("waits") or "elsewhere" in made_from)
                 else:
                     name = id.removeprefix(PART)
                     cell.source = f"# {rubric.parts[name]}: graded by the autograder"
@@ -104,8 +110,10 @@ def digest(path):
     return hashlib.sha256(path.read_bytes()).hexdigest()[:16] if path.exists() else ""
 
 
-def answer(cell, grade, comment):
+def answer(cell, grade, comment, look):
     grade.auto_score, _ = determine_grade(cell)
+    if look:  # for an answer that this cell does not show
+        grade.auto_score = None
     untouched = grade.auto_score is not None
     comment.auto_comment = "No response." if untouched else None
     # As nbgrader does it: whoever gave points by hand looks again, as the answer may be another one.

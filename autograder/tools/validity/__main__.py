@@ -4,6 +4,7 @@
                points, and what loses none must stand in survivors.toml, with the reason
     mistakes   the catalogue: each must lose points and be named
     right      the accepted submissions of tests/, under many seeds: none may lose anything
+    cheap      the programs of tests/ without a right formula: what do they earn?
 
 Each is graded in the box as a student's work is, on every core at once. Results are kept in build/validity/ as they
 come: a run that was cut short goes on where it stopped, and what depends on a changed kit is graded anew.
@@ -14,6 +15,7 @@ import os
 import secrets
 import subprocess
 import sys
+import tomllib
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -30,6 +32,7 @@ from .run import Kept, Run, Submission, kit
 BUILD = ROOT / "build" / "validity"
 PAGE = ROOT / "VALIDITY.md"
 ACCEPTED = ROOT / "tests" / "submissions" / "accepted"
+CHEAP = ROOT / "tests" / "submissions" / "cheap"
 PROBED = tuple(id for id in checks.CHECKS if id.startswith("infer.") and id not in checks.MEASURED)
 PARTS = {"scheduler.py": checks.EXACT, "infer.py": PROBED}  # what a wrong file is graded on
 SEEDS, SEEDS_OF_ALL, VARIANTS_OF_ALL = 20, 2, 5
@@ -49,6 +52,7 @@ def wrong_by_students(seed):
     return [
         Submission("mistake", patch.id, patch.file, patch.files, PARTS[patch.file], cases(seed, patch.file))
         for patch in load_all()
+        if any(id in PARTS[patch.file] or id.split(".")[0] in PARTS[patch.file] for id in patch.loses)
     ]
 
 
@@ -73,6 +77,29 @@ def right(seed):
         for name in whole
     ]
     return exact, every
+
+
+def cheap(seed):
+    """Each program with as little as possible in it, without training, which would earn it nothing and takes long."""
+    only = tuple(part for part in checks.PARTS if part != "training")
+    return [
+        Submission(
+            "cheap", path.name, "", {f.name: f.read_bytes() for f in path.glob("*.py")}, only, cases(seed, "cheap")
+        )
+        for path in sorted(CHEAP.iterdir())
+        if path.is_dir()
+    ]
+
+
+def unearned(submissions, rubric):
+    """{name: (points, points for other checks than those that it answers rightly by all means)}."""
+    right = {name: entry["right"] for name, entry in tomllib.loads((CHEAP / "expectations.toml").read_text()).items()}
+    found = {}
+    for one in submissions:
+        passed = [e for e in rubric.checks.values() if e.part in one.only and e.id not in one.verdicts]
+        points = sum(entry.points for entry in passed)
+        found[one.name] = points, points - sum(entry.points for entry in passed if entry.id in right[one.name])
+    return found
 
 
 def seed_of(path):
@@ -103,6 +130,7 @@ def main():
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     seed = seed_of(BUILD / "seed")
     wrong, known, (exact, every) = wrong_by_machine(seed), wrong_by_students(seed), right(seed)
+    little = cheap(seed)
     measured = commit()
     with (
         Progress(*columns, TextColumn("left"), TimeRemainingColumn(), console=console) as progress,
@@ -113,9 +141,10 @@ def main():
             run.grade(f"Known mistakes in {file}", [one for one in known if one.file == file])
         run.grade("Right ones, exact parts", exact)
         run.grade("Right ones, all parts", every)
+        run.grade("Cheap programs", little)
         run.compare("Mutants like known mistakes", wrong, known)
     survivors = Survivors.load()
-    text, problems = render(measured, seed, wrong, known, exact, every, survivors)
+    text, problems = render(measured, seed, wrong, known, exact, every, survivors, unearned(little, Rubric.load()))
     write(PAGE, text)
     console.print(f"Written: {PAGE.name}", *problems, sep="\n", style=None, markup=False, highlight=False)
     return 1 if problems else 0

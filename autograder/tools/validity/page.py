@@ -8,6 +8,7 @@ from ... import __version__, checks
 from ...paths import PACKAGE
 from ...record import BLOCKED, TIMED_OUT
 
+MERIT = 5  # points that may be had without a right formula
 DATA = PACKAGE / "tools" / "validity" / "survivors.toml"
 
 PAGE = """\
@@ -46,6 +47,15 @@ How many fail a check, and how many fail it and no other: without that check, th
 
 {needless}
 
+## The cheapest points
+
+What programs earn that are as cheap as anybody could make them, of the 92 points without training; the last column is
+the figure of merit. `python -m autograder.tools.validity.cheapest` searches for cheaper ones.
+
+| program | points | without those for formulas that it has right |
+|---|---|---|
+{cheap}
+
 ## Names that were not given, or wrongly
 
 {names}
@@ -57,6 +67,7 @@ ERRORS = {
     "a known mistake is not named": "{nameless} of {known}",
     "a known mistake is given the name of another": "{misnamed} of {known}",
     "a mutant that does the same as a known mistake is not named": "{unnamed} of {twins}",
+    "points for no right formula at all": "{merit} of 92, for the noise that a step draws",
     "a mutant is given the name of a mistake that it does not make": "{strange} of {killed}",
 }
 
@@ -78,10 +89,11 @@ class Survivors:
         return cls({name: group["why"] for group in data["survivors"] for name in group["mutants"]}, data["checks"])
 
 
-def render(commit, seed, wrong, known, exact, every, survivors):
+def render(commit, seed, wrong, known, exact, every, survivors, cheap):
     """The page, and what has to be done about it, as lines: none where all is well.
 
     wrong, known, exact, every  graded Submissions: mutants, known mistakes, and right ones twice
+    cheap                       {program: (points, points that it does not deserve)}
     """
     killed, alive = split(wrong)
     detected, missed = split(known)
@@ -114,6 +126,7 @@ def render(commit, seed, wrong, known, exact, every, survivors):
         "killed": killed,
     }
     numbers = {name: len(group) for name, group in groups.items()}
+    numbers["merit"] = f"{max(points for _, points in cheap.values()):g}"
     text = PAGE.format(
         version=__version__,
         commit=commit,
@@ -127,6 +140,7 @@ def render(commit, seed, wrong, known, exact, every, survivors):
         survivors="".join(grouped(explained, survivors.why)),
         checks="\n".join(row(f"`{id}`", *rows[id]) for id in asked),
         needless="\n".join(f"- `{id}`: {survivors.checks[id]}" for id in checks.CHECKS if id in survivors.checks),
+        cheap="\n".join(row(f"`{name}`", *(f"{p:g}" for p in points)) for name, points in cheap.items()),
         names="\n".join(names(nameless, misnamed, unnamed, strange)) or "None.",
     )
     problems = [
@@ -137,6 +151,8 @@ def render(commit, seed, wrong, known, exact, every, survivors):
         *(f"a right submission that loses points: {one.name} under {one.seeds[0]}: {one.said}"
           for one in [*rejected, *rejected_all]),
         *(f"a known mistake with the name of another: {one.name}: {one.named}" for one in misnamed),
+        *(f"a program without a right formula earns {points:g} points, more than {MERIT}: {name}"
+          for name, (_, points) in cheap.items() if points > MERIT),
         *(f"no mutant fails only {id}: say in survivors.toml what it is for, or remove it"
           for id in idle if id not in survivors.checks),
     ]  # fmt: skip
