@@ -17,7 +17,7 @@ import numpy as np
 
 from .causes import LIST, TABLES
 from .paths import MISTAKES
-from .record import BAD_OUTPUT, BLOCKED, CRASHED, FOLLOWS, PASSED
+from .record import BAD_OUTPUT, BLOCKED, CRASHED, FOLLOWS, NOT_IMPLEMENTED, PASSED
 from .text import shown
 from .which import apart, certain
 
@@ -250,7 +250,8 @@ def unnamed(id, suspect, results, errors):
         return [f"{FOLLOWS}{' and '.join(suspect.follows)}. {suspect.cause}"]
     if first != id:
         places = [PLACE.search(each.message) for each in (result, results[first])]
-        if not all(places) or places[0][1] == places[1][1]:
+        same = not all(places) or places[0][1] == places[1][1]
+        if same and result.verdict != NOT_IMPLEMENTED:
             result.message = shown(f"{suspect.error}, as in {first}", limit=None)
         result.detail = ""
         return [f"{FOLLOWS}{first}: it is the same error."]

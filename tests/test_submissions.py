@@ -13,7 +13,7 @@ from autograder.tools import patches
 
 HERE = Path(__file__).parent / "submissions"
 ACCEPTED = sorted(path for path in (HERE / "accepted").iterdir() if (path / "scheduler.py").exists())
-WHOLE = ("angles", "numpy_tables")
+WHOLE = ("angles",)
 BROKEN = {path.stem: path for path in sorted((HERE / "broken").iterdir())}
 EXPECTATIONS = tomllib.loads((HERE / "expectations.toml").read_text(encoding="utf-8"))
 NOT_NAMED = {
@@ -60,7 +60,7 @@ def accepted(path, grade, whole, **limits):
 
 @pytest.mark.parametrize("path", ACCEPTED, ids=lambda path: path.name)
 def test_accepted(path, grade):
-    """The exact parts, and every part for two that bring an infer.py; others are slow, here and in test_programs."""
+    """The exact parts, and every part for one that brings an infer.py; others are slow, here and in test_programs."""
     accepted(path, grade, whole=path.name in WHOLE)
 
 
@@ -77,7 +77,16 @@ def test_an_outside_implementation_agrees_where_it_may_be_imported(grade, rubric
     assert grade(path).points == 0
 
 
-@pytest.mark.parametrize("patch", patches.load_all(), ids=lambda patch: patch.id)
+def mostly_slow(all_of_them):
+    """Parameters of which two in three are slow, as each runs programs."""
+    return [pytest.param(each, marks=[pytest.mark.slow] * (n % 3 > 0)) for n, each in enumerate(all_of_them)]
+
+
+IN_INFER = [patch for patch in patches.load_all() if patch.file == "infer.py"]
+MISTAKES = [*(patch for patch in patches.load_all() if patch.file == "scheduler.py"), *mostly_slow(IN_INFER)]
+
+
+@pytest.mark.parametrize("patch", MISTAKES, ids=lambda patch: patch.id)
 def test_mistake_loses_its_checks_and_no_others_and_is_named(patch, grade):
     parts = checks.EXACT if patch.file == "scheduler.py" else ["infer"]
     record = grade(patch.files, public_only=True, only=parts)
@@ -89,7 +98,10 @@ def test_mistake_loses_its_checks_and_no_others_and_is_named(patch, grade):
     assert named == (set() if patch.id in NOT_NAMED else {patch.id})
 
 
-@pytest.mark.parametrize("id", BROKEN)
+IN_TRAINING = [id for id in BROKEN if id.startswith("training_")]
+
+
+@pytest.mark.parametrize("id", [*(id for id in BROKEN if id not in IN_TRAINING), *mostly_slow(IN_TRAINING)])
 def test_broken(id, grade, rubric):
     expected = EXPECTATIONS[id]
     limits = expected.get("limits", {})
