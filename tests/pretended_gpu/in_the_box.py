@@ -41,7 +41,7 @@ def near(box):
         process.ask("load", "look", seconds=30)
         _, look = process.ask("new", "Look", {}, seconds=30)
         status, value = process.ask("call", look, "look", (), {}, seconds=60)
-        return value[0] if status == "ok" else value["text"]
+        return value if status == "ok" else value["text"]
     finally:
         process.close()
 
