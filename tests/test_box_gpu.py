@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -113,14 +114,21 @@ def test_a_process_that_is_not_let_near_the_gpu_sees_none(start, rubric, monkeyp
         assert {name: environment(own)[name] for name in NO_GPU} == NO_GPU
 
 
-def test_a_process_near_the_gpu_is_told_which_and_nothing_else(box, monkeypatch, tmp_path):
-    (tmp_path / "driver").mkdir()
-    (tmp_path / "driver" / "libcuda.so.1").touch()
-    monkeypatch.setenv("LD_LIBRARY_PATH", f"/usr/lib:{tmp_path / 'driver'}:{tmp_path}")
+@pytest.fixture
+def driver():
+    """A folder with a driver, where the user of boxed processes may look; pytest's own folders are closed to others."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        Path(folder, "libcuda.so.1").touch()
+        yield folder
+
+
+def test_a_process_near_the_gpu_is_told_which_and_nothing_else(box, monkeypatch, tmp_path, driver):
+    monkeypatch.setenv("LD_LIBRARY_PATH", f"/usr/lib:{driver}:{tmp_path}")
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
     monkeypatch.setenv("NVIDIA_API_KEY", "secret")
     seen = environment(box, gpu=True)
-    assert (seen["CUDA_VISIBLE_DEVICES"], seen["LD_LIBRARY_PATH"]) == ("1", str(tmp_path / "driver"))
+    assert (seen["CUDA_VISIBLE_DEVICES"], seen["LD_LIBRARY_PATH"]) == ("1", driver)
     assert "HIP_VISIBLE_DEVICES" not in seen and "secret" not in seen.values()
 
 
