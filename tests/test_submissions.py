@@ -78,15 +78,11 @@ def test_an_outside_implementation_agrees_where_it_may_be_imported(grade, rubric
 
 
 def mostly_slow(all_of_them):
-    """Parameters of which two in three are slow, as each runs programs."""
+    """Parameters of which two in three are slow: together they take minutes."""
     return [pytest.param(each, marks=[pytest.mark.slow] * (n % 3 > 0)) for n, each in enumerate(all_of_them)]
 
 
-IN_INFER = [patch for patch in patches.load_all() if patch.file == "infer.py"]
-MISTAKES = [*(patch for patch in patches.load_all() if patch.file == "scheduler.py"), *mostly_slow(IN_INFER)]
-
-
-@pytest.mark.parametrize("patch", MISTAKES, ids=lambda patch: patch.id)
+@pytest.mark.parametrize("patch", mostly_slow(patches.load_all()), ids=lambda patch: patch.id)
 def test_mistake_loses_its_checks_and_no_others_and_is_named(patch, grade):
     parts = checks.EXACT if patch.file == "scheduler.py" else ["infer"]
     record = grade(patch.files, public_only=True, only=parts)
