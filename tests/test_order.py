@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from autograder import checks, grading
-from autograder.record import PASSED, UNGRADED, VERDICTS, Failed
+from autograder.paths import ROOT
+from autograder.record import PASSED, TIMED_OUT, UNGRADED, VERDICTS, Failed
 from autograder.tools import patches
 
 
@@ -35,6 +36,19 @@ def test_a_check_that_fails_in_public_is_not_asked_again(grade, monkeypatch):
     monkeypatch.setattr(grading, "check", check)
     grade(patches.reference())
     assert hidden and not [id for id in hidden if id.startswith("forward.")]
+
+
+def test_what_times_out_in_public_takes_no_hidden_case_of_others(box, rubric, public, monkeypatch):
+    """Two time-outs end a part, for the cases that they came in: what had passed there is still asked."""
+
+    def check(student, entry, expectations, public, found, progress):
+        student.imported = True
+        slow = public and entry.id in ("schedule.scaled_linear", "schedule.cosine")
+        return grading.result(entry, Failed(TIMED_OUT, "it hangs") if slow else None)
+
+    monkeypatch.setattr(grading, "check", check)
+    record = grading.grade(ROOT / "solution", box, rubric, public, public, ["schedule"])
+    assert [check.verdict for check in record.checks] == [PASSED, TIMED_OUT, TIMED_OUT]
 
 
 @pytest.mark.parametrize("verdict", [verdict for verdict in VERDICTS if verdict != PASSED])
