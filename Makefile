@@ -44,7 +44,7 @@ clean: ## remove what can be made again (not what you wrote, and not course/)
 	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
 
 # The instructor's targets, where there are any.
--include autograder/tools/instructor.mk
+-include autograder/instructor/instructor.mk
 
 .PHONY: help grade check smoke debug reads submit data train infer study clean
 .DEFAULT_GOAL = help

@@ -12,15 +12,15 @@ from .box import Box, BoxError
 from .box.host import doctor, strongest
 from .debug import script
 from .diagnosis import catalogue
-from .expected import Expectations, ExpectationsError
+from .expectations import Expectations, ExpectationsError
 from .files import write
 from .grading import TooWeak, grade, strong_enough
-from .handin import Incomplete, submit, unwritten
+from .intake.handin import Incomplete, submit, unwritten
+from .intake.submission import ACCEPTED, Refused, read
 from .paths import HIDDEN, PUBLIC, SECRETS
 from .record import UNGRADED
 from .reports import gradescope, html, junit, markdown, mistakes, terminal
 from .rubric import Rubric
-from .submission import ACCEPTED, Refused, read
 from .text import shown
 
 GRADED, USAGE, NOT_GRADED = 0, 2, 3

@@ -12,8 +12,8 @@ from itertools import permutations
 import numpy as np
 
 from . import checks
-from .answers import difference
-from .expected import Expect
+from .expect import Expect
+from .expect.answers import difference
 from .record import BAD_OUTPUT, CRASHED, WRONG
 
 TABLES, LIST = "schedule.linear", "reverse.timesteps"  # the checks that record them
@@ -45,24 +45,22 @@ class Trial(Expect):
         self.mend, self.stepping = mend, False
 
     def value(self, got, name, where, dtype=None):
-        super().value(got, name, where, dtype)
+        answer = super().value(got, name, where, dtype)
         if POSTERIOR not in self.mend:  # where single steps follow from it, so does the end of a run
-            self.unless_wrong()
+            self.unless_wrong(answer)
+        return answer
 
     def exactly(self, got, name, where):
-        super().exactly(got, name, where)
-        self.unless_wrong()
+        self.unless_wrong(super().exactly(got, name, where))
 
     def step(self, scheduler, model_output, timestep, sample, noise, where, **options):
         self.stepping = True
-        super().step(scheduler, model_output, timestep, sample, noise, where, **options)
+        answer = super().step(scheduler, model_output, timestep, sample, noise, where, **options)
         self.stepping = False
-        answer = self.answers[-1]
         if not (POSTERIOR in self.mend and self.by_posterior(answer, scheduler, timestep)):
-            self.unless_wrong()
+            self.unless_wrong(answer)
 
-    def unless_wrong(self):
-        answer = self.answers[-1]
+    def unless_wrong(self, answer):
         if not (self.stepping or answer.right or answer.carried()):
             raise answer.failed()
 

@@ -9,11 +9,11 @@ import base64
 import numpy as np
 
 from . import checks
-from .box import wire
-from .box.student import Student
-from .expected import Expect
+from .box.inside import wire
+from .expect import Expect
 from .paths import ASSIGNMENT
 from .record import Failed
+from .student import Student
 
 SCRIPT = '''\
 """{check}: {what}

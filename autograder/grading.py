@@ -5,12 +5,13 @@ import time
 import traceback
 from dataclasses import dataclass, field, replace
 
-from . import __version__, causes, checks, given, parsing
+from . import __version__, causes, checks, given
 from .box import BoxError
 from .box.layers import TIERS
-from .box.student import Budget, Student
 from .diagnosis import Suspects, diagnose
-from .expected import Expect
+from .expect import Expect
+from .intake import parsing
+from .intake.submission import Refused, read
 from .paths import ROOT
 from .record import (
     BAD_OUTPUT,
@@ -26,7 +27,7 @@ from .record import (
     Failed,
     GradeRecord,
 )
-from .submission import Refused, read
+from .student import Budget, Student
 
 # All that a student hears of a hidden case: the verdict. Whatever else is known of it, their code could have chosen.
 TOLD = {
@@ -231,7 +232,7 @@ def check(student, entry, expectations, public, found, progress):
     expect = Expect(expectations, entry.id, entry.tolerance, found.passed, public, progress, carries)
     try:
         if entry.part not in checks.EXACT and expectations.metadata["given"] != given.version():
-            changed = "unet.py or train.py in assignment/ is not the kit's own; put the original back"
+            changed = "a given file in assignment/ is not the kit's own; put the original back"
             raise Failed(UNGRADED, f"cannot be graded: {changed} (instructors: `make skeleton record`)")
         checks.run(entry.id, student, expect)
     except Failed as why:

@@ -10,7 +10,7 @@ import json
 import numpy as np
 
 from . import given
-from .parsing import Unparsable, parse
+from .intake.parsing import Unparsable, parse
 from .record import BAD_OUTPUT, Failed
 
 
@@ -70,7 +70,7 @@ def digits(samples):
 def tensors(content, name):
     """{name: array} of a safetensors file that came out of the box."""
     try:
-        found = parse("autograder.outputs", "tensors", content)
+        found = parse("autograder.intake.outputs", "tensors", content)
     except Unparsable as why:
         raise Failed(BAD_OUTPUT, f"{name} is not a safetensors file", str(why)) from None
     return {key: np.frombuffer(data, dtype).reshape(shape).copy() for key, (dtype, shape, data) in found.items()}
@@ -79,7 +79,7 @@ def tensors(content, name):
 def pixels(content, name):
     """(H, W) uint8 of a PNG that came out of the box, whether it is grey or coloured in grey."""
     try:
-        shape, data = parse("autograder.outputs", "pixels", content)
+        shape, data = parse("autograder.intake.outputs", "pixels", content)
     except Unparsable as why:
         raise Failed(BAD_OUTPUT, f"{name} cannot be read as a PNG", str(why)) from None
     array = np.frombuffer(data, np.uint8).reshape(shape)

@@ -11,8 +11,7 @@ import numpy as np
 
 from . import checks, given
 from .box import BoxError
-from .box.student import ATTRIBUTES, Budget, Student, Value
-from .expected import Expect
+from .expect import Expect
 from .readback.curves import Table, made_equal, read_alphas, read_alphas_cumprod, read_betas
 from .readback.expression import SYMBOLS, combination
 from .readback.forms import DDIM_FORMS, DDPM_FORMS, confirmed, read_step
@@ -22,6 +21,7 @@ from .readback.products import quantities
 from .readback.reading import CONFIRMED, Cases
 from .readback.weights import measure
 from .record import TIMED_OUT, Failed
+from .student import ATTRIBUTES, Budget, Student, Value
 from .which import apart, certain
 
 SCHEDULES = ("linear", "scaled_linear", "cosine")

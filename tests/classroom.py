@@ -1,5 +1,6 @@
-"""`python -m autograder.tools.classroom` for the tests: with hidden cases of a test seed, in its worker processes too,
-which import this file as well. `python tests/classroom.py worker ADDRESS` is a Dask worker of the same kind."""
+"""`python -m autograder.instructor.classroom` for the tests: with hidden cases of a test seed, also in its
+worker processes, which import this file as well. `python tests/classroom.py worker ADDRESS` is a Dask worker of the
+same kind."""
 
 import os
 import sys
@@ -10,8 +11,8 @@ from autograder import paths
 
 paths.HIDDEN = Path(os.environ["HIDDEN_OF_THE_TEST"])
 
-from autograder.tools.classroom import __main__ as command  # noqa: E402
-from autograder.tools.classroom import working  # noqa: E402
+from autograder.instructor.classroom import __main__ as command  # noqa: E402
+from autograder.instructor.classroom import working  # noqa: E402
 
 
 def slow_stage(*job):

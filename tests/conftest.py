@@ -9,11 +9,11 @@ import pytest
 
 from autograder import checks
 from autograder.box import Box
-from autograder.expected import Expectations
+from autograder.expectations import Expectations
 from autograder.grading import grade as grade_submission
+from autograder.instructor.authoring.recording import record
 from autograder.paths import PUBLIC
 from autograder.rubric import Rubric
-from autograder.tools.record import record
 
 
 @pytest.fixture(scope="session")

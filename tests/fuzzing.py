@@ -23,12 +23,13 @@ import numpy as np
 from PIL import Image, PngImagePlugin
 from safetensors.numpy import save
 
-from autograder import measure, parsing, submission
-from autograder.handin import zipped
+from autograder import measure
+from autograder.instructor.gradebook import filling
+from autograder.intake import parsing, submission
+from autograder.intake.handin import zipped
 from autograder.paths import ROOT
 from autograder.record import BAD_OUTPUT, Failed
 from autograder.text import shown
-from autograder.tools.gradebook import filling
 
 NUMBERS = [0, 1, 0x7F, 0x80, 0xFF, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, (1 << 63) - 1, (1 << 64) - 1]
 WORDS = [

@@ -30,13 +30,13 @@ import numpy as np
 from autograder import checks
 from autograder.box import Box, Layers
 from autograder.box.launch import descendants
-from autograder.expected import Expectations
+from autograder.expectations import Expectations
 from autograder.grading import grade
+from autograder.instructor.authoring.recording import record
 from autograder.paths import PUBLIC, ROOT
 from autograder.record import PASSED
 from autograder.rubric import Rubric
 from autograder.text import shown
-from autograder.tools.record import record
 
 HERE = Path(__file__).parent / "submissions" / "hostile"
 EXPECTATIONS = tomllib.loads((HERE / "expectations.toml").read_text(encoding="utf-8"))

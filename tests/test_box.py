@@ -11,12 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from autograder.box import Box, BoxError, Layers, wire
+from autograder.box import Box, BoxError, Layers
 from autograder.box.gpu import NO_GPU
+from autograder.box.inside import wire
 from autograder.box.launch import descendants
-from autograder.box.student import Student, rebuild, strided
 from autograder.paths import PACKAGE
 from autograder.record import Failed
+from autograder.student import Student, rebuild, strided
 
 ECHO = b"""
 import os, torch
@@ -249,7 +250,7 @@ from autograder.box.gpu import NO_GPU
 from autograder.box.launch import descendants
 from autograder.box.gpu import NO_GPU
 from autograder.box.launch import descendants
-from autograder.box.student import Student
+from autograder.student import Student
 from autograder.rubric import Rubric
 limits = Rubric.load().limits
 box = Box(limits)

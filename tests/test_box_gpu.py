@@ -13,10 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autograder.box import Box, BoxError, gpu, launch, parent
+from autograder.box import Box, BoxError, gpu, launch
 from autograder.box.gpu import NO_GPU, Access, GpuFault, fault, folders_of_drivers, mixed
-from autograder.box.student import Student
+from autograder.box.inside import parent
 from autograder.record import CRASHED, NOT_IMPLEMENTED, TIMED_OUT, Failed
+from autograder.student import Student
 
 MIXES = [
     "indices should be either on cpu or on the same device as the indexed tensor (cpu)",

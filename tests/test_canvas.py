@@ -6,12 +6,12 @@ import io
 
 import pytest
 
+from autograder.instructor.grades import canvas
+from autograder.instructor.grades.sheet import Grade
+from autograder.instructor.handins.collecting import HandedIn
+from autograder.instructor.handins.roster import Roster, Student
+from autograder.instructor.handins.tables import TableError, read
 from autograder.rubric import Rubric
-from autograder.tools.classroom.collecting import HandedIn
-from autograder.tools.classroom.roster import Roster, Student
-from autograder.tools.classroom.tables import TableError, read
-from autograder.tools.gradebook import canvas
-from autograder.tools.gradebook.grades import Grade
 
 CANVAS = """\ufeffStudent,ID,SIS User ID,SIS Login ID,Section,Quiz (12),Homework (345),Final Score
     Points Possible,,,,,10.00,120.00,(read only)

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from autograder import checks
-from autograder.answers import Answer, Step
 from autograder.checks.program import Case
+from autograder.expect.answers import Answer, Step
+from autograder.instructor.authoring import patches
 from autograder.paths import ASSIGNMENT
 from autograder.record import PASSED
-from autograder.tools import patches
 
 HERE = Path(__file__).parent / "submissions" / "cheap"
 CEILINGS = tomllib.loads((HERE / "expectations.toml").read_text(encoding="utf-8"))
@@ -135,7 +135,7 @@ def test_the_stand_in_is_followed_to_the_digit():
     """The grader's own arithmetic is that of the program in the box."""
     import torch
 
-    from autograder.box import stand_in
+    from autograder.checks import stand_in
 
     rng = np.random.default_rng(0)
     noise = rng.standard_normal((2, 1, 28, 28)).astype(np.float32)

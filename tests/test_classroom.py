@@ -27,18 +27,18 @@ from test_submissions import BROKEN, source
 from autograder import checks
 from autograder.grading import Found, TooWeak, conclude, run
 from autograder.grading import grade as grade_whole
+from autograder.instructor.authoring.patches import load_all, reference
+from autograder.instructor.classroom import __main__ as command
+from autograder.instructor.classroom import page, publishing, session
+from autograder.instructor.classroom.keeping import Kept, Shelf
+from autograder.instructor.classroom.running import Course, Run
+from autograder.instructor.classroom.working import Stop
+from autograder.instructor.handins.collecting import HandedIn
+from autograder.intake.submission import read
 from autograder.paths import ROOT
 from autograder.record import BLOCKED, PASSED, CheckResult, Evidence
 from autograder.reports import gradescope
 from autograder.rubric import Rubric
-from autograder.submission import read
-from autograder.tools.classroom import __main__ as command
-from autograder.tools.classroom import page, publishing, session
-from autograder.tools.classroom.collecting import HandedIn
-from autograder.tools.classroom.keeping import Kept, Shelf
-from autograder.tools.classroom.running import Course, Run
-from autograder.tools.classroom.working import Stop
-from autograder.tools.patches import load_all, reference
 
 OVERRIDE = "[[override]]\nstudent = 'ada'\ncheck = '{}'\npoints = {}\nreason = '{}'\n"
 SUBMISSIONS = Path(__file__).parent / "submissions"

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from autograder.box import BoxError, clock
 from autograder.box.clock import Clock, charge
-from autograder.box.student import Student
 from autograder.record import BLOCKED, TIMED_OUT, UNGRADED, Failed
+from autograder.student import Student
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
 CPU = max(os.sched_getaffinity(0)) if sys.platform == "linux" else 0

@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from autograder import submission
-from autograder.archives import Refused
-from autograder.handin import zipped
-from autograder.tools.classroom import roster as rosters
-from autograder.tools.classroom.collecting import People, collect, collected
-from autograder.tools.classroom.matching import Directory
-from autograder.tools.classroom.platforms import DownloadError
-from autograder.tools.classroom.roster import Roster, RosterError, Student
+from autograder.instructor.handins import roster as rosters
+from autograder.instructor.handins.collecting import People, collect, collected
+from autograder.instructor.handins.matching import Directory
+from autograder.instructor.handins.platforms import DownloadError
+from autograder.instructor.handins.roster import Roster, RosterError, Student
+from autograder.intake import submission
+from autograder.intake.archives import Refused
+from autograder.intake.handin import zipped
 
 CODE, INFER, REPORT = b"x = 1\n", b"y = 2\n", b"{}"
 GOOD = {"scheduler.py": CODE, "infer.py": INFER, "report.ipynb": REPORT}

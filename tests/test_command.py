@@ -170,6 +170,6 @@ def test_make_lists_every_target():
     # A make of its own, also where the tests are run by one.
     clean = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL")}
     listed = subprocess.run(["make"], cwd=ROOT, env=clean, capture_output=True, text=True, check=True).stdout
-    rules = "\n".join((ROOT / path).read_text() for path in ("Makefile", "autograder/tools/instructor.mk"))
+    rules = "\n".join((ROOT / path).read_text() for path in ("Makefile", "autograder/instructor/instructor.mk"))
     phony = {target for line in rules.splitlines() if line.startswith(".PHONY: ") for target in line.split()[1:]}
     assert {line.split()[0] for line in listed.splitlines()} == phony

@@ -13,14 +13,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autograder.box import Box, BoxError, Layers, host, landlock_rules, layers, seccomp_rules
+from autograder.box import Box, BoxError, Layers, host, layers
+from autograder.box.inside import landlock_rules, seccomp_rules
 from autograder.box.launch import resident
 from autograder.box.scratch import remove, usage
 from autograder.box.selftest import NAMES, not_blocked
-from autograder.box.student import Student
 from autograder.grading import grade as grade_submission
 from autograder.paths import ROOT, SECRETS
 from autograder.record import UNGRADED, Failed
+from autograder.student import Student
 
 ORDINARY = {
     "attention": """

@@ -8,8 +8,8 @@ import pytest
 
 from autograder import checks, given
 from autograder.debug import script
+from autograder.intake.submission import read
 from autograder.paths import ROOT
-from autograder.submission import read
 
 REFERENCE = (ROOT / "solution" / "scheduler.py").read_text()
 

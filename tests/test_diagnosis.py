@@ -9,12 +9,12 @@ import pytest
 from autograder import checks
 from autograder.box import Box
 from autograder.diagnosis import Suspects, alike, catalogue, fingerprint, made, words_of
-from autograder.expected import Expect
+from autograder.expect import Expect
 from autograder.grading import grade as grade_submission
+from autograder.instructor.authoring import patches
+from autograder.instructor.authoring.recording import record
 from autograder.paths import ROOT
 from autograder.record import Failed
-from autograder.tools import patches
-from autograder.tools.record import record
 
 Result = namedtuple("Result", "verdict")
 REFERENCE = (ROOT / "solution" / "scheduler.py").read_text()

@@ -6,17 +6,18 @@ import numpy as np
 import pytest
 
 from autograder import checks
-from autograder.answers import independent
-from autograder.box.student import Student, Value
-from autograder.expected import Expect, Expectations, ExpectationsError
+from autograder.expect import Expect
+from autograder.expect.answers import independent
+from autograder.expectations import Expectations, ExpectationsError
+from autograder.instructor.authoring import recording
 from autograder.paths import PUBLIC, ROOT
 from autograder.record import Failed
 from autograder.rubric import Rubric
-from autograder.tools import record
+from autograder.student import Student, Value
 
 
 def test_public_file_is_what_the_reference_says_now(box, rubric, public):
-    fresh = record.record(box, rubric, record.PUBLIC_SEED, only=checks.ALL)
+    fresh = recording.record(box, rubric, recording.PUBLIC_SEED, only=checks.ALL)
     assert {**public.metadata, "mistakes": ""} == {**fresh.metadata, "mistakes": ""}
     assert {key for key in public.tensors if "/mistakes/" not in key and "/weights/" not in key} == fresh.tensors.keys()
     for key, array in fresh.tensors.items():
@@ -29,7 +30,7 @@ def test_public_file_is_small():
 
 def test_equal_content_is_recorded_as_equal_bytes(public, tmp_path):
     backwards = Expectations(dict(reversed(public.tensors.items())), dict(reversed(public.metadata.items())))
-    data = {record.file_of(expectations) for expectations in (public, backwards) for _ in range(5)}
+    data = {recording.file_of(expectations) for expectations in (public, backwards) for _ in range(5)}
     assert len(data) == 1
     (tmp_path / "file").write_bytes(data.pop())
     again = Expectations.load(tmp_path / "file", checks.version())

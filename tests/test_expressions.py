@@ -6,13 +6,20 @@ import string
 
 import pytest
 
-from autograder import parsing
-from autograder.archives import MAX_NAME
+from autograder.intake import parsing
+from autograder.intake.archives import MAX_NAME
 from autograder.paths import PACKAGE
 
 # What reads our own files only, or runs in the box, under its limits.
-OWN = ("tools/release/", "tools/bench/", "tools/validity/", "tools/skeleton.py", "tools/page.py", "box/")
-NAMES = ("tools/classroom/",)  # what sees names only, and archives.py lets no longer one through than MAX_NAME
+OWN = (
+    "instructor/release/",
+    "instructor/bench/",
+    "instructor/validity/",
+    "instructor/authoring/skeleton.py",
+    "instructor/authoring/handout_page.py",
+    "box/",
+)
+NAMES = ("instructor/handins/",)  # what sees names only, and archives.py lets no longer one through than MAX_NAME
 PIECES = [*string.punctuation, *string.whitespace, "a", "1", "é", "\u0661", "a.", "a_", "_1", "1_", " (1)", "(1", "-1"]
 PIECES += [
     "\\(",
@@ -63,7 +70,7 @@ FOUND = list(expressions())
 
 
 def test_they_are_found():
-    assert len(FOUND) > 15 and any(where.startswith("tools/classroom/") for where, *_ in FOUND)
+    assert len(FOUND) > 15 and any(where.startswith("instructor/handins/") for where, *_ in FOUND)
 
 
 @pytest.mark.skipif(not parsing.FORKS, reason="needs limits")

@@ -4,8 +4,8 @@ import io
 
 import pytest
 
+from autograder.instructor.authoring import figures
 from autograder.paths import ROOT
-from autograder.tools import figures
 
 
 def test_all_are_committed():

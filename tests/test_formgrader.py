@@ -13,9 +13,10 @@ import nbformat
 import pytest
 from test_gradebook import Classroom, hostile, notebook, record
 
+from autograder.instructor.gradebook import guide
+from autograder.instructor.grades import sheet
+from autograder.instructor.handins.roster import Student
 from autograder.paths import ROOT
-from autograder.tools.classroom.roster import Student
-from autograder.tools.gradebook import grades, guide
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 pytestmark = [
@@ -49,7 +50,7 @@ def classroom(tmp_path_factory):
 def address(classroom):
     """Where formgrader answers."""
     options = ["--allow-root", "--no-browser", "--ServerApp.port=0", "--IdentityProvider.token="]
-    command = [sys.executable, "-m", "autograder.tools.gradebook", "formgrader", classroom.folder, "--", *options]
+    command = [sys.executable, "-m", "autograder.instructor.gradebook", "formgrader", classroom.folder, "--", *options]
     server = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True)
     for line in server.stderr:
         if found := re.search(r"http://127\.0\.0\.1:\d+", line):
@@ -155,7 +156,7 @@ def test_the_page_that_a_student_gets(classroom, browser, tmp_path_factory):
     with classroom.course.gradebook() as gradebook:
         gradebook.find_comment("warmup", "report", "homework", "ada").manual_comment = "The mean, *yes*: but why?"
         gradebook.db.commit()
-    assert grades.feedback(classroom.folder, [classroom.grades()["ada"]]) == {}
+    assert sheet.feedback(classroom.folder, [classroom.grades()["ada"]]) == {}
     browser.get(classroom.course.feedback("ada").as_uri())
     picture(browser, tmp_path_factory, "feedback")
     page = browser.find_element("tag name", "body").text

@@ -6,7 +6,7 @@ import random
 import msgpack
 import pytest
 
-from autograder.box import wire
+from autograder.box.inside import wire
 from autograder.box.process import Process
 from autograder.paths import ROOT
 from autograder.record import UNGRADED

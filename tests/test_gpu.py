@@ -9,12 +9,12 @@ from safetensors.numpy import load_file, save_file
 
 from autograder import checks
 from autograder.box.gpu import Access, GpuFault
-from autograder.box.student import Student
 from autograder.grading import grade
+from autograder.instructor.authoring import patches
+from autograder.instructor.authoring.recording import record
 from autograder.paths import ROOT
 from autograder.rubric import Rubric
-from autograder.tools import patches
-from autograder.tools.record import record
+from autograder.student import Student
 
 TRAINING = ["training.epsilon", "training.v_prediction"]
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not Access.of_this_process().nodes, reason="no GPU here")]

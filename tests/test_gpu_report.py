@@ -6,9 +6,9 @@ import sys
 
 import pytest
 
+from autograder.instructor.gpu_report import __main__ as report
+from autograder.instructor.gpu_report import phases
 from autograder.paths import ROOT
-from autograder.tools.gpu_report import __main__ as report
-from autograder.tools.gpu_report import phases
 
 TRACE = """\
 12  openat(AT_FDCWD, "/dev/nvidiactl", O_RDWR) = 5
@@ -46,7 +46,7 @@ def test_an_unknown_phase(capsys):
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("name", phases.PHASES)
 def test_rehearsal(name):
-    command = [sys.executable, "-m", "autograder.tools.gpu_report.phases", name, "--tiny"]
+    command = [sys.executable, "-m", "autograder.instructor.gpu_report.phases", name, "--tiny"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-500:]
     facts = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]

@@ -20,21 +20,22 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
 from nbgrader import api
 from nbgrader.utils import determine_grade, is_solution
 
-from autograder import parsing
-from autograder.handin import zipped
+from autograder.instructor.gradebook import course as courses
+from autograder.instructor.gradebook import filling, guide, rendering, restoring, scores
+from autograder.instructor.gradebook.__main__ import MISSING, USAGE, main
+from autograder.instructor.gradebook.course import ASSIGNMENT, Course, CourseError
+from autograder.instructor.gradebook.filling import fill
+from autograder.instructor.gradebook.filling import grades as grades_of
+from autograder.instructor.grades import lateness, sheet
+from autograder.instructor.handins.collecting import collect
+from autograder.instructor.handins.roster import Roster, Student
+from autograder.intake import parsing
+from autograder.intake.handin import zipped
 from autograder.paths import ROOT
 from autograder.record import PASSED, UNGRADED, WRONG, CheckResult, GradeRecord
 from autograder.reports import gradescope
 from autograder.rubric import Rubric
 from autograder.text import shown
-from autograder.tools.classroom.collecting import collect
-from autograder.tools.classroom.roster import Roster, Student
-from autograder.tools.gradebook import course as courses
-from autograder.tools.gradebook import filling, grades, guide, late, rendering, restoring, scores
-from autograder.tools.gradebook.__main__ import MISSING, USAGE, main
-from autograder.tools.gradebook.course import ASSIGNMENT, Course, CourseError
-from autograder.tools.gradebook.filling import fill
-from autograder.tools.gradebook.filling import grades as grades_of
 
 HANDED_OUT = (ROOT / "assignment" / "report.ipynb").read_text(encoding="utf-8")
 PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n" + b"\0" * 20).decode()
@@ -203,7 +204,7 @@ class Classroom:
             gradebook.db.commit()
 
     def grades(self, **late):
-        made = grades.grades(self.folder, self.handed_in, rubric(**late), self.now)
+        made = sheet.grades(self.folder, self.handed_in, rubric(**late), self.now)
         return {grade.student: grade for grade in made}
 
     def autograded(self, student):
@@ -511,7 +512,7 @@ def feedback_of(classroom, student, **points):
     classroom.by_hand(student, **points)
     made = classroom.grades()[student]
     assert made.complete
-    assert grades.feedback(classroom.folder, [made]) == {}
+    assert sheet.feedback(classroom.folder, [made]) == {}
     assert [path.name for path in classroom.course.feedback(student).parent.iterdir()] == ["report.html"]
     return classroom.course.feedback(student).read_text(encoding="utf-8")
 
@@ -537,7 +538,7 @@ def test_feedback_that_is_no_longer_true_is_taken_away(classroom):
     page = classroom.course.feedback("missing")
     feedback_of(classroom, "missing")
     incomplete = replace(classroom.grades()["missing"], missing=["x"])
-    assert page.exists() and grades.feedback(classroom.folder, [incomplete]) == {}
+    assert page.exists() and sheet.feedback(classroom.folder, [incomplete]) == {}
     assert not page.exists()
 
 
@@ -653,7 +654,7 @@ def test_lateness_is_reckoned_after_marking_and_shown(small):
     small.by_hand("ada", steps_answer=4)
     grade = small.grades()["ada"]
     assert grade.penalty == 21.2 and grade.points == 84.8
-    assert grades.feedback(small.folder, [grade]) == {}
+    assert sheet.feedback(small.folder, [grade]) == {}
     page = small.course.feedback("ada").read_text(encoding="utf-8")
     # The rubric of the kit has no due date, so feedback, which reads it anew, takes nothing off.
     assert "report (Score: 106.0 / 120.0)" in page
@@ -692,7 +693,7 @@ def test_extension_grace_and_policies(small):
 
 
 def hours(text, policy, extension=0):
-    return late.days_late(datetime.fromisoformat(text), extension, LATE | {"grace_minutes": 0} | policy)
+    return lateness.days_late(datetime.fromisoformat(text), extension, LATE | {"grace_minutes": 0} | policy)
 
 
 def test_a_day_ends_when_the_clock_shows_the_same_again():
@@ -725,9 +726,9 @@ def test_a_day_ends_when_the_clock_shows_the_same_again():
     ],
 )
 def test_a_policy_that_means_nothing_is_an_error(changed, reason):
-    with pytest.raises(late.PolicyError, match=reason):
-        late.due(LATE | changed)
-    assert late.due(LATE) == datetime(2026, 11, 24, 22, 59, tzinfo=UTC)
+    with pytest.raises(lateness.PolicyError, match=reason):
+        lateness.due(LATE | changed)
+    assert lateness.due(LATE) == datetime(2026, 11, 24, 22, 59, tzinfo=UTC)
 
 
 def test_questions_cannot_go_once_there_are_grades(small, monkeypatch):
@@ -782,7 +783,7 @@ def test_a_copied_class_never_touches_the_original(small, tmp_path, monkeypatch)
     made.by_hand("ada", warmup=2, steps_answer=4)
     monkeypatch.setattr(api, "get_alembic_version", lambda: "asking takes seconds")
     grade = made.grades()["ada"]
-    assert grade.points == 106 and grades.feedback(copied, [grade]) == {} and made.course.feedback("ada").exists()
+    assert grade.points == 106 and sheet.feedback(copied, [grade]) == {} and made.course.feedback("ada").exists()
     assert before == {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in before}
     assert not list(original.rglob("feedback/*/*/*.html"))
 
@@ -817,8 +818,8 @@ def test_another_database(tmp_path, small, monkeypatch):
 
 
 def test_grades_csv(classroom):
-    made = grades.grades(classroom.folder, classroom.handed_in, classroom.rubric)
-    text = grades.table(made, classroom.handed_in, classroom.rubric, classroom.roster)
+    made = sheet.grades(classroom.folder, classroom.handed_in, classroom.rubric)
+    text = sheet.table(made, classroom.handed_in, classroom.rubric, classroom.roster)
     rows = {row["id"]: row for row in csv.DictReader(io.StringIO(text))}
     assert len(rows) == len(PEOPLE)
     assert rows["missing"]["last_name"] == "Lovelace, missing" and rows["missing"]["points"] == "95"

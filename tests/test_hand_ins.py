@@ -11,13 +11,14 @@ from types import SimpleNamespace
 
 import pytest
 
-from autograder.handin import zipped
+from autograder.instructor.classroom import __main__ as command
+from autograder.instructor.classroom import session, working
+from autograder.instructor.handins import collecting, downloads
+from autograder.instructor.handins.collecting import People, class_list, collect
+from autograder.instructor.handins.roster import Roster, Student
+from autograder.intake.handin import zipped
+from autograder.intake.submission import Refused, read
 from autograder.record import PASSED, CheckResult
-from autograder.submission import Refused, read
-from autograder.tools.classroom import __main__ as command
-from autograder.tools.classroom import collecting, downloads, session, working
-from autograder.tools.classroom.collecting import People, class_list, collect
-from autograder.tools.classroom.roster import Roster, Student
 
 CODE = b"x = 1\n"
 ADA = Student("ada", "Ada", "Lovelace", "ada@x.edu", "4711")

@@ -6,10 +6,11 @@ import zipfile
 
 import pytest
 
-from autograder import KIT, handin
+from autograder import KIT
 from autograder import __main__ as command
+from autograder.intake import handin
+from autograder.intake.submission import read
 from autograder.paths import ROOT
-from autograder.submission import read
 
 
 @pytest.fixture

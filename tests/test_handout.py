@@ -11,10 +11,10 @@ from handout import CODE, HANDOUT, SKELETON, reference
 from safetensors import safe_open
 
 from autograder.checks import training
+from autograder.intake.submission import ACCEPTED
 from autograder.paths import PUBLIC, ROOT
 from autograder.record import VERDICTS
 from autograder.rubric import Rubric
-from autograder.submission import ACCEPTED
 
 RUBRIC = Rubric.load()
 SECTIONS = re.findall(r"^### (\d+\.\d+) \S", HANDOUT, re.MULTILINE)

@@ -4,8 +4,8 @@ printing it. Each passes every public case, and loses on hidden ones."""
 import pytest
 
 from autograder import checks
+from autograder.instructor.authoring import patches
 from autograder.record import PASSED
-from autograder.tools import patches
 
 # Appended to scheduler.py: every call from outside is asked for a fact about itself. While learning, facts are printed;
 # afterwards the result of a call with an unknown one is spoilt.

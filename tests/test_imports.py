@@ -6,9 +6,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from autograder.box.student import Student
 from autograder.record import Failed
 from autograder.rubric import Rubric
+from autograder.student import Student
 
 ALLOWED = Rubric.load().limits["allowed_imports"]
 INSTALLED = ("diffusers", "nbgrader", "hypothesis", "msgpack", "pytest", "setuptools")  # here, and nowhere allowed

@@ -15,8 +15,8 @@ from nbclient.exceptions import CellExecutionError
 from nbgrader.nbgraderformat.v3 import MetadataValidatorV3
 from nbgrader.utils import is_grade, is_solution
 
+from autograder.instructor.authoring import skeleton
 from autograder.paths import ROOT
-from autograder.tools import skeleton
 
 SOURCE = (ROOT / "solution" / "report.ipynb").read_text(encoding="utf-8")
 HANDED_OUT = ROOT / "assignment" / "report.ipynb"

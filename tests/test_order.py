@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from autograder import checks, grading
+from autograder.instructor.authoring import patches
 from autograder.paths import ROOT
 from autograder.record import PASSED, TIMED_OUT, UNGRADED, VERDICTS, Failed
-from autograder.tools import patches
 
 
 def test_all_public_cases_come_first_and_no_process_sees_both(grade, monkeypatch):

@@ -7,8 +7,8 @@ from html import unescape
 import pytest
 from handout import CODE, HANDOUT
 
+from autograder.instructor.authoring.handout_page import mathml, render, sources
 from autograder.paths import ROOT
-from autograder.tools.page import mathml, render, sources
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,8 @@ import pytest
 from PIL import Image
 from safetensors.numpy import save
 
-from autograder import measure, parsing
+from autograder import measure
+from autograder.intake import parsing
 from autograder.record import BAD_OUTPUT, Failed
 
 

@@ -10,11 +10,11 @@ from xml.etree import ElementTree
 import pytest
 from markdown_it import MarkdownIt
 
+from autograder.instructor.release import bundles
 from autograder.paths import PUBLIC, ROOT
 from autograder.record import CheckResult, GradeRecord
 from autograder.reports import gradescope, junit, markdown
 from autograder.text import shown
-from autograder.tools.release import bundles
 
 # gradescope-autograders.readthedocs.io, "Autograder Specifications", "Output format".
 VISIBILITY = {"hidden", "after_due_date", "after_published", "visible"}

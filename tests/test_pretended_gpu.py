@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from autograder.instructor.authoring import patches
 from autograder.paths import ROOT
-from autograder.tools import patches
 
 RIG = Path(__file__).parent / "pretended_gpu"
 ACCEPTED = sorted(
@@ -127,7 +127,7 @@ def test_recording_needs_no_gpu(pretended):
     code = """
 from autograder.box import Box
 from autograder.rubric import Rubric
-from autograder.tools.record import record
+from autograder.instructor.authoring.recording import record
 with Box(Rubric.load().limits) as box:
     print(len(record(box, Rubric.load(), "a seed", only=["training.epsilon"]).tensors))
 """

@@ -15,12 +15,12 @@ from autograder import checks, given, measure
 from autograder.box import Box, BoxError, proof
 from autograder.box.gpu import Access, GpuFault
 from autograder.box.proof import Gpu
-from autograder.box.student import Budget, Student
 from autograder.checks import program, training
 from autograder.grading import grade as grade_submission
+from autograder.instructor.authoring import patches
+from autograder.instructor.authoring.recording import record
 from autograder.record import PASSED, Failed
-from autograder.tools import patches
-from autograder.tools.record import record
+from autograder.student import Budget, Student
 
 # Charged in infer.py as well: noise where none belongs cannot be made again, nor can what is written into one's input,
 # and samples that explode have no variance to speak of.

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from autograder import __main__, reads
-from autograder.submission import read
-from autograder.tools import patches
+from autograder.instructor.authoring import patches
+from autograder.intake.submission import read
 
 ACCEPTED = Path(__file__).parent / "submissions" / "accepted"
 

@@ -16,15 +16,15 @@ import pytest
 from PIL import Image, PngImagePlugin
 from safetensors.numpy import save
 
-from autograder.handin import zipped
+from autograder.instructor.authoring import recording
+from autograder.instructor.authoring.skeleton import FILES, GIVEN, NOTEBOOK, generate
+from autograder.instructor.release import __main__ as release
+from autograder.instructor.release import bundles, leaks, trials
+from autograder.instructor.release.bundles import GRADESCOPE, HIDDEN_PATH, NAME, STUDENT, NotReady
+from autograder.instructor.release.leaks import Bundle, NotProven
+from autograder.intake.handin import zipped
 from autograder.paths import ROOT
 from autograder.rubric import Rubric
-from autograder.tools import record
-from autograder.tools.release import __main__ as release
-from autograder.tools.release import bundles, leaks, trials
-from autograder.tools.release.bundles import GRADESCOPE, HIDDEN_PATH, NAME, STUDENT, NotReady
-from autograder.tools.release.leaks import Bundle, NotProven
-from autograder.tools.skeleton import FILES, GIVEN, NOTEBOOK, generate
 
 SEED = "0123456789abcdef" * 2
 SECRET = "        direction = (1 - alpha_bar_prev - sigma**2).sqrt()\n"
@@ -37,7 +37,7 @@ def files():
 
 @pytest.fixture(scope="module")
 def contents(files, hidden):
-    return bundles.all_of_them(files, record.file_of(hidden))
+    return bundles.all_of_them(files, recording.file_of(hidden))
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +55,7 @@ def test_students_get_the_layout_of_the_handout(student, contents):
     assert top == {*bundles.AT_THE_TOP, "requirements.txt", "assignment", "autograder", "figures"}
     handed_out = {path.removeprefix("assignment/") for path in paths if path.startswith("assignment/")}
     assert handed_out == {*FILES, NOTEBOOK, *GIVEN}
-    assert not [path for path in paths if "tools" in path or "seed" in path or "hidden" in path or "mistaken" in path]
+    assert not [path for path in paths for word in ("instructor", "seed", "hidden", "mistaken") if word in path]
     assert "autograder/expectations/public.safetensors" in paths
     assert leaks.it_is_small_enough(zipped(contents[STUDENT]))
 
@@ -126,7 +126,7 @@ def test_gradescope_finds_its_two_scripts_at_the_root_and_nobody_finds_the_hidde
 
 
 def test_the_same_files_make_the_same_bytes(files, hidden, contents):
-    again = bundles.all_of_them(dict(reversed(files.items())), record.file_of(hidden))
+    again = bundles.all_of_them(dict(reversed(files.items())), recording.file_of(hidden))
     for name, content in contents.items():
         data = zipped(content, "x", bundles.MODES)
         assert zipped(dict(reversed(again[name].items())), "x", bundles.MODES) == data
@@ -465,7 +465,7 @@ def test_a_wrong_reference_and_a_starter_that_earns_points_are_found(unpacked):
 @pytest.mark.timeout(600)
 def test_a_whole_release_twice(files, monkeypatch, hidden, tmp_path):
     path = tmp_path / "hidden.safetensors"
-    path.write_bytes(record.file_of(hidden))
+    path.write_bytes(recording.file_of(hidden))
     for module in (bundles, release):
         monkeypatch.setattr(module, "HIDDEN", path)
     monkeypatch.setattr(release, "course_seed", lambda: SEED)

@@ -5,8 +5,8 @@ import re
 
 import pytest
 
+from autograder.instructor.authoring import skeleton
 from autograder.paths import ROOT
-from autograder.tools import skeleton
 
 REGION = """
 def f():

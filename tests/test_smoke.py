@@ -10,16 +10,16 @@ from autograder import checks, measure
 from autograder.__main__ import main
 from autograder.box import Box
 from autograder.box.gpu import GpuFault
-from autograder.box.student import Student
 from autograder.checks import smoke
-from autograder.expected import Expectations
+from autograder.expectations import Expectations
 from autograder.grading import grade as grade_submission
+from autograder.instructor.authoring import patches
+from autograder.instructor.authoring.recording import record
 from autograder.paths import ROOT
 from autograder.record import PASSED
 from autograder.reports import html
 from autograder.rubric import Rubric
-from autograder.tools import patches
-from autograder.tools.record import record
+from autograder.student import Student
 
 TINY = replace(smoke.ON_CPU, steps=60, batch_size=16, images=100, pieces=30)
 SMALL = {"channels": [16, 24], "time_channels": 16}

@@ -11,9 +11,9 @@ import zipfile
 
 import pytest
 
+from autograder.intake.submission import Refused, read
 from autograder.reports import gradescope, html, junit
 from autograder.rubric import Rubric
-from autograder.submission import Refused, read
 
 CODE = b"answer = 42\n"
 

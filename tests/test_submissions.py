@@ -8,8 +8,8 @@ import pytest
 
 from autograder import checks
 from autograder.box.launch import descendants
+from autograder.instructor.authoring import patches
 from autograder.record import PASSED, UNGRADED
-from autograder.tools import patches
 
 HERE = Path(__file__).parent / "submissions"
 ACCEPTED = sorted(path for path in (HERE / "accepted").iterdir() if (path / "scheduler.py").exists())

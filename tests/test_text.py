@@ -14,15 +14,15 @@ from rich.console import Console
 
 from autograder.__main__ import GRADED, USAGE, main
 from autograder.grading import Found, conclude
-from autograder.handin import zipped
+from autograder.instructor.classroom import before_marking, page, publishing
+from autograder.instructor.classroom.keeping import Kept
+from autograder.instructor.handins.collecting import HandedIn
+from autograder.intake.handin import zipped
 from autograder.paths import ROOT
 from autograder.record import CRASHED, PASSED, UNGRADED, CheckResult, Failed
 from autograder.reports import gradescope, html, junit, markdown, terminal
 from autograder.rubric import Rubric
 from autograder.text import shown
-from autograder.tools.classroom import grades, page, publishing
-from autograder.tools.classroom.collecting import HandedIn
-from autograder.tools.classroom.keeping import Kept
 
 ACTING = [
     "\x1b[2J\x1b[1;1H",  # clears a screen
@@ -110,7 +110,7 @@ def test_every_page_and_table_of_a_class_is_readable(text):
     rows.append(publishing.row(Kept(depends, "bob", [text], failed=text), None, {}))
     rows.append(publishing.row(Kept(depends, "eve", [text]), made(text), {}))
     class_list = [HandedIn(row.student, "x", notes=[text]) for row in rows]
-    sheet = grades.render(rows, class_list, RUBRIC, None)
+    sheet = before_marking.render(rows, class_list, RUBRIC, None)
     assert readable(page.render(rows, RUBRIC)) and readable("".join(map(publishing.told, rows)))
     assert readable(sheet) and len(list(csv.reader(io.StringIO(sheet)))) == len(rows) + 1
 

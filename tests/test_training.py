@@ -476,7 +476,7 @@ def test_the_small_set():
 
 @pytest.mark.skipif(not HAVE_MNIST, reason="needs the full set: make data")
 def test_the_small_set_is_of_the_training_set():
-    from autograder.tools import digits5k
+    from autograder.instructor.authoring import digits5k
 
     images, labels = data.digits(data.DIGITS5K)
     chosen, kinds = digits5k.choose()

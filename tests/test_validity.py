@@ -6,12 +6,13 @@ from collections import Counter
 import pytest
 
 from autograder import checks
+from autograder.instructor.authoring import patches
+from autograder.instructor.validity import __main__ as validity
+from autograder.instructor.validity import tolerances
+from autograder.instructor.validity.mutants import mutants
+from autograder.instructor.validity.page import Survivors, render
+from autograder.instructor.validity.trials import Kept, Run, Submission
 from autograder.paths import ROOT
-from autograder.tools import patches, tolerances
-from autograder.tools.validity import __main__ as validity
-from autograder.tools.validity.mutants import mutants
-from autograder.tools.validity.page import Survivors, render
-from autograder.tools.validity.run import Kept, Run, Submission
 
 # ----- mutants --------------------------------------------------------------------------------------------------------
 

@@ -13,14 +13,14 @@ from test_gradebook import DUE, LATE, NONE, NOTEBOOKS, notebook
 from test_submissions import ACCEPTED, BROKEN, source
 
 from autograder import checks
-from autograder.handin import zipped
+from autograder.instructor.authoring import patches
+from autograder.instructor.gradebook import guide
+from autograder.instructor.gradebook.__main__ import DONE, MISSING, main
+from autograder.instructor.gradebook.course import PART, Course
+from autograder.instructor.gradebook.filling import grades as grades_of
+from autograder.intake.handin import zipped
 from autograder.reports import gradescope
 from autograder.rubric import Rubric
-from autograder.tools import patches
-from autograder.tools.gradebook import guide
-from autograder.tools.gradebook.__main__ import DONE, MISSING, main
-from autograder.tools.gradebook.course import PART, Course
-from autograder.tools.gradebook.filling import grades as grades_of
 
 HOSTILE = ("equal_to_everything", "exit_at_import", "forged_reply", "write_results")
 HANGING = {"fork_bomb_small", "infinite_loop", "infinite_loop_at_import", "memory_bomb", "memory_bomb_bytes", "sleeps"}

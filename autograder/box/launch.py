@@ -20,7 +20,7 @@ from pathlib import Path
 from .gpu import NO_GPU
 from .layers import as_user
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parent / "inside"
 ENVIRONMENT = {
     "PATH": "/usr/bin:/bin",
     "LANG": "C.UTF-8",

@@ -14,9 +14,9 @@ from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
 
-from . import landlock_rules, seccomp_rules
+from .inside import landlock_rules, seccomp_rules
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parent / "inside"
 SPARE_USER = 60789  # of a range that systemd leaves unused (systemd.io/UIDS-GIDS)
 TIERS = ("A", "B", "E")  # strongest first
 ALL = {

@@ -16,8 +16,9 @@ except ImportError:  # Windows
     termios = None
 
 from ..text import shown
-from . import scratch, wire
+from . import scratch
 from .clock import Clock
+from .inside import wire
 from .launch import BoxError
 
 LOOK_EVERY = 0.05  # seconds

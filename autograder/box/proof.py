@@ -4,8 +4,8 @@ box itself, with nobody's code in it."""
 import sys
 from dataclasses import dataclass, field
 
-from . import wire
 from .gpu import Access, fault
+from .inside import wire
 from .launch import BoxError
 from .process import Ended
 

@@ -5,12 +5,12 @@ import socket
 import tempfile
 from pathlib import Path
 
-from .canary import Canary
+from .inside.canary import Canary
+from .inside.wire import WireError
 from .launch import BoxError
 from .process import Ended
-from .wire import WireError
 
-SOURCE = Path(__file__).with_name("canary.py")
+SOURCE = Path(__file__).parent / "inside" / "canary.py"
 NAMES = {name: value.__doc__ for name, value in vars(Canary).items() if name.startswith("x_")}
 SECONDS = 30
 

@@ -1,14 +1,15 @@
 """The checks, one module per part, in the order of the handout.
 
 A check is a function `check_<name>(student, expect)`: it builds schedulers with `student`, draws inputs from `expect`
-and holds the answers against it. The same function records the reference's answers (tools/record.py). Its id is
-`<part>.<name>`; its title, points and tolerance stand in rubric.toml.
+and holds the answers against it. The same function records the reference's answers (instructor/authoring/recording.py).
+Its id is `<part>.<name>`; its title, points and tolerance stand in rubric.toml.
 """
 
 from typing import NamedTuple
 
-from ..expected import digest
-from . import cases, ddim, forward, infer, laws, program, reverse, schedule, smoke, training
+from ..files import digest
+from ..paths import PACKAGE
+from . import ddim, forward, infer, reverse, schedule, smoke, training
 
 PARTS = {
     "schedule": schedule,
@@ -64,5 +65,8 @@ def run(id, student, expect):
 
 
 def version():
-    """What recorded expectations must match: the source of the checks."""
-    return digest(module.__file__ for module in (*PARTS.values(), cases, laws, program, smoke))
+    """What recorded expectations must match: the checks, all that they put beside a student's files, and the comparison
+    of answers."""
+    rooms = (PACKAGE / "checks", PACKAGE / "expect")
+    sources = [path for room in rooms for path in room.glob("*.py") if path.name != "conftest.py"]
+    return digest([*sources, PACKAGE / "measure.py"])

@@ -9,7 +9,7 @@ import pytest
 
 from autograder import checks
 from autograder.box.host import strongest
-from autograder.expected import Expectations
+from autograder.expectations import Expectations
 from autograder.grading import grade
 from autograder.paths import HIDDEN, PUBLIC, SECRETS
 from autograder.record import BLOCKED, PASSED, UNGRADED

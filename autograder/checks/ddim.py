@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..box.student import strided
+from ..student import strided
 from .cases import float64, reverse_inputs, settings_and_timesteps, some_of
 from .laws import follows_the_exact_denoiser, standard_normal_draws
 from .reverse import STRIDES

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..box.student import strided
+from ..student import strided
 from .cases import batch, float64
 
 

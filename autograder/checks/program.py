@@ -1,7 +1,7 @@
 """infer.py as a program in the box, on a network in closed form; and the same samples made by the grader.
 
-The network is the probe (box/probe.py): the exact denoiser of images whose pixels are independent and normal around a
-pattern. Where the student's own scheduler is wrong, infer.py runs again with the stand-in (box/stand_in.py) in its
+The network is the probe (checks/probe.py): the exact denoiser of images whose pixels are independent and normal around
+a pattern. Where the student's own scheduler is wrong, infer.py runs again with the stand-in (checks/stand_in.py) in its
 place, whose steps are in closed form, too. So what the samples must be never comes from the student's code.
 """
 
@@ -14,13 +14,13 @@ import numpy as np
 from safetensors.numpy import save
 
 from .. import given, measure
-from ..box.stand_in import plan
-from ..box.student import Value
 from ..paths import PACKAGE
 from ..record import BAD_OUTPUT, CRASHED, WRONG, Failed
+from ..student import Value
+from .stand_in import plan
 
-PROBE = (PACKAGE / "box" / "probe.py").read_bytes()
-STAND_IN = {"scheduler.py": (PACKAGE / "box" / "stand_in.py").read_bytes()}
+PROBE = (PACKAGE / "checks" / "probe.py").read_bytes()
+STAND_IN = {"scheduler.py": (PACKAGE / "checks" / "stand_in.py").read_bytes()}
 MOVED = 0.01  # samples of the opposite network must lie so far away, in units of a pixel's half range
 NAMES = {"checkpoint": "model.safetensors", "output": "out.png", "samples": "out.safetensors"}
 NOISE = "noise.safetensors"

@@ -18,8 +18,8 @@ from PIL import Image
 from safetensors.numpy import save
 
 from .. import given, measure
-from ..box.student import Value
 from ..record import BAD_OUTPUT, WRONG, Failed
+from ..student import Value
 from .program import grid
 from .training import SCHEDULE, held_out, scalars_of, timesteps
 

@@ -3,7 +3,7 @@ the loss of the network that comes out, on digits that it has not seen.
 
 The grader measures that loss itself, from the weights. A run with the same seed and a right scheduler ends at the
 reference's loss nearly to the digit, on every device, as train.py draws on the CPU; wrong noise or a wrong target
-moves it: `python -m autograder.tools.band`.
+moves it: `python -m autograder.instructor.validity.training_band`.
 """
 
 from functools import partial

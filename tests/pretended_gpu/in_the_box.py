@@ -13,12 +13,12 @@ from pathlib import Path
 
 from autograder import checks
 from autograder.box import Box, Layers
-from autograder.expected import Expectations
+from autograder.expectations import Expectations
 from autograder.grading import grade
+from autograder.instructor.authoring import patches
 from autograder.paths import HIDDEN, PUBLIC, ROOT
 from autograder.record import PASSED
 from autograder.rubric import Rubric
-from autograder.tools import patches
 
 LOOK = b"""
 import torch

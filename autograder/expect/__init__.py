@@ -1,0 +1,72 @@
+"""What a check may ask of a student's work (inputs.py), what it compares (comparison.py), and which laws must hold.
+
+A tolerance is the rubric's; what it is relative to, comparison.py says.
+"""
+
+import numpy as np
+
+from ..record import BAD_OUTPUT, CRASHED, NOT_IMPLEMENTED, WRONG, Failed
+from ..student import Value
+from .answers import difference
+from .comparison import Comparison, kind_of
+
+
+class Expect(Comparison):
+    """The whole: with laws, which have no recorded value. What follows `laws` in a check can only take points from a
+    check whose values are all right."""
+
+    def laws(self):
+        """Settle, and say whether the laws that follow are to be run: only once, on public cases. They have no recorded
+        value, so hidden cases would only say the same again."""
+        self.settle()
+        return self.public
+
+    def law(self, holds, message):
+        if not holds:
+            raise Failed(WRONG, message)
+
+    def same(self, got, first, message):
+        """The same answer as before, up to rounding."""
+        if not isinstance(first, Value):
+            raise Failed(BAD_OUTPUT, f"a result must be a torch.Tensor, got {kind_of(first)}")
+        self.tensor(got, first.shape, f"{message}; the result")
+        self.law(np.all(difference(got, first) <= 1e-5 * np.abs(first).max(initial=0)), message)
+
+    def raises(self, call, message):
+        """`call` must raise ValueError; its text is not graded."""
+        try:
+            call()
+        except Failed as failed:
+            if "ValueError" in failed.types:
+                return
+            if failed.verdict not in (CRASHED, NOT_IMPLEMENTED):
+                raise
+        raise Failed(WRONG, f"{message} must raise ValueError")
+
+    def on_cuda(self, scheduler, method, *args, costs=False, **kwargs):
+        """With CUDA inputs, no device is mixed up. Anything that fake tensors cannot decide costs nothing.
+
+        costs  whether it takes points: only where it does on a GPU. Without one the student's own process says it, and
+               could say anything
+        """
+        device = scheduler.on_cuda(method, *args, **kwargs)
+        told = ""
+        if device == "mismatch":
+            told = (
+                f"{method} mixes CPU and CUDA tensors when its inputs are on the GPU; move the tables to their device"
+            )
+        elif device == "cpu":
+            told = f"{method} returns a tensor on the CPU for inputs on the GPU"
+        if costs:
+            self.law(not told, told)
+        elif told:
+            self.remark(f"{told}. It costs nothing in this check, and training on a GPU will stop.")
+
+    def untouched(self, scheduler, method, *args, **kwargs):
+        """A second call with the very same tensors gives the same answer: the first one has not changed them."""
+        kept = [scheduler.keep(value) for value in args], {name: scheduler.keep(v) for name, v in kwargs.items()}
+        first, second = (getattr(scheduler, method)(*kept[0], **kept[1]) for _ in range(2))
+        message = f"{method}(...) changes one of its input tensors in place; work on a new tensor"
+        pairs = (result if isinstance(result, tuple) else (result,) for result in (first, second))
+        for one, other in zip(*pairs, strict=False):
+            self.same(other, one, message)

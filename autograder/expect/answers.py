@@ -1,0 +1,133 @@
+"""Answers of a student beside the recorded ones: how far off they are, and whether an error is only carried forward."""
+
+from dataclasses import dataclass
+from functools import cached_property, partial
+
+import numpy as np
+
+from ..record import BAD_OUTPUT, WRONG, Failed
+
+# A step is a linear combination of the noise and any two of (x0_hat, epsilon_hat, x_t): these three ways to write it
+# give the same x_prev wherever the student's own prediction explains x_t, and all three are right.
+FORMS = (("x0", "sample"), ("x0", "epsilon"), ("epsilon", "sample"))
+INDEPENDENT = 1e-4  # smallest singular value of the normalised terms of a form; collinear terms prove nothing
+VISIBLE = 3  # times as far as is allowed, a step must be off without any one of its terms
+TINY = np.finfo(np.float64).tiny
+ROUNDING = 1e-5  # of the sum of its terms, what float32 may do to a step: a term that others drown so far shows nothing
+
+
+class Answer:
+    """One answer beside the recorded one.
+
+    name, where  what it is, and in which case: `where` holds numbers that only public cases may show
+    scale        what an error is measured by: one number, or one for each element
+    off          (got - expected) / scale in float64; NaN and infinities stay
+    error        the largest of |off|, infinite for NaN
+    step         the Step it is the result of, if it is one
+    complaint    what is said of a wrong one
+    told         what is worth telling where this case is shown
+    again        for what infer.py made: the Again that asks for it in another way
+    """
+
+    def __init__(self, name, where, got, expected, scale, tolerance):
+        self.name, self.where, self.tolerance = name, where, tolerance
+        self.got, self.expected = np.float64(np.asarray(got)), np.float64(expected)
+        self.scale, self.off = scale, (self.got - self.expected) / scale
+        error = np.abs(self.off).max(initial=0)
+        self.error = np.inf if np.isnan(error) else float(error)
+        self.right = bool(self.error <= tolerance)
+        self.step = self.again = None
+        self.complaint, self.told = "has wrong values", ""
+
+    def carried(self):
+        """Whether it is right given what the student's own `predict`, or for samples their own scheduler, does."""
+        if self.step:
+            return self.step.explains(self, self.step.forms)
+        return self.right or (self.again is not None and self.again.right)
+
+    def telling(self):
+        """Whether it could not have come out like this by chance: samples that no network moves prove nothing, nor does
+        a step in which one term drowns the others."""
+        return self.right or bool(self.step and self.step.shows) or (self.again is not None and self.again.moved)
+
+    def failed(self):
+        """What is wrong with it, and where, for public cases: expected and got at the worst element."""
+        bad = ~np.isfinite(self.got)
+        if bad.any():
+            kinds = "NaN" if np.isnan(self.got).any() else "infinite values"
+            return Failed(
+                BAD_OUTPUT, f"{self.name} contains {kinds}", f"{self.where}, in {bad.sum()} of {bad.size} elements"
+            )
+        errors = np.atleast_1d(np.abs(self.off))
+        worst = np.unravel_index(np.argmax(errors), errors.shape)
+        got, expected = (np.atleast_1d(array)[worst] for array in (self.got, self.expected))
+        index = f" at index {tuple(map(int, worst))}" if self.expected.ndim else ""
+        if self.expected.ndim == 1:  # a table, or a list of timesteps
+            off = np.flatnonzero(errors > self.tolerance)
+            index = f" at index {worst[0]}, the only one that is off"
+            if off.size > 1:
+                index = f" at index {worst[0]}; {off.size} of {errors.size} are off, from index {off[0]} to {off[-1]}"
+        detail = f"{self.where}: expected {expected:.6g}, got {got:.6g}{index}"
+        return Failed(WRONG, f"{self.name} {self.complaint}", detail)
+
+
+@dataclass
+class Step:
+    """What one step is made of: errors of `predict` are carried forward through it.
+
+    forms    (3, 3) recorded weights of the terms that FORMS names, and of the noise
+    predict  calls the student's own predict on the same inputs
+    shows    whether each of its terms shows in the answer that it explained
+    """
+
+    forms: np.ndarray
+    predict: partial
+    sample: np.ndarray
+    noise: np.ndarray
+    shows: bool = False
+
+    @cached_property
+    def terms(self):
+        """{name: column} of x_t, the noise and the student's own x0_hat and epsilon_hat; None if there are none."""
+        try:
+            pair = self.predict()
+        except Failed:  # there is no predict to carry anything from
+            return None
+        if not (isinstance(pair, tuple) and len(pair) == 2):
+            return None
+        terms = {"x0": pair[0], "epsilon": pair[1], "sample": self.sample, "noise": self.noise}
+        if not all(isinstance(term, np.ndarray) and term.shape == self.sample.shape for term in terms.values()):
+            return None
+        return {name: np.float64(np.asarray(term)).ravel() for name, term in terms.items()}
+
+    def explains(self, answer, forms):
+        """Whether a step with these weights, on the student's own predict, gives the answer."""
+        if self.terms is None:
+            return False
+        for names, weights in zip(FORMS, forms, strict=True):
+            basis = np.stack([self.terms[name] for name in (*names, "noise")], axis=1)
+            basis, weights = basis[:, np.abs(weights) > 1e-9], weights[np.abs(weights) > 1e-9]
+            if not independent(basis):
+                continue
+            parts = np.abs(basis * weights)
+            size = np.maximum(parts.sum(axis=1), TINY)  # of each element: a large one hides no other
+            share = (parts / size[:, None]).max(axis=0).min()  # of the term that shows least, where it shows most
+            allowed = max(min(answer.tolerance, share / VISIBLE), ROUNDING)
+            if np.all(difference(answer.got.ravel(), basis @ weights) <= allowed * size):
+                self.shows = bool(share >= VISIBLE * ROUNDING)
+                return True
+        return False
+
+
+def difference(got, expected):
+    """|got - expected| in float64; infinite where got is not finite."""
+    errors = np.abs(np.float64(np.asarray(got)) - np.float64(expected))
+    return np.where(np.isfinite(errors), errors, np.inf)
+
+
+def independent(columns):
+    """Whether the columns are finite and clearly linearly independent."""
+    norms = np.linalg.norm(columns, axis=0)
+    if not (np.isfinite(norms).all() and (norms > 0).all()):
+        return False
+    return np.linalg.svd(columns / norms, compute_uv=False)[-1] > INDEPENDENT

@@ -1,0 +1,40 @@
+"""What a check asks with: the inputs that were recorded for it."""
+
+import numpy as np
+
+
+class Inputs:
+    """The recorded inputs of one check, in the order in which it asks for them, and its recorded values."""
+
+    def __init__(self, expectations, check):
+        self.expectations, self.check = expectations, check
+        self.inputs = expectations.inputs(check)
+
+    def draw(self, sample):
+        """The next recorded input; the recorder made it with `sample(rng)`."""
+        return next(self.inputs)
+
+    def normal(self, *shape):
+        """Standard normal float32 numbers."""
+        return self.draw(lambda rng: rng.standard_normal(shape, dtype=np.float32))
+
+    def uniform(self, low, high):
+        """One float, rounded to 5 digits so that it prints as it is."""
+        return float(self.draw(lambda rng: np.array(round(rng.uniform(low, high), 5))))
+
+    def integers(self, low, high, *shape):
+        """int64 numbers, low <= n < high."""
+        return self.draw(lambda rng: np.array(rng.integers(low, high, shape)))
+
+    def integer(self, low, high):
+        return int(self.integers(low, high))
+
+    def choice(self, *options):
+        return int(self.draw(lambda rng: np.array(options[rng.integers(len(options))])))
+
+    def listed(self, scheduler):
+        """The recorded timesteps of a scheduler's list, whatever the student's own list says."""
+        return self.draw(None).tolist()
+
+    def recorded(self, kind, name, where):
+        return self.expectations.tensors[f"{self.check}/{kind}/{name} {where}"]

@@ -1,0 +1,50 @@
+"""Recorded expectations: the inputs of every check, and what the reference answers to them.
+
+`make record` runs each check once with the reference and writes both to one safetensors file per seed
+(instructor/authoring/recording.py). While grading, a check reads its inputs from that file and compares the answers
+with it: the reference is never in memory while student code runs, and nothing depends on the version of a random
+generator.
+"""
+
+import json
+
+from safetensors import safe_open
+
+
+class ExpectationsError(Exception):
+    """The recorded file is missing, damaged or of another version: an instructor has to record again."""
+
+
+class Expectations:
+    """One file of recorded expectations.
+
+    tensors   {"<check id>/<kind>/<name>": array}; kinds are input, value and forms, and for M known mistakes
+              mistakes, (M, 9) fingerprints (NaN: right there, infinite: unclear), and weights, (W, 10), the number of
+              a mistake and its weights like forms
+    metadata  kit_version, digest of the checks it was made for, fingerprint of its seed
+    mistakes  {"suspects": {check: [id]}, "said": {check: {id: words_of(...)}}, "loses": {id: [check]}}
+    """
+
+    def __init__(self, tensors, metadata):
+        self.tensors, self.metadata = tensors, metadata
+        self.mistakes = json.loads(metadata.get("mistakes", '{"suspects": {}, "said": {}, "loses": {}}'))
+
+    @classmethod
+    def load(cls, path, digest):
+        """Read a file recorded for the checks with this digest. Raises ExpectationsError."""
+        try:
+            with safe_open(path, "np") as file:
+                tensors = {key: file.get_tensor(key) for key in file.keys()}
+                metadata = file.metadata()
+        except Exception as error:  # safetensors raises several kinds for a missing or damaged file
+            raise ExpectationsError(f"{path} cannot be read ({error}); `make record` writes it anew") from None
+        if metadata.get("digest") != digest:
+            raise ExpectationsError(f"{path} was recorded for other checks than these; `make record` writes it anew")
+        return cls(tensors, metadata)
+
+    def inputs(self, check):
+        """The recorded inputs of a check, in the order in which it asks for them."""
+        n = 0
+        while (array := self.tensors.get(f"{check}/input/{n}")) is not None:
+            yield array
+            n += 1

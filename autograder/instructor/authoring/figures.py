@@ -1,0 +1,255 @@
+"""Draw the handout's figures into figures/, from the reference, real digits and the two checkpoints.
+
+    make figures        # a few minutes on a CPU
+
+Nothing in them is chosen by hand: run this again when the checkpoints change. Curves differ in colour (Okabe and Ito's,
+which colour-blind readers tell apart) and in dashes (for grey print), and carry their names beside them.
+"""
+
+import sys
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+from rich.progress import track
+
+from ...paths import ROOT
+
+sys.path.insert(0, str(ROOT / "solution"))
+import classifier
+import data
+from evaluate import load_checkpoint
+from scheduler import BETA_SCHEDULES, PREDICTION_TYPES, DDIMScheduler, DDPMScheduler
+
+FOLDER = ROOT / "figures"
+CHECKPOINTS = ROOT / "solution" / "checkpoints"
+WIDTH, DPI = 7.2, 175  # inches and dots per inch: more pixels than GitHub shows, for sharp screens and for print
+STYLES = {  # one colour and one dash each for up to three curves
+    "linear": ("#0072B2", "-"),
+    "scaled_linear": ("#D55E00", (0, (5, 2))),
+    "cosine": ("#009E73", (0, (1, 1.2))),
+}
+NETWORKS = {"epsilon": STYLES["linear"], "v_prediction": STYLES["scaled_linear"]}
+TEXT = {"fontsize": 9}
+FIVE = 0  # the first of the digits that ship with the kit is a 5
+
+
+def generator(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def network(prediction_type):
+    """(model, arguments of the scheduler it was trained with) of a shipped checkpoint."""
+    model, config = load_checkpoint(CHECKPOINTS / f"{prediction_type}.safetensors")
+    return model, {key: value for key, value in config.items() if key != "unet"}
+
+
+@torch.inference_mode()
+def sample(model, scheduler, steps, noise, seed=0, **options):
+    """Yield (t, x_t, x0_hat) before every step of `scheduler`, then (-1, the images, the images)."""
+    scheduler.set_timesteps(steps)
+    x, draws = noise, generator(seed)
+    for t in scheduler.timesteps.tolist():
+        output = model(x, torch.full((len(x),), t))
+        yield t, x, scheduler.predict(output, t, x)[0]
+        x = scheduler.step(output, t, x, generator=draws, **options)
+    yield -1, x, x
+
+
+def finished(*arguments, **options):
+    """The images that a run of `sample` ends with."""
+    *_, (_, images, _) = sample(*arguments, **options)
+    return images
+
+
+def mosaic(rows, gap=3):
+    """One grey picture of a list of rows of (1, 28, 28) images; None in a row leaves a wider gap."""
+    height = 28 + gap
+    lines = []
+    for row in rows:
+        cells = [np.full((height, 4 * gap), 1.0) if image is None else framed(image, gap) for image in row]
+        lines.append(np.concatenate(cells, axis=1))
+    return np.concatenate(lines)
+
+
+def framed(image, gap):
+    """An image in [-1, 1] with white at its right and lower edge."""
+    return np.pad(image[0].clamp(-1, 1).numpy(), ((0, gap), (0, gap)), constant_values=1.0)
+
+
+def show(axes, picture):
+    axes.imshow(picture, cmap="gray", vmin=-1, vmax=1, interpolation="nearest")
+    axes.set_axis_off()
+
+
+def strip(picture, left=0.0, top=0.0, bottom=0.0):
+    """A figure that holds one picture, with room for words around it, in inches; and its axes."""
+    height, width = picture.shape
+    inches = (WIDTH - left) * height / width
+    figure = Figure(figsize=(WIDTH, inches + top + bottom), dpi=DPI)
+    whole = inches + top + bottom
+    axes = figure.add_axes((left / WIDTH, bottom / whole, 1 - left / WIDTH, inches / whole))
+    show(axes, picture)
+    return figure, axes
+
+
+# ----- the figures, one function each ---------------------------------------------------------------------------------
+
+
+def samples():
+    """36 digits, as the picture that opens the handout."""
+    model, settings = network("v_prediction")
+    images = finished(model, DDIMScheduler(**settings), 50, torch.randn(36, 1, 28, 28, generator=generator()))
+    return strip(mosaic(images.split(18)))[0]
+
+
+def noising():
+    """One digit at eleven timesteps of the three schedules."""
+    times = torch.tensor([0, *range(99, 1000, 100)])
+    digit = digits()[FIVE].expand(len(times), -1, -1, -1)
+    noise = torch.randn(1, 1, 28, 28, generator=generator()).expand_as(digit)
+    schedulers = [DDPMScheduler(beta_schedule=name) for name in BETA_SCHEDULES]
+    gap = 10  # room for a line of numbers
+    picture = mosaic([scheduler.add_noise(digit, noise, times) for scheduler in schedulers], gap)
+    figure, axes = strip(picture, left=0.95, top=0.25)
+    for column, t in enumerate(times.tolist()):
+        middle = column * (28 + gap) + 13.5
+        axes.text(middle, -2.5, f"t = {t}" if column == 0 else f"{t}", ha="center", va="bottom", **TEXT)
+        for row, scheduler in enumerate(schedulers):
+            below = (row + 1) * (28 + gap) - gap + 0.5
+            axes.text(middle, below, f"{scheduler.alphas_cumprod[t]:.3f}", ha="center", va="top", fontsize=7.5)
+    for row, name in enumerate(BETA_SCHEDULES):
+        axes.text(-3, row * (28 + gap) + 13.5, name, ha="right", va="center", **TEXT)
+    axes.text(-3, 28.5, "$\\bar\\alpha_t$", ha="right", va="top", fontsize=7.5)
+    return figure
+
+
+def schedules():
+    """beta, alpha-bar and the signal-to-noise ratio of the three schedules."""
+    figure = Figure(figsize=(WIDTH, 2.4), dpi=DPI, layout="constrained")
+    panels = figure.subplots(1, 3)
+    for name, (color, dashes) in STYLES.items():
+        scheduler = DDPMScheduler(beta_schedule=name)
+        alpha_bar = scheduler.alphas_cumprod.double()
+        curves = (scheduler.betas, alpha_bar, alpha_bar / (1 - alpha_bar))
+        for axes, curve in zip(panels, curves, strict=True):
+            axes.plot(curve, color=color, linestyle=dashes, linewidth=1.8)
+    titles = ("$\\beta_t$", "$\\bar\\alpha_t$", "SNR = $\\bar\\alpha_t\\,/\\,(1 - \\bar\\alpha_t)$")
+    for axes, title, scale in zip(panels, titles, ("log", "linear", "log"), strict=True):
+        axes.set(title=title, yscale=scale, xlabel="t", xlim=(0, 999))
+        plain(axes)
+    panels[0].set_ylim(5e-5, 1.5)
+    figure.legend(panels[0].lines, STYLES, loc="outside upper center", ncols=3, frameon=False, handlelength=3.5, **TEXT)
+    return figure
+
+
+def denoising():
+    """One digit on its way out of the noise: x_t and, below it, what the network makes of it."""
+    model, settings = network("v_prediction")
+    shown, columns = {999, 899, 799, 699, 599, 499, 399, 299, 199, 99, -1}, []
+    for t, x, x0 in sample(model, DDPMScheduler(**settings), 1000, torch.randn(8, 1, 28, 28, generator=generator())):
+        if t in shown:
+            columns.append((t, x, x0))
+    best = clearest(columns[-1][1])
+    gap = 4
+    rows = [[x[best] for _, x, _ in columns], [x0[best] for _, _, x0 in columns]]
+    figure, axes = strip(mosaic(rows, gap), left=0.45, top=0.25)
+    for column, (t, _, _) in enumerate(columns):
+        title = {999: "t = 999", -1: "the end"}.get(t, t)
+        axes.text(column * (28 + gap) + 13.5, -2.5, title, ha="center", va="bottom", **TEXT)
+    for row, name in enumerate(("$x_t$", "$\\hat x_0$")):
+        axes.text(-3, row * (28 + gap) + 13.5, name, ha="right", va="center", fontsize=11)
+    return figure
+
+
+@torch.inference_mode()
+def clearest(images):
+    """Which of the images the kit's classifier is surest of."""
+    return classifier.load()[0](images).softmax(1).amax(1).argmax()
+
+
+def steps_eta():
+    """The same four beginnings through four samplers, in 5 to 1,000 steps."""
+    model, settings = network("v_prediction")
+    noise = torch.randn(4, 1, 28, 28, generator=generator(1))
+    samplers = {
+        "DDIM, $\\eta$ = 0": (DDIMScheduler, {}, {"eta": 0.0}),
+        "DDIM, $\\eta$ = 0.5": (DDIMScheduler, {}, {"eta": 0.5}),
+        "$\\eta$ = 1, and DDPM\nfixed_small": (DDIMScheduler, {}, {"eta": 1.0}),
+        "DDPM, fixed_large": (DDPMScheduler, {"variance_type": "fixed_large"}, {}),
+    }
+    all_steps, gap = (5, 10, 50, 1000), 3
+    rows = []
+    for kind, arguments, options in samplers.values():
+        row = []
+        for steps in all_steps:
+            images = finished(model, kind(**settings, **arguments), steps, noise, **options)
+            row += [*images, None]
+        rows.append(row[:-1])
+    figure, axes = strip(mosaic(rows, gap), left=1.35, top=0.25)
+    group = 4 * (28 + gap) + 4 * gap
+    for column, steps in enumerate(all_steps):
+        axes.text(column * group + 2 * (28 + gap), -2.5, f"S = {steps:,}", ha="center", va="bottom", **TEXT)
+    for row, name in enumerate(samplers):
+        axes.text(-4, row * (28 + gap) + 13.5, name, ha="right", va="center", **TEXT)
+    return figure
+
+
+@torch.inference_mode()
+def losses():
+    """The loss of both networks at every twentieth timestep, and what it means for x0_hat."""
+    figure = Figure(figsize=(WIDTH, 2.3), dpi=DPI, layout="constrained")
+    panels = figure.subplots(1, 2)
+    times = [0, *range(19, 1000, 20)]
+    x0 = digits()[::20]  # 250 digits
+    noise = torch.randn(x0.shape, generator=generator())
+    for kind in PREDICTION_TYPES:
+        color, dashes = NETWORKS[kind]
+        model, settings = network(kind)
+        scheduler = DDPMScheduler(**settings, clip_sample=False)
+        curves = [], []
+        for t in times:
+            ts = torch.full((len(x0),), t)
+            x_t = scheduler.add_noise(x0, noise, ts)
+            target = noise if kind == "epsilon" else scheduler.get_velocity(x0, noise, ts)
+            output = model(x_t, ts)
+            curves[0].append((output - target).square().mean())
+            curves[1].append((scheduler.predict(output, t, x_t)[0] - x0).square().mean())
+        for axes, curve in zip(panels, curves, strict=True):
+            axes.plot(times, curve, color=color, linestyle=dashes, linewidth=1.8, label=kind)
+    panels[0].set(title="loss: error of what the network predicts", yscale="log", xlabel="t", xlim=(0, 999))
+    panels[1].set(title="error of $\\hat x_0$, before clipping", yscale="log", xlabel="t", xlim=(0, 999))
+    for axes in panels:
+        plain(axes)
+        axes.legend(frameon=False, handlelength=3.5, **TEXT)
+    return figure
+
+
+def plain(axes):
+    """A panel without what only adds ink."""
+    axes.title.set_fontsize(10)
+    axes.tick_params(labelsize=8)
+    axes.xaxis.label.set_fontsize(9)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(alpha=0.25, linewidth=0.5)
+
+
+def digits():
+    """The 5,000 digits that ship with the kit, in [-1, 1]."""
+    return data.digits(data.DIGITS5K)[0].float() / 127.5 - 1
+
+
+FIGURES = (samples, noising, schedules, denoising, steps_eta, losses)
+
+
+def main(names):
+    FOLDER.mkdir(exist_ok=True)
+    for draw in track([draw for draw in FIGURES if not names or draw.__name__ in names], "Drawing", transient=True):
+        path = FOLDER / f"{draw.__name__}.png"
+        draw().savefig(path, metadata={"Software": None}, pil_kwargs={"optimize": True})
+        print(f"{path.relative_to(ROOT)}  {path.stat().st_size / 1000:.0f} kB")
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    main(sys.argv[1:])

@@ -1,0 +1,118 @@
+"""handout.html: the handout as one page that opens anywhere, without a network.
+
+    make handout        # writes handout.html, which is committed: a release renders nothing
+
+Pictures stand inside the file, and formulas are turned into MathML here, which browsers draw by themselves. What this
+tool cannot turn is an error, never a line of LaTeX on a student's screen. GitHub shows the same handout.md; both read
+dollars as mathematics.
+"""
+
+import base64
+import hashlib
+import re
+import sys
+from html import escape
+from pathlib import Path
+from xml.etree import ElementTree
+
+from latex2mathml.converter import convert
+from markdown_it import MarkdownIt
+from mdit_py_plugins.anchors import anchors_plugin
+from mdit_py_plugins.dollarmath import dollarmath_plugin
+
+from ...files import write
+from ...paths import ROOT
+
+STYLE = Path(__file__).with_suffix(".css")
+OUT = ROOT / "handout.html"
+# Browsers no longer turn letters into script or double-struck ones by an attribute; Unicode has them as they are.
+LETTERS = {
+    ("script", "N"): "\N{MATHEMATICAL SCRIPT CAPITAL N}",
+    ("double-struck", "E"): "\N{MATHEMATICAL DOUBLE-STRUCK CAPITAL E}",
+}
+TOUCHES = {  # how latex2mathml writes some things, and what browsers draw better
+    "<mo>&#x02016;</mo>": '<mo stretchy="false">&#x02016;</mo>',  # both bars of a norm alike
+    '<mo stretchy="true">&#x000AF;</mo>': "<mo>&#x0203E;</mo>",  # a bar over alpha as wide as alpha
+    "<msqrt>": '<msqrt><mspace height="0.85em"/>',  # room between what is under a root and the root's line
+}
+
+
+def mathml(formula, display):
+    """The MathML of one formula. Raises ValueError where a command or a letter is not known."""
+    text = convert(formula, display="block" if display else "inline")
+    text = re.sub(r'<mi mathvariant="(script|double-struck)">(.*?)</mi>', letter, text)
+    text = re.sub(r'(?:<mi mathvariant="normal">\w</mi>){2,}', upright, text)
+    for plain, better in TOUCHES.items():
+        text = text.replace(plain, better)
+    try:
+        ElementTree.fromstring(text)
+    except ElementTree.ParseError as error:
+        raise ValueError(f"no MathML for {formula}: {error}") from None
+    if "\\" in text:
+        raise ValueError(f"no MathML for {formula}: a command in it is not known")
+    return text
+
+
+def letter(match):
+    """One letter of an alphabet that stands in Unicode."""
+    if match.groups() not in LETTERS:
+        raise ValueError(f"no letter {match[2]} in {match[1]}; add it to LETTERS")
+    return f"<mi>{LETTERS[match.groups()]}</mi>"
+
+
+def upright(match):
+    r"""A word of \mathrm as one word: letter by letter it would be spaced like a product."""
+    return f"<mi>{re.sub('<.*?>', '', match[0])}</mi>"
+
+
+def render(text, folder):
+    """The page as text, of a Markdown text whose pictures lie under `folder`.
+
+    ValueError for a formula that cannot be turned, OSError for a picture that is not there.
+    """
+
+    def math(formula, options):
+        return mathml(formula, options["display_mode"])
+
+    def image(tokens, index, options, env):
+        token = tokens[index]
+        content = base64.b64encode((folder / token.attrs["src"]).read_bytes()).decode()
+        kind = "svg+xml" if token.attrs["src"].endswith(".svg") else "png"
+        return f'<img src="data:image/{kind};base64,{content}" alt="{escape(token.content)}">'
+
+    markdown = MarkdownIt("commonmark", {"html": True}).enable("table")
+    markdown.use(anchors_plugin, max_level=3)
+    markdown.use(dollarmath_plugin, allow_space=False, renderer=math)
+    markdown.renderer.rules["image"] = image
+    body = markdown.render(text)
+    body = body.replace('<div class="math block">', '<div class="formula">')
+    body = body.replace("<table>", '<div class="table"><table>').replace("</table>", "</table></div>")
+    title = escape(re.search(r"^# (.*)$", text, re.MULTILINE)[1])
+    return f"""<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="made-from" content="{sources(text, folder)}">
+<title>{title}</title><style>
+{STYLE.read_text(encoding="utf-8")}</style></head>
+<body>
+{body}</body></html>
+"""
+
+
+def sources(text, folder):
+    """SHA-256 of all that a page is made from, to see whether it is older than that."""
+    pictures = re.findall(r"!\[[^]]*\]\((.*?)\)", text)
+    made_from = [text.encode(), STYLE.read_bytes(), *((folder / picture).read_bytes() for picture in pictures)]
+    return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in made_from)).hexdigest()
+
+
+def main():
+    page = render((ROOT / "handout.md").read_text(encoding="utf-8"), ROOT)
+    write(OUT, page)
+    print(OUT.relative_to(ROOT))
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except (ValueError, OSError) as error:
+        sys.exit(str(error))

@@ -1,0 +1,62 @@
+"""Wrong versions of the reference, written as what to replace in it.
+
+A patch is a TOML file in solution/mistakes/, named after its entry in autograder/mistakes.toml:
+
+    file = "scheduler.py"                     # or "infer.py"; often left out
+    loses = ["ddim.eta", "ddim.strided"]      # the checks that it must fail, and no others
+    may_lose = []                             # but for these, where it comes close to the tolerance; often left out
+    random = false                            # whether its answers differ from run to run; often left out
+
+    [[replace]]
+    old = "sigma = eta * variance.sqrt()"     # stands exactly once in that file of solution/
+    new = "sigma = (eta * variance).sqrt()"
+"""
+
+import tomllib
+from dataclasses import dataclass
+
+from ...diagnosis import catalogue
+from ...paths import ROOT
+
+MISTAKES = ROOT / "solution" / "mistakes"
+
+
+@dataclass
+class Patch:
+    id: str
+    file: str  # the file of the submission that the mistake is in
+    files: dict  # {name: bytes} of the whole submission
+    loses: list
+    may_lose: list
+    random: bool
+
+
+def load(path):
+    """One patch, applied to the reference. Raises ValueError when the reference has moved away under it."""
+    data = tomllib.loads(path.read_text(encoding="utf-8"))
+    file = data.get("file", "scheduler.py")
+    files = reference()
+    files[file] = apply(files[file].decode(), data["replace"], path.name).encode()
+    return Patch(path.stem, file, files, data["loses"], data.get("may_lose", []), data.get("random", False))
+
+
+def reference():
+    """{name: bytes} of what the reference hands in."""
+    return {name: (ROOT / "solution" / name).read_bytes() for name in ("scheduler.py", "infer.py")}
+
+
+def load_all():
+    """Every patch, in the order of the catalogue."""
+    order = list(catalogue())
+    return sorted((load(path) for path in MISTAKES.glob("*.toml")), key=lambda patch: order.index(patch.id))
+
+
+def apply(text, replacements, name):
+    for replacement in replacements:
+        old, new = replacement["old"], replacement["new"]
+        if text.count(old) != 1:
+            raise ValueError(
+                f"{name}: its `old` must stand exactly once in the reference, found {text.count(old)}: {old!r}"
+            )
+        text = text.replace(old, new)
+    return text

@@ -1,0 +1,227 @@
+"""Record expectations: run every check once with the reference, and keep its inputs and the reference's answers.
+
+The public file is committed and ships to students. The hidden one is made from the course seed, which stays in course/,
+outside git, with the file made from it: a new course draws a new seed by deleting that folder.
+"""
+
+import hashlib
+import json
+import secrets
+import sys
+
+import numpy as np
+from rich.progress import track
+from safetensors.numpy import save
+
+from ... import __version__, checks, given
+from ...box import Box
+from ...diagnosis import CLEAR, PROJECTIONS, fingerprint, words_of
+from ...expect import Expect
+from ...expect.answers import FORMS
+from ...expectations import Expectations, ExpectationsError
+from ...files import digest, write
+from ...intake.submission import read
+from ...paths import COURSE, HIDDEN, PUBLIC, ROOT
+from ...record import Failed
+from ...rubric import Rubric
+from ...student import Student
+from .patches import load_all
+
+PUBLIC_SEED = "public"
+
+
+class Recorder(Expect):
+    """An Expect that draws and records instead of reading and comparing. A law the reference breaks raises Failed."""
+
+    def __init__(self, check, rng, tensors):
+        super().__init__(Expectations(tensors, {}), check, tolerance=0)
+        self.rng, self.tensors, self.drawn = rng, tensors, 0
+
+    def keep(self, kind, name, array):
+        key = f"{self.check}/{kind}/{name}"
+        if key in self.tensors:
+            raise KeyError(f"two cases of one check have the same name: {key}")
+        self.tensors[key] = np.array(array, order="C")
+
+    def draw(self, sample):
+        array = sample(self.rng)
+        self.keep("input", self.drawn, array)
+        self.drawn += 1
+        return array
+
+    def listed(self, scheduler):
+        return self.draw(lambda rng: np.asarray(scheduler.timesteps)).tolist()
+
+    def compare(self, got, name, where, dtype, scale):
+        self.keep("value", f"{name} {where}", np.asarray(got))
+
+    def measured(self, got, name, where, below=None):
+        self.compare(got, name, where, None, None)
+
+    def live(self, compare):
+        pass
+
+    def exactly(self, got, name, where):
+        self.compare(got, name, where, None, None)
+
+    def step(self, scheduler, model_output, timestep, sample, noise, where, **options):
+        self.value(scheduler.step(model_output, timestep, sample, variance_noise=noise, **options), "x_prev", where)
+        # Weights in float64, where they come out to many digits: the tables are the same, only the samples are finer.
+        output, sample, noise = (array.astype(np.float64) for array in (model_output, sample, noise))
+        x_prev = scheduler.step(output, timestep, sample, variance_noise=noise, **options)
+        x0, epsilon = scheduler.predict(output, timestep, sample)
+        terms = {"x0": x0, "epsilon": epsilon, "sample": sample}
+        self.keep("forms", f"x_prev {where}", forms(terms, noise, x_prev))
+
+    def settle(self):
+        pass
+
+
+def record(box, rubric, seed, patches=(), only=checks.CHECKS):
+    """Expectations of the reference for one seed, and what each known mistake makes of the same inputs.
+
+    only  ids of checks; all by default
+    """
+    folder = box.stage(given.files() | read(ROOT / "solution").files)
+    student = Student(box, folder, rubric.limits)
+    tensors = {}
+    for name in only:
+        # Every check draws from a generator of its own, so that a new check leaves the others' inputs alone.
+        rng = np.random.default_rng(list(hashlib.sha256(f"{seed}/{name}".encode()).digest()))
+        checks.run(name, student, Recorder(name, rng, tensors))
+    student.close()
+    box.discard(folder)
+    metadata = {"kit_version": __version__, **depends_on()}
+    metadata["seed"] = hashlib.sha256(seed.encode()).hexdigest()[:12]  # its fingerprint; the seed itself stays here
+    mistakes = record_mistakes(box, rubric, Expectations(tensors, metadata), patches)
+    return Expectations(tensors, {**metadata, "mistakes": json.dumps(mistakes)})
+
+
+def depends_on():
+    """What recorded values come from, as metadata: the checks, the given files and the reference."""
+    reference = digest(ROOT / "solution" / name for name in ("scheduler.py", "infer.py"))
+    return {"digest": checks.version(), "given": given.version(), "reference": reference}
+
+
+def is_stale(path):
+    """Whether a file is missing, damaged, or recorded from other sources than these."""
+    try:
+        return not depends_on().items() <= Expectations.load(path, checks.version()).metadata.items()
+    except ExpectationsError:
+        return True
+
+
+# ----- known mistakes ----------------------------------------------------------------------------------------
+
+
+def record_mistakes(box, rubric, expectations, patches):
+    """Run each patch on the checks that it fails. Adds to the tensors; returns `Expectations.mistakes`."""
+    rows = {}  # {check: {mistake: {key: row}}}
+    said, loses = {}, {}
+    for patch in patches:
+        loses[patch.id] = [check for check in patch.loses if check not in checks.MEASURED]
+        folder = box.stage(given.files() | patch.files)
+        student = Student(box, folder, rubric.limits)
+        wrong = [*patch.loses, *patch.may_lose]
+        for check in [check for check in wrong if check not in checks.MEASURED]:
+            tolerance = rubric.checks[check].tolerance
+            expect = Expect(expectations, check, tolerance, lambda id, wrong=wrong: id not in wrong)
+            try:
+                checks.run(check, student, expect)
+            except Failed as failed:
+                if not expect.settled:
+                    said.setdefault(check, {})[patch.id] = words_of(failed, expect)
+            rows.setdefault(check, {})[patch.id] = {
+                f"{check}/{kind}/{answer.name} {answer.where}": row
+                for answer in expect.answers
+                for kind, row in (("mistakes", fingerprint_of(answer, patch.random)), ("weights", weights_of(answer)))
+                if row is not None
+            }
+        student.close()
+        box.discard(folder)
+    for by_mistake in rows.values():
+        expectations.tensors.update(stack(list(by_mistake.values())))
+    return {"suspects": {check: list(ids) for check, ids in rows.items()}, "said": said, "loses": loses}
+
+
+def stack(rows):
+    """One array per key for all mistakes of a check, float32: fingerprints (M, 9), NaN where a mistake has none, and
+    weights (W, 10) of the few that have some, each after the number of its mistake."""
+    stacked, weights = {}, {}
+    for n, by_key in enumerate(rows):
+        for key, row in by_key.items():
+            if "/weights/" in key:
+                weights.setdefault(key, []).append([n, *row.ravel()])
+            else:
+                stacked.setdefault(key, np.full((len(rows), *row.shape), np.nan, np.float32))[n] = row
+    return stacked | {key: np.array(found, np.float32) for key, found in weights.items()}
+
+
+def fingerprint_of(answer, random):
+    """None for a right answer; infinite where the same mistake may come out otherwise, or is a random number."""
+    if answer.error < answer.tolerance / CLEAR:
+        return None
+    if random or answer.error < CLEAR * answer.tolerance:
+        return np.full(PROJECTIONS + 1, np.inf, np.float32)
+    return fingerprint(answer.off)
+
+
+def weights_of(answer):
+    """The weights of a wrong step, if it is a combination of the terms at all."""
+    if answer.step is None or answer.right or answer.step.terms is None or not np.isfinite(answer.got).all():
+        return None
+    try:
+        return forms(answer.step.terms, answer.step.noise, answer.got)
+    except ValueError:
+        return None
+
+
+def forms(terms, noise, x_prev):
+    """The weights of each way to write a step, (3, 3): two terms and the noise. Raises ValueError if it is none."""
+    weights = []
+    x_prev = np.float64(np.asarray(x_prev)).ravel()
+    for names in FORMS:
+        basis = np.stack([np.float64(np.asarray(terms[name])).ravel() for name in names] + [noise.ravel()], axis=1)
+        solution = np.linalg.lstsq(basis, x_prev, rcond=1e-14)[0]
+        if np.abs(basis @ solution - x_prev).max() > 1e-5 * np.abs(x_prev).max():
+            raise ValueError(f"a step is no combination of {names} and noise")
+        weights.append(np.where(np.abs(solution) < 1e-9, 0, solution))
+    return np.array(weights)
+
+
+def file_of(expectations):
+    """The bytes of a file of expectations: the same for the same content, whatever order safetensors' own writer gives
+    the header (its metadata is in a map without one)."""
+    data = save(expectations.tensors, expectations.metadata)
+    start = 8 + int.from_bytes(data[:8], "little")
+    header = json.dumps(json.loads(data[8:start]), sort_keys=True, separators=(",", ":")).encode()
+    header += b" " * (-len(header) % 8)
+    return len(header).to_bytes(8, "little") + header + data[start:]
+
+
+def course_seed():
+    """The seed of this course, drawn once."""
+    COURSE.mkdir(mode=0o700, exist_ok=True)
+    path = COURSE / "seed"
+    if not path.exists():
+        path.write_text(secrets.token_hex(16) + "\n")
+        print(f"Drew a new course seed, {path.relative_to(ROOT)}: keep it, and keep it secret.")
+    return path.read_text().strip()
+
+
+def main(which):
+    """Record public and hidden cases: "all", or those that are "stale"."""
+    rubric = Rubric.load()
+    patches = load_all()
+    with Box(rubric.limits) as box:
+        for path, seed in ((PUBLIC, PUBLIC_SEED), (HIDDEN, None)):
+            if which == "all" or is_stale(path):
+                shown = track(patches, f"Running the known mistakes, {path.stem} cases", transient=True)
+                only = checks.ALL if seed else checks.CHECKS
+                expectations = record(box, rubric, seed or course_seed(), shown, only)
+                write(path, file_of(expectations))
+                print(f"Recorded {path.relative_to(ROOT)}: {len(checks.CHECKS)} checks, {path.stat().st_size >> 10} kB")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:] or ["all"])

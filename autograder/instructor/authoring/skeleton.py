@@ -1,0 +1,149 @@
+"""Generate assignment/ from solution/: every SOLUTION region of a program becomes a TODO that raises
+NotImplementedError, one of the report becomes a place to answer in, and the given files, which have none, are copied.
+
+The stripping is nbgrader's own ClearSolutions. It fails open on markers it does not recognise (the answer stays
+in the file, without a word), so `lint` refuses everything but clean BEGIN/END pairs before it is asked.
+"""
+
+import ast
+import re
+import sys
+from pathlib import Path
+
+import nbformat
+from nbformat.v4 import new_code_cell, new_notebook
+from nbgrader.preprocessors import ClearSolutions
+from nbgrader.utils import is_solution
+
+ROOT = Path(__file__).resolve().parents[3]
+FILES = ("scheduler.py", "infer.py")  # with regions to strip
+NOTEBOOK = "report.ipynb"  # where a region holds a sample answer and how to mark, for instructors only
+GIVEN = (
+    "unet.py",
+    "train.py",
+    "saving.py",
+    "data.py",
+    "evaluate.py",
+    "bound.py",
+    "study.py",
+    "tables.py",
+    "plots.py",
+    "classifier.py",
+    "classifier.safetensors",
+    "digits5k.npz",
+    "digits5k.md",
+    "checkpoints/README.md",
+    "checkpoints/epsilon.safetensors",
+    "checkpoints/epsilon_loss.csv",
+    "checkpoints/epsilon_loss.png",
+    "checkpoints/epsilon_samples.png",
+    "checkpoints/v_prediction.safetensors",
+    "checkpoints/v_prediction_loss.csv",
+    "checkpoints/v_prediction_loss.png",
+    "checkpoints/v_prediction_samples.png",
+)
+
+MARKER = re.compile(r"^[ \t]*### (BEGIN|END) SOLUTION$", re.M)
+# A comment that mentions a solution, or opens with "begin" or "end" in any case, is a marker or a misspelled one.
+LOOKS_LIKE_A_MARKER = re.compile(r"(?i)#.*solut|#\W*(?:begin|end)\b")
+ANSWER = re.compile(r"(?s)### BEGIN SOLUTION\n.*\n### END SOLUTION")
+REGION = re.compile(r"(?ms)^([ \t]*)### BEGIN SOLUTION\n[ \t]*# (TODO [^\n]*)\n(.*?)^[ \t]*### END SOLUTION$")
+
+
+def lint(text, name):
+    """Raise ValueError unless the markers of `text` are well-formed, alternate, and each region has its TODO line."""
+    markers = [match[1] for match in MARKER.finditer(text)]
+    if not markers:
+        raise ValueError(f"{name}: no SOLUTION region, so the whole answer would be handed out")
+    if markers != ["BEGIN", "END"] * (len(markers) // 2):
+        raise ValueError(f"{name}: SOLUTION markers must alternate BEGIN, END; found {', '.join(markers)}")
+    if len(markers) != len(LOOKS_LIKE_A_MARKER.findall(text)):
+        raise ValueError(f"{name}: a SOLUTION marker is misspelled; write '### BEGIN SOLUTION' and '### END SOLUTION'")
+    if len(REGION.findall(text)) != len(markers) // 2:
+        raise ValueError(f"{name}: every SOLUTION region must open with a line '# TODO <section>: <what>'")
+
+
+def strip(text, name="file.py"):
+    """The student's version of a solution file, as text. Raises ValueError rather than let an answer through."""
+    text = text.replace("\r\n", "\n")
+    lint(text, name)
+    todos = []
+
+    def number(region):
+        # ClearSolutions has one stub per pass, so each region gets markers, and a pass, of its own.
+        indent, todo, body = region.groups()
+        todos.append(todo)
+        tag = len(todos) - 1
+        return f"{indent}### BEGIN SOLUTION [{tag}]\n{body}{indent}### END SOLUTION [{tag}]"
+
+    text = REGION.sub(number, text)
+    for tag, todo in enumerate(todos):
+        label = todo.split(":")[0]
+        text = clear(text, f'# {todo}\nraise NotImplementedError("{label}")', f" [{tag}]")
+    ast.parse(text, name)
+    return text
+
+
+def clear(text, stub, tag):
+    """One pass of nbgrader's ClearSolutions over a file, as if it were one notebook cell."""
+    notebook = new_notebook(cells=[new_code_cell(text)])
+    preprocessor = ClearSolutions(
+        enforce_metadata=False,
+        code_stub={"python": stub},
+        begin_solution_delimeter=f"### BEGIN SOLUTION{tag}",
+        end_solution_delimeter=f"### END SOLUTION{tag}",
+    )
+    notebook, _ = preprocessor.preprocess(notebook, {})
+    return notebook.cells[0].source.rstrip("\n") + "\n"
+
+
+def strip_notebook(text, name="file.ipynb"):
+    """The student's version of a solution notebook, as text. Raises ValueError rather than let an answer through.
+
+    A cell that nbgrader knows as a solution is one region from its first line to its last; no other cell has a marker.
+    """
+    notebook = nbformat.reads(text, 4)
+    for cell in notebook.cells:
+        where = f"{name}, cell {cell.id}"
+        if cell.cell_type == "code" and (cell.outputs or cell.execution_count):
+            raise ValueError(f"{where}: clear the outputs; they may show an answer")
+        marked = len(LOOKS_LIKE_A_MARKER.findall(cell.source))
+        if is_solution(cell):
+            if marked != 2 or not ANSWER.fullmatch(cell.source):
+                raise ValueError(f"{where}: an answer is one region, '### BEGIN SOLUTION' to '### END SOLUTION'")
+        elif marked:
+            raise ValueError(f"{where}: it has what looks like a SOLUTION marker and is no answer cell")
+    if not any(is_solution(cell) for cell in notebook.cells):
+        raise ValueError(f"{name}: no cell is an answer")
+    notebook, _ = ClearSolutions(text_stub="*Your answer:*").preprocess(notebook, {})
+    return nbformat.writes(notebook) + "\n"
+
+
+def given(content, name):
+    """A given file's bytes as they are. Raises ValueError where a Python file looks as if it held an answer."""
+    if name.endswith(".py") and LOOKS_LIKE_A_MARKER.search(content.decode()):
+        raise ValueError(f"{name}: a given file must not hold what looks like a SOLUTION marker")
+    return content
+
+
+def generate(root=ROOT):
+    """{name: bytes} of every file of assignment/."""
+    source = root / "solution"
+    stripped = {name: strip((source / name).read_text(encoding="utf-8"), name).encode() for name in FILES}
+    stripped[NOTEBOOK] = strip_notebook((source / NOTEBOOK).read_text(encoding="utf-8"), NOTEBOOK).encode()
+    return stripped | {name: given((source / name).read_bytes(), name) for name in GIVEN}
+
+
+def main():
+    for name, content in generate().items():
+        path = ROOT / "assignment" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+        print(f"assignment/{name}")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except ValueError as error:
+        sys.exit(str(error))

@@ -1,0 +1,28 @@
+"""grades.csv before the report is marked: what programs graded, in the gradebook's own table, which is not complete."""
+
+from ..grades import lateness
+from ..grades.sheet import REPORT, Grade, table
+
+
+def render(rows, class_list, rubric, roster):
+    """The text of grades.csv.
+
+    rows    of publishing.py
+    roster  a Roster, for names and extensions, or None
+    """
+    found = {row.student: row for row in rows}
+    extensions = {student.id: student.extension_days for student in roster.students} if roster else {}
+    made = []
+    for handed_in in class_list:
+        row = found[handed_in.student]
+        nothing = handed_in.path is None and not handed_in.waits
+        parts = {
+            part: None if row.points is None else row.parts.get(part, 0.0 if nothing else None) for part in rubric.parts
+        }
+        missing = [part for part, points in parts.items() if points is None] + [REPORT] * (not nothing)
+        if handed_in.waits:
+            missing = ["a hand-in"]
+        grade = Grade(handed_in.student, parts | {REPORT: 0.0 if nothing else None}, missing=missing)
+        grade.days_late = lateness.days_late(handed_in.time, extensions.get(handed_in.student, 0), rubric.late)
+        made.append(grade)
+    return table(made, class_list, rubric, roster)

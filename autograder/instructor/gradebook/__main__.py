@@ -1,0 +1,136 @@
+"""make gradebook, make formgrader, make feedback."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import track
+from sqlalchemy.exc import OperationalError
+
+from ...files import write
+from ...rubric import Rubric
+from ...text import shown
+from ..grades import canvas, sheet
+from ..grades.lateness import PolicyError
+from ..handins import collecting
+from ..handins.platforms import DownloadError
+from ..handins.tables import TableError
+from .course import Course, CourseError
+from .filling import fill
+
+DONE, USAGE, MISSING = 0, 2, 3
+
+
+def main(arguments=None):
+    parser = argparse.ArgumentParser("python -m autograder.instructor.gradebook", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    command = commands.add_parser("fill", help="put hand-ins and points into nbgrader's gradebook")
+    command.add_argument("folder", type=Path, nargs="?", default=Path("class"), help="of the class; default: class")
+    command.add_argument("--submissions", type=Path, metavar="PATH", help="collect this download first")
+    command.add_argument("--roster", type=Path, metavar="CSV", help="everybody in the class; kept as roster.csv")
+    command.add_argument("--db-url", metavar="URL", help="of the gradebook, for anything but SQLite; it is remembered")
+    command.set_defaults(run=run_fill)
+    command = commands.add_parser("formgrader", help="open nbgrader's formgrader, to mark the reports")
+    command.add_argument("folder", type=Path, nargs="?", default=Path("class"))
+    command.add_argument("jupyter", nargs="*", metavar="-- OPTION", help="for jupyter lab, such as -- --no-browser")
+    command.set_defaults(run=run_formgrader)
+    command = commands.add_parser("feedback", help="reckon lateness, write grades.csv and the feedback for students")
+    command.add_argument("folder", type=Path, nargs="?", default=Path("class"))
+    command.add_argument("--canvas", type=Path, metavar="CSV", help="the gradebook that you exported from Canvas")
+    command.add_argument("--column", metavar="NAME", help="the assignment's column in it")
+    command.add_argument("--scale", choices=("yes", "no"),
+                         help="where Canvas has other points possible: scale to these, or do not")  # fmt: skip
+    command.set_defaults(run=run_feedback)
+    options = parser.parse_args(arguments)
+    errors = Console(stderr=True)
+    try:
+        return options.run(options, Rubric.load(), Console(), errors)
+    except (CourseError, DownloadError, PolicyError, TableError, canvas.ExportError) as reason:
+        errors.print(shown(f"{reason}.", limit=None), style="red", soft_wrap=True, markup=False)
+        return USAGE
+    except OSError as reason:  # a full disk, or one that may only be read
+        errors.print(shown(f"Nothing more was done: {reason}.", limit=None), style="red", soft_wrap=True, markup=False)
+        return MISSING
+    except OperationalError as reason:  # nbgrader would ask for an upgrade of its database
+        told = f"The gradebook cannot be used: {reason.orig}. Does another program hold it, and is its server up?"
+        errors.print(told, style="red", soft_wrap=True, markup=False)
+        return MISSING
+
+
+def the_class(folder):
+    """(ClassList, Roster or None). Raises CourseError and RosterError."""
+    try:
+        return collecting.class_list(folder)
+    except FileNotFoundError:
+        raise CourseError(f"Nothing was collected into {folder} yet; --submissions PATH does it") from None
+
+
+def run_fill(options, rubric, console, errors):
+    if options.roster:
+        collecting.keep_roster(options.roster, options.folder)
+    if options.submissions:
+        collecting.collect_class(options.submissions, options.folder)
+    handed_in, roster = the_class(options.folder)
+    filled = fill(options.folder, handed_in, rubric, roster, options.db_url,
+                  lambda entries: track(entries, "Filling the gradebook", console=errors, transient=True))  # fmt: skip
+    for student, notes in filled.notes.items():
+        for note in notes:
+            console.print(f"{student}: {shown(note)}", soft_wrap=True, markup=False)
+    for student, why in filled.failed.items():
+        errors.print(f"{student} is not in the gradebook: {shown(why)}", style="red", soft_wrap=True, markup=False)
+    nothing = sum(entry.path is None and not entry.waits for entry in handed_in)
+    waiting = f", {len(handed_in.waiting)} wait" * bool(handed_in.waiting)
+    for line in handed_in.summary() if handed_in.open else ():
+        errors.print(line, style="red", soft_wrap=True, markup=False)
+    console.print(f"{filled.done} filled in, {filled.same} as before, {nothing} handed in nothing{waiting}.")
+    return MISSING if filled.failed or handed_in.open else DONE
+
+
+def run_feedback(options, rubric, console, errors):
+    handed_in, roster = the_class(options.folder)
+    if not Course(options.folder).config.exists():
+        raise CourseError("The gradebook is empty; `make gradebook` fills it")
+    if bool(options.canvas) != bool(options.column):
+        raise canvas.ExportError("A file of Canvas and the name of its column go together")
+    made = sheet.grades(options.folder, handed_in, rubric, roster)
+    failed = sheet.feedback(options.folder, made,
+                             lambda each: track(each, "Writing feedback", console=errors, transient=True))  # fmt: skip
+    print(sheet.write_grades(options.folder, made, handed_in, rubric, roster))
+    if options.canvas:
+        scale = {"yes": True, "no": False, None: None}[options.scale]
+        most = sheet.total(rubric)
+        text, left, lost = canvas.fill(options.canvas, options.column, made, handed_in, most, roster, scale)
+        path = options.folder / f"canvas_{options.canvas.name}"
+        write(path, text)
+        print(f"{path}, without {len(left)}")
+        for name, why in left.items():
+            console.print(f"  {shown(name)}: {why}", soft_wrap=True, markup=False)
+        if lost:
+            errors.print(f"Not in {options.canvas}: {', '.join(lost)}", style="red", soft_wrap=True, markup=False)
+    for student, why in failed.items():
+        errors.print(f"{student} gets no feedback: {shown(why)}", style="red", soft_wrap=True, markup=False)
+    if waiting := [grade for grade in made if not grade.complete]:
+        for grade in waiting[:10]:
+            errors.print(f"{grade.student} waits for {', '.join(grade.missing)}", style="red", markup=False)
+        more = f", {len(waiting) - 10} more than shown" if len(waiting) > 10 else ""
+        errors.print(f"{len(waiting)} of {len(made)} grades are not complete{more}.", style="red")
+    return MISSING if waiting or failed else DONE
+
+
+def run_formgrader(options, rubric, console, errors):
+    course = Course(options.folder)
+    if not course.config.exists():
+        raise CourseError("The gradebook is empty; `make gradebook` fills it")
+    course.configuration()  # refuses a copy of a class whose gradebook lies elsewhere
+    course.configure()
+    # Formgrader looks for its configuration where it is started: elsewhere its Autograde button would run student code.
+    os.chdir(course.root)
+    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={course.root}"]
+    os.execv(sys.executable, [*command, "--LabApp.default_url=/formgrader", *options.jupyter])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,69 @@
+"""The marking guide, where the grader looks: below each question, on formgrader's page and nowhere else.
+
+It is put in when formgrader renders a submission and is never written to a file. Feedback is rendered by the same class
+of nbconvert, also from formgrader's own button, so both ends look: the guide is shown only to what asks as formgrader
+asks, and no feedback is made of a notebook that holds a line of it.
+"""
+
+import re
+from functools import cache
+
+import nbformat
+from nbformat.v4 import new_markdown_cell
+from nbgrader.preprocessors import NbGraderPreprocessor
+from nbgrader.utils import is_solution
+
+from ...paths import ROOT
+from ..authoring import skeleton
+from .rendering import OURS
+from .restoring import grade_id
+
+MARK = "For staff only"
+
+
+@cache
+def guide():
+    """{id of an answer: sample answer, marking guide and common wrong answer, as Markdown}."""
+    notebook = nbformat.read(ROOT / "solution" / skeleton.NOTEBOOK, 4)
+    return {grade_id(cell): "\n".join(cell.source.splitlines()[1:-1]) for cell in notebook.cells if is_solution(cell)}
+
+
+@cache
+def points():
+    """What all questions give together."""
+    notebook = nbformat.read(ROOT / "solution" / skeleton.NOTEBOOK, 4)
+    return sum(cell.metadata.nbgrader.points for cell in notebook.cells if is_solution(cell))
+
+
+@cache
+def lines():
+    """What may stand in no feedback: every line of the guide that is long enough to be told from a student's words."""
+    found = {line.strip() for text in guide().values() for line in text.splitlines()}
+    return {line for line in found if len(line) > 25} | {MARK}
+
+
+class ShowGuide(NbGraderPreprocessor):
+    """Before formgrader renders a submission."""
+
+    def preprocess(self, nb, resources):
+        if "submission_id" not in resources or "nbgrader" in resources:  # not formgrader's page
+            return nb, resources
+        cells = []
+        for cell in nb.cells:
+            if is_solution(cell) and grade_id(cell) in guide():
+                box = f'<div class="alert alert-warning"><b>{MARK}.</b>\n\n{guide()[grade_id(cell)]}\n\n</div>'
+                cells.append(new_markdown_cell(box, metadata={OURS: True}))
+            cells.append(cell)
+        nb.cells = cells
+        return nb, resources
+
+
+class RefuseGuide(NbGraderPreprocessor):
+    """Last before feedback is rendered. A student who wrote such a line would have to know the guide."""
+
+    def preprocess(self, nb, resources):
+        text = "\n".join(str(cell) for cell in nb.cells)
+        shown = [line for line in lines() if line in text or re.sub(r"\\", r"\\\\", line) in text]
+        if shown:
+            raise RuntimeError(f"This would tell students a line of the marking guide: {shown[0][:60]}")
+        return nb, resources

@@ -1,0 +1,58 @@
+"""A student's notebook, read whatever program saved it. What cannot be read has a reason, and waits for a person."""
+
+import codecs
+import re
+
+import nbformat
+
+from ...intake import parsing
+
+MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+MERGE = re.compile(r"(?m)^(<{7}|={7}|>{7})( |$)")
+
+
+class Unreadable(ValueError):
+    """The notebook cannot be marked as it is, for this reason."""
+
+
+def check(raw):
+    """Raise Unreadable for bytes that are no notebook."""
+    try:
+        parsing.parse(__name__, "readable", raw)
+    except parsing.Unparsable as why:
+        raise Unreadable(reason(why)) from None
+
+
+def reason(why):
+    """What an Unparsable says of a notebook."""
+    return str(why) if why.type == "Unreadable" else f"report.ipynb cannot be read as a notebook: {why}"
+
+
+# ----- in the room of parsing.py --------------------------------------------------------------------------------------
+
+
+def readable(raw):
+    understood(raw)
+
+
+def understood(raw):
+    """The bytes of a notebook as nbformat's, version 4. Raises Unreadable, and whatever nbformat does."""
+    try:
+        text = decoded(raw)
+    except UnicodeDecodeError:
+        raise Unreadable("report.ipynb cannot be read as a notebook: it is no text in UTF-8 or UTF-16") from None
+    try:
+        return nbformat.reads(text, 4)
+    except Exception:  # students find ways to break a notebook that no list of exceptions foresees
+        if MERGE.search(text):
+            raise Unreadable("report.ipynb holds merge markers of git (<<<<<<<), and is no notebook so") from None
+        raise
+
+
+def decoded(raw):
+    for mark, encoding in MARKS.items():
+        if raw.startswith(mark):
+            return raw.decode(encoding)
+    if b"\0" in raw[:2]:
+        return raw.decode("utf-16-be" if raw[0] == 0 else "utf-16-le")
+    return raw.decode("utf-8")

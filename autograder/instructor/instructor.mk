@@ -1,0 +1,80 @@
+# The instructor's targets: they come with the workbench, which a student bundle lacks.
+CLASS ?= class
+DEV = python=$$(sh autograder/environment.sh dev) && $$python
+
+# Hidden cases are recorded on first use; public and hidden ones anew where what they were recorded from has changed.
+grade check bench release class regrade bench-class gpu-report: course/hidden.safetensors
+
+RECORDED_FROM = $(wildcard autograder/checks/*.py autograder/expect/*.py) autograder/measure.py autograder/given.py \
+	solution/scheduler.py solution/infer.py assignment/unet.py assignment/train.py assignment/saving.py
+
+course/hidden.safetensors: $(RECORDED_FROM)
+	@$(PYTHON) -m autograder.instructor.authoring.recording stale
+	@touch -c $@
+
+release: ## dist/: the bundles for students, Gradescope and after the deadline, each proven not to leak
+	@$(DEV) -m autograder.instructor.release
+
+class: ## grade a class: make class SUBMISSIONS=path [ROSTER=roster.csv] [CLASS=class] [ARGS=...]
+	@$(DEV) -m autograder.instructor.classroom grade --class=$(call quoted,CLASS) $(if $(value ROSTER),--roster=$(call quoted,ROSTER)) $(value ARGS) $(if $(value SUBMISSIONS),-- $(call quoted,SUBMISSIONS))
+
+regrade: ## what changes, after checks or submissions did: make regrade [STUDENT=id] [CLASS=class] [ARGS=--publish]
+	@$(DEV) -m autograder.instructor.classroom regrade --class=$(call quoted,CLASS) $(if $(value STUDENT),--student=$(call quoted,STUDENT)) $(value ARGS)
+
+test: ## lint, format and tests of the kit (minutes)
+	@$(DEV) -m ruff check --quiet . && $$python -m ruff format --quiet --check . && $$python -m pytest -n 2 --dist loadfile
+
+test-slow: ## the tests that take minutes each: every mistake under a fresh seed, real sampling
+	@$(DEV) -m pytest -m slow
+
+fuzz: ## mutate what students send, and read it: make fuzz [ARGS=100000] (an hour)
+	@$(DEV) tests/fuzzing.py $(ARGS)
+
+test-gpu: ## the tests that need a GPU
+	@$(DEV) -m pytest -m gpu
+
+test-rig: ## the tests on a pretended GPU, as root (minutes)
+	@$(DEV) -m pytest -m rig
+
+skeleton: ## generate assignment/ from solution/
+	@$(DEV) -m autograder.instructor.authoring.skeleton
+
+record: ## record the expectations anew, public and hidden
+	@$(PYTHON) -m autograder.instructor.authoring.recording
+
+figures: ## draw the handout's figures anew, from the reference and the checkpoints
+	@$(DEV) -m autograder.instructor.authoring.figures
+
+report: ## the reference report: the study with the kit's checkpoints, report.ipynb with its outputs (12 minutes)
+	@$(DEV) -m autograder.instructor.authoring.reference_report
+
+handout: ## the handout as one page that opens without a network: handout.html
+	@$(DEV) -m autograder.instructor.authoring.handout_page
+
+gradebook: ## nbgrader's gradebook, filled from CLASS (class): make gradebook [SUBMISSIONS=download.zip]
+	@$(DEV) -m autograder.instructor.gradebook fill $(value ARGS) $(if $(value SUBMISSIONS),--submissions=$(call quoted,SUBMISSIONS)) $(if $(value ROSTER),--roster=$(call quoted,ROSTER)) -- $(call quoted,CLASS)
+
+formgrader: ## mark the reports in the browser [ARGS="-- --no-browser"]
+	@$(DEV) -m autograder.instructor.gradebook formgrader $(call quoted,CLASS) $(value ARGS)
+
+feedback: ## lateness, grades.csv, a page for each student [CANVAS=export.csv COLUMN=Homework]
+	@$(DEV) -m autograder.instructor.gradebook feedback $(value ARGS) $(if $(value CANVAS),--canvas=$(call quoted,CANVAS)) $(if $(value COLUMN),--column=$(call quoted,COLUMN)) -- $(call quoted,CLASS)
+
+bench: ## time grading, the box, training, sampling and the gradebook, each beside others
+	@$(DEV) -m autograder.instructor.bench.grading
+	@$(DEV) -m autograder.instructor.bench.box
+	@$(DEV) -m autograder.instructor.bench.training
+	@$(DEV) -m autograder.instructor.bench.sampling
+	@$(DEV) -m autograder.instructor.bench.gradebook
+
+bench-class: ## time a class of 300 beside nbgrader, otter-grader and pytest, each as its manual says (minutes)
+	@$(DEV) -m autograder.instructor.bench.classroom
+
+gpu-report: ## what only a machine with a GPU can show, as one table (minutes) [ARGS="--tiny"] [ARGS="machine trace"]
+	@$(DEV) -m autograder.instructor.gpu_report $(ARGS)
+
+validity: ## how often the autograder errs: grade wrong and right submissions by the hundred, write VALIDITY.md
+	@$(DEV) -m autograder.instructor.validity
+
+.PHONY: release class regrade test test-slow fuzz test-gpu test-rig skeleton record figures report handout gradebook formgrader
+.PHONY: feedback bench bench-class gpu-report validity

@@ -1,0 +1,137 @@
+"""make release: all of dist/, or nothing and the reason."""
+
+import hashlib
+import io
+import json
+import re
+import shutil
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+
+from rich.progress import track
+
+from ... import __version__, checks
+from ...expectations import Expectations, ExpectationsError
+from ...files import write
+from ...intake.handin import zipped
+from ...paths import COURSE, HIDDEN, PUBLIC, ROOT
+from ..authoring.skeleton import FILES, generate
+from . import bundles, leaks, trials
+from .bundles import GRADESCOPE, NAME, SOLUTION, STUDENT, NotReady
+from .leaks import NotProven
+
+DIST = ROOT / "dist"
+
+
+def release(commit, files, show=list):
+    """{name: bytes} of all of dist/. Raises NotReady or NotProven.
+
+    commit  what RELEASE.json says that it was made from
+    files   {path: bytes} of the repository
+    show    wraps the list of proofs, to show how far it is
+    """
+    public = Expectations.load(PUBLIC, checks.version())
+    hidden_bytes = bundles.hidden_expectations()
+    hidden = Expectations.load(HIDDEN, checks.version())
+    contents = bundles.all_of_them(files, hidden_bytes)
+    zips = {name: zipped(content, f"{NAME} {__version__}", bundles.MODES) for name, content in contents.items()}
+    with tempfile.TemporaryDirectory() as folder:
+        proofs = all_proofs(files, contents, zips, public, hidden, Path(folder))
+        proven = [{"bundle": name, "claim": claim(proof), "evidence": tried(name, proof, *facts)}
+                  for name, proof, *facts in show(proofs)]  # fmt: skip
+    record = {
+        "kit_version": __version__,
+        "commit": commit,
+        "hidden_seed": hidden.metadata["seed"],
+        "recorded": {"public": sha256(PUBLIC.read_bytes()), "hidden": sha256(hidden_bytes)},
+        "files": {name: {"bytes": len(data), "sha256": sha256(data)} for name, data in zips.items()},
+        "proofs": proven,
+    }
+    return zips | {"RELEASE.json": json.dumps(record, indent=1).encode() + b"\n"}
+
+
+def all_proofs(files, contents, zips, public, hidden, folder):
+    """Every proof as (bundle, function, its arguments): a release is made when all of them hold."""
+    student, gradescope, solution = (leaks.Bundle(name, contents[name]) for name in (STUDENT, GRADESCOPE, SOLUTION))
+    answers, mistakes = leaks.answers(files), leaks.mistakes(files)
+    seed = course_seed()
+    reference = {name: files[f"solution/{name}"] for name in FILES}
+    generated = generate()
+    for name in (STUDENT, GRADESCOPE):
+        with zipfile.ZipFile(io.BytesIO(zips[name])) as archive:
+            archive.extractall(folder / name)
+    return [
+        (STUDENT, leaks.it_is_small_enough, zips[STUDENT]),
+        *((bundle.name, leaks.every_file_can_be_read, bundle) for bundle in (student, gradescope, solution)),
+        (STUDENT, leaks.it_is_what_solution_gives, student, generated, f"{NAME}/assignment/"),
+        (GRADESCOPE, leaks.it_is_what_solution_gives, gradescope, generated, "assignment/"),
+        *((bundle.name, leaks.no_line_of_an_answer_is_in_it, bundle, answers) for bundle in (student, gradescope)),
+        *((bundle.name, leaks.no_patch_of_a_mistake_is_in_it, bundle, mistakes)
+          for bundle in (student, gradescope, solution)),
+        *((bundle.name, leaks.the_course_seed_is_not_in_it, bundle, seed)
+          for bundle in (student, gradescope, solution)),
+        *((bundle.name, leaks.no_hidden_number_is_in_it, bundle, hidden, public) for bundle in (student, solution)),
+        (GRADESCOPE, leaks.the_hidden_cases_are_for_root_only, zips[GRADESCOPE]),
+        (STUDENT, trials.the_stripped_files_import, folder / STUDENT / NAME),
+        (STUDENT, trials.the_starter_scores_0, folder / STUDENT / NAME),
+        (STUDENT, trials.the_reference_scores_full_marks, folder / STUDENT / NAME, reference),
+        (GRADESCOPE, trials.the_starter_scores_0, folder / GRADESCOPE),
+        (GRADESCOPE, trials.the_reference_scores_full_marks, folder / GRADESCOPE, reference, True),
+    ]  # fmt: skip
+
+
+def tried(name, proof, *facts):
+    """The evidence of one proof. Raises NotProven, also where the proof itself broke or had nothing to say."""
+    try:
+        evidence = proof(*facts)
+    except NotProven as reason:
+        raise NotProven(f'{name}, "{claim(proof)}": {reason}') from None
+    except Exception as error:
+        raise NotProven(f'{name}, "{claim(proof)}" could not be tried: {type(error).__name__}: {error}') from None
+    if not isinstance(evidence, str) or not evidence:
+        raise NotProven(f'{name}, "{claim(proof)}": it gave no evidence')
+    return evidence
+
+
+def claim(proof):
+    return proof.__name__.replace("_", " ")
+
+
+def course_seed():
+    path = COURSE / "seed"
+    if not path.exists():
+        raise NotReady("course/seed is missing: without it nobody can tell whether it leaks; `make record` draws one")
+    return path.read_text(encoding="utf-8").strip()
+
+
+def sha256(data):
+    return hashlib.sha256(data).hexdigest()
+
+
+def open_fields(handout):
+    """The fields of the handout that the instructor has not filled in yet."""
+    fields = re.findall(r"<!-- INSTRUCTOR.*?<!-- INSTRUCTOR", handout, re.DOTALL)
+    return [field for part in fields for field in re.findall(r"\[[^]]+\](?!\()", part)]
+
+
+def main():
+    shutil.rmtree(DIST, ignore_errors=True)  # an old bundle must not be taken for a new one
+    try:
+        commit, files = bundles.commit(), bundles.tracked()
+        made = release(commit, files, lambda proofs: track(proofs, "Proving", transient=True))
+        for name, data in made.items():
+            write(DIST / name, data)
+    except (NotReady, NotProven, ExpectationsError, OSError, ValueError) as reason:
+        shutil.rmtree(DIST, ignore_errors=True)
+        sys.exit(f"No release: {reason}.")
+    for name, data in made.items():
+        print(f"dist/{name:<30}{len(data):>11,} bytes  {sha256(data)}")
+    print(f"{len(json.loads(made['RELEASE.json'])['proofs'])} proofs hold; RELEASE.json lists them.")
+    if fields := open_fields(files["handout.md"].decode()):
+        print(f"Still open in handout.md, between its INSTRUCTOR comments: {', '.join(fields)}.")
+
+
+if __name__ == "__main__":
+    main()

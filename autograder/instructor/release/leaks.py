@@ -1,0 +1,209 @@
+"""Proofs that read: what must not be in a bundle, and that it is not. Each proof returns its evidence as a sentence or
+raises NotProven; one that had nothing to look for has proven nothing."""
+
+import io
+import re
+import stat
+import tomllib
+import zipfile
+from dataclasses import dataclass
+
+import nbformat
+import numpy as np
+
+from ..authoring.skeleton import ANSWER, FILES, NOTEBOOK, REGION
+from .bundles import HIDDEN_PATH, MAX_STUDENT, MODES
+from .contents import Unreadable, layers
+
+LONG_ENOUGH = 12  # tokens; shorter lines are anybody's
+IN_A_ROW = 5  # numbers, to 4 decimals; fewer may agree by chance
+TOKEN = re.compile(r"\w+|[^\w\s]")
+# Lines of infer.py that given files share with it: how programs read arguments and checkpoints, nothing of the answer.
+SHARED = (
+    'parser = argparse.ArgumentParser(description=__doc__.split("\\n\\n")[0])',
+    'parser.add_argument("--seed", type=int, default=0)',
+    'with safe_open(path, framework="pt") as file:',
+    'config = json.loads(file.metadata()["config"])',
+    "weights = {name: file.get_tensor(name) for name in file.keys()}",
+    "raise ValueError(f\"{path} is not a checkpoint of train.py: {' '.join(str(error).split())[:200]}\") from None",
+    'device = "cuda" if torch.cuda.is_available() else "cpu"',
+    'elif device != "cpu" and not getattr(torch, device).is_available():',
+)
+
+
+class NotProven(Exception):
+    """A claim about a bundle does not hold, or could not be tried."""
+
+
+@dataclass
+class Bundle:
+    """A bundle with all its layers.
+
+    name   of its zip
+    files  {path: bytes}
+    """
+
+    name: str
+    files: dict
+
+    def __post_init__(self):
+        self.layers, self.unreadable = [], []
+        for path, data in sorted(self.files.items()):
+            try:
+                self.layers += layers(path, data)
+            except Unreadable as error:
+                self.unreadable.append(str(error))
+        self.normal = [f" {normal(layer.text)} " for layer in self.layers]
+
+    def where(self, line):
+        """The places where a normalised line stands."""
+        return [layer.where for layer, text in zip(self.layers, self.normal, strict=True) if f" {line} " in text]
+
+
+def normal(text):
+    """A text as its tokens, one blank between two: layout makes no difference, nor do the lines it is broken into."""
+    return " ".join(TOKEN.findall(text))
+
+
+def long_lines(text):
+    """The normalised lines of a text that are long enough to be known again."""
+    lines = map(normal, text.splitlines())
+    return {line for line in lines if line.count(" ") + 1 >= LONG_ENOUGH}
+
+
+# ----- what must not leak ------------------------------------------------------------------------------------
+
+
+def answers(files):
+    """The lines of every SOLUTION region, but for its TODO line, which is handed out; those of the report hold its
+    sample answers and how they are marked."""
+    regions = [region for name in FILES for _, _, region in REGION.findall(files[f"solution/{name}"].decode())]
+    report = nbformat.reads(files[f"solution/{NOTEBOOK}"].decode(), 4)
+    regions += [cell.source for cell in report.cells if ANSWER.fullmatch(cell.source)]
+    return set().union(*map(long_lines, regions)) - {normal(line) for line in SHARED}
+
+
+def mistakes(files):
+    """The lines that the patches in solution/mistakes/ put in, but for those that they leave as they are."""
+    patches = [data.decode() for name, data in files.items() if name.startswith("solution/mistakes/")]
+    texts = [replace["new"] for patch in patches for replace in tomllib.loads(patch)["replace"]]
+    right = " ".join(normal(files[f"solution/{name}"].decode()) for name in FILES)
+    lines = set().union(*map(long_lines, texts)) - {normal(line) for line in SHARED}
+    return {line for line in lines if line not in right}
+
+
+# ----- the proofs --------------------------------------------------------------------------------------------
+
+
+def every_file_can_be_read(bundle):
+    """Every file is text or of a kind that the proofs look into; no bytecode, no pickle."""
+    if bundle.unreadable:
+        raise NotProven("; ".join(bundle.unreadable))
+    if not bundle.files:
+        raise NotProven("the bundle is empty")
+    return f"{len(bundle.files)} files, {len(bundle.layers)} places in them"
+
+
+def no_line_of_an_answer_is_in_it(bundle, answers):
+    """No line of a SOLUTION region, of 12 tokens or more, is in it."""
+    return none_of(bundle, answers, "a line of an answer")
+
+
+def no_patch_of_a_mistake_is_in_it(bundle, mistakes):
+    """No line of a patch in solution/mistakes/, of 12 tokens or more, is in it, nor is such a file."""
+    patches = [path for path in bundle.files if "mistakes/" in path]
+    if patches:
+        raise NotProven(f"{patches[0]} is in it")
+    return none_of(bundle, mistakes, "a line of a patch")
+
+
+def none_of(bundle, lines, what):
+    if not lines:
+        raise NotProven("there was nothing to look for")
+    for line in sorted(lines):
+        if places := bundle.where(line):
+            raise NotProven(f"{what} is in {places[0]}: {line[:60]}")
+    return f"{len(lines)} lines looked for in {len(bundle.layers)} places"
+
+
+def the_course_seed_is_not_in_it(bundle, seed):
+    """The course seed is not in it, as text or as bytes."""
+    if len(seed) < 16:
+        raise NotProven("there is no course seed to look for, or it is too short")
+    forms = [seed.lower().encode()]
+    try:
+        forms.append(bytes.fromhex(seed))
+    except ValueError:  # an instructor's own words
+        pass
+    for layer in bundle.layers:
+        if any(
+            form in data for form in forms for data in (layer.data, layer.data.lower(), layer.text.lower().encode())
+        ):
+            raise NotProven(f"the course seed is in {layer.where}")
+    return f"looked for in {len(bundle.layers)} places"
+
+
+def no_hidden_number_is_in_it(bundle, hidden, public):
+    """No five numbers in a row of the hidden cases are in it, as numbers or as text, to four decimals. The hidden file
+    differs from the public one in its seed, or there would be nothing hidden."""
+    if hidden.metadata["seed"] == public.metadata["seed"]:
+        raise NotProven("the hidden cases were recorded from the public seed")
+    hidden_rows, public_rows = rows_of(hidden), rows_of(public)
+    secret = hidden_rows[~among(hidden_rows, public_rows)]
+    if not len(secret):
+        raise NotProven("there is no hidden number to look for")
+    for layer in bundle.layers:
+        if any(among(rows(numbers), secret).any() for numbers in layer.numbers):
+            raise NotProven(f"numbers of the hidden cases are in {layer.where}")
+    return f"{len(secret):,} rows of {IN_A_ROW} numbers looked for in {len(bundle.layers)} places"
+
+
+def rows_of(expectations):
+    arrays = [array for array in expectations.tensors.values() if array.dtype.kind == "f"]
+    return np.sort(np.concatenate([rows(array.ravel()) for array in arrays]))
+
+
+def among(rows, known):
+    """Which rows are among the known ones, which are sorted."""
+    return known[np.minimum(np.searchsorted(known, rows), len(known) - 1)] == rows
+
+
+def rows(numbers):
+    """One uint64 for every row of numbers in which they change and none is zero: a hash of them to 4 decimals."""
+    if len(numbers) < IN_A_ROW:
+        return np.empty(0, np.uint64)
+    usual = np.abs(numbers) < 1e9  # false for NaN too
+    rounded = np.rint(np.where(usual, numbers, 0).astype(np.float64) * 1e4).astype(np.int64)
+    window = np.lib.stride_tricks.sliding_window_view
+    kept = window(usual & (rounded != 0), IN_A_ROW).all(axis=1)
+    kept &= window(np.diff(rounded) != 0, IN_A_ROW - 1).all(axis=1)
+    key = np.zeros(len(kept), np.uint64)
+    for n in range(IN_A_ROW):
+        key = (key ^ rounded[n : n + len(kept)].astype(np.uint64)) * np.uint64(0x9E3779B97F4A7C15)
+        key ^= key >> np.uint64(29)
+    return key[kept]
+
+
+def it_is_small_enough(zipped):
+    """The student bundle is at most 10 MB."""
+    if len(zipped) > MAX_STUDENT:
+        raise NotProven(f"{len(zipped):,} bytes, more than {MAX_STUDENT:,}")
+    return f"at most {MAX_STUDENT:,} bytes"
+
+
+def it_is_what_solution_gives(bundle, generated, prefix):
+    """assignment/ in it is what the stripping tool makes of solution/, and holds nothing else."""
+    there = {path.removeprefix(prefix): data for path, data in bundle.files.items() if path.startswith(prefix)}
+    drifted = [name for name in sorted(there.keys() | generated.keys()) if there.get(name) != generated.get(name)]
+    if drifted:
+        raise NotProven(f"assignment/{drifted[0]} is not what `make skeleton` makes of solution/")
+    return f"{len(there)} files"
+
+
+def the_hidden_cases_are_for_root_only(zipped):
+    """The hidden expectations in Gradescope's zip may be read by root only."""
+    with zipfile.ZipFile(io.BytesIO(zipped)) as archive:
+        mode = archive.getinfo(HIDDEN_PATH).external_attr >> 16
+    if stat.S_IMODE(mode) != MODES[HIDDEN_PATH]:
+        raise NotProven(f"{HIDDEN_PATH} has the permissions {stat.filemode(mode)}")
+    return stat.filemode(mode)

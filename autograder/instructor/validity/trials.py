@@ -1,0 +1,233 @@
+"""Grading many submissions of our own at once: a box on every core, results that survive a killed run, and what two
+submissions have in common. What is graded, and what for, is in __main__.py."""
+
+import hashlib
+import json
+import tempfile
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from queue import SimpleQueue
+
+import numpy as np
+
+from ... import checks, given
+from ...box import Box
+from ...expect import Expect
+from ...expectations import Expectations
+from ...grading import grade
+from ...paths import PACKAGE, PUBLIC
+from ...record import PASSED, UNGRADED, Failed
+from ...student import Student
+from ..authoring.recording import record
+
+PATIENCE = {"timeouts_per_part": 1}  # many mutants hang, and one time-out says enough
+
+
+@dataclass
+class Submission:
+    """One submission to grade, and what came of it.
+
+    kind     "mutant", "mistake" or "right"
+    name     survivors.toml and the catalogue call it so
+    file     the file that is wrong
+    files    {name: bytes} to hand in
+    only     parts or checks to grade
+    seeds    of the expectations: the public cases, and the hidden ones or None
+    verdicts {check: verdict} of what did not pass; None until it is graded
+    named    {check: id of the catalogue}
+    said     {check: what the student is told}
+    """
+
+    kind: str
+    name: str
+    file: str
+    files: dict
+    only: tuple
+    seeds: tuple
+    verdicts: dict | None = None
+    named: dict = field(default_factory=dict)
+    said: dict = field(default_factory=dict)
+    alike: dict = field(default_factory=dict)  # {known mistake: the checks whose every case it answers as this does}
+
+    @property
+    def same_as(self):
+        """Known mistakes that do the same wherever this one is wrong."""
+        return [name for name, found in self.alike.items() if self.verdicts.keys() <= set(found)]
+
+    @property
+    def misnamed(self):
+        """Whether it is wrong in a way that no mistake whose name it got, nor all of them together, accounts for."""
+        named = set(self.named.values())
+        return bool(named) and not self.verdicts.keys() <= {id for name in named for id in self.alike.get(name, ())}
+
+
+class Kept:
+    """Results on disk, one JSON line each, by the digest of all that they depend on."""
+
+    def __init__(self, path, kit):
+        self.path, self.kit, self.results = path, kit, {}
+        path.parent.mkdir(parents=True, exist_ok=True)
+        for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
+            try:
+                key, result = json.loads(line)
+            except ValueError:  # the last line of a run that was killed
+                continue
+            self.results[key] = result
+
+    def key(self, *depends):
+        return hashlib.sha256(json.dumps([self.kit, *depends]).encode()).hexdigest()[:24]
+
+    def keep(self, key, result):
+        self.results[key] = result
+        with open(self.path, "a", encoding="utf-8") as file:
+            file.write(f"\n{json.dumps([key, result])}")
+
+
+def kit():
+    """Digest of all that a grade depends on but the submission and the seed: the autograder without its tools."""
+    state = hashlib.sha256(given.version().encode())
+    for path in sorted(PACKAGE.rglob("*")):
+        outside = path.relative_to(PACKAGE).parts[0] in ("instructor", "reports")
+        if path.suffix in (".py", ".toml", ".safetensors") and not outside:
+            state.update(path.name.encode() + path.read_bytes())
+    return state.hexdigest()
+
+
+def digest(files):
+    return {name: hashlib.sha256(content).hexdigest() for name, content in sorted(files.items())}
+
+
+class Run:
+    """Boxes for every core, the expectations of each seed, and what is already known."""
+
+    def __init__(self, kept, rubric, workers, progress):
+        self.kept, self.rubric, self.workers, self.progress = kept, rubric, workers, progress
+        self.expectations = {"public": Expectations.load(PUBLIC, checks.version())}
+        self.boxes = SimpleQueue()
+        self.stack = ExitStack()
+
+    def __enter__(self):
+        for _ in range(self.workers):
+            self.boxes.put(self.stack.enter_context(Box(self.rubric.limits)))
+        return self
+
+    def __exit__(self, *_):
+        self.stack.close()
+
+    def each(self, title, jobs, work):
+        """Yield (job, work(box, job)) for every job, in whatever order they end, with a progress bar."""
+        shown = self.progress.add_task(title, total=len(jobs))
+
+        def one(job):
+            box = self.boxes.get()
+            try:
+                return work(box, job)
+            finally:
+                self.boxes.put(box)
+
+        with ThreadPoolExecutor(self.workers) as pool:
+            futures = {pool.submit(one, job): job for job in jobs}
+            try:
+                for future in as_completed(futures):
+                    yield futures[future], future.result()
+                    self.progress.advance(shown)
+            finally:
+                pool.shutdown(cancel_futures=True)
+
+    def grade(self, title, submissions):
+        """Grade each, or take what is kept of it."""
+        keys = [self.kept.key(digest(s.files), s.only, s.seeds) for s in submissions]
+        missing = [(key, s) for key, s in zip(keys, submissions, strict=True) if key not in self.kept.results]
+        seeds = {seed: s.only for _, s in missing for seed in s.seeds if seed and seed not in self.expectations}
+        for seed, only in seeds.items():
+            ids = [id for id in checks.CHECKS if not only or {id, id.split(".")[0]} & set(only)]
+            self.expectations[seed] = self.with_box(lambda box, s=seed, i=ids: record(box, self.rubric, s, only=i))
+        for (key, _), found in self.each(title, missing, lambda box, job: self.graded(box, job[1])):
+            self.kept.keep(key, found)
+        for key, submission in zip(keys, submissions, strict=True):
+            for name, value in self.kept.results[key].items():
+                setattr(submission, name, value)
+
+    def with_box(self, work):
+        box = self.boxes.get()
+        try:
+            return work(box)
+        finally:
+            self.boxes.put(box)
+
+    def graded(self, box, submission):
+        """What a Submission keeps of its grade, as plain data."""
+        limits = self.rubric.limits | (PATIENCE if submission.kind == "mutant" else {})
+        # These are our own, so that any host will do.
+        rubric = replace(self.rubric, limits=limits, box={"minimum_tier": "E"})
+        public, hidden = (self.expectations[seed] if seed else None for seed in submission.seeds)
+        with tempfile.TemporaryDirectory() as folder:
+            for name, content in submission.files.items():
+                Path(folder, name).write_bytes(content)
+            found = grade(Path(folder), box, rubric, public, hidden, submission.only).checks
+        lost = [check for check in found if check.verdict != PASSED]
+        if any(check.verdict == UNGRADED for check in lost):  # a fault of ours, and no grade
+            raise RuntimeError(f"{submission.name}: {[check.output for check in lost]}")
+        return {
+            "verdicts": {check.id: check.verdict for check in lost},
+            "named": {check.id: check.mistake for check in lost if check.mistake},
+            "said": {check.id: check.message for check in lost},
+        }
+
+    def compare(self, title, wrong, known):
+        """Fill in `alike`, for known mistakes that were told the same, and for those whose name was given."""
+        pairs = [
+            (one, other)
+            for one in wrong
+            for other in known
+            if one.file == other.file and one.verdicts and (one.said == other.said or other.name in one.named.values())
+        ]
+        keys = [self.kept.key(digest(one.files), digest(other.files)) for one, other in pairs]
+        missing = [(key, pair) for key, pair in zip(keys, pairs, strict=True) if key not in self.kept.results]
+        for (key, _), found in self.each(title, missing, lambda box, job: self.alike(box, *job[1])):
+            self.kept.keep(key, found)
+        for key, (one, other) in zip(keys, pairs, strict=True):
+            one.alike[other.name] = self.kept.results[key]
+
+    def alike(self, box, one, other):
+        """The checks that two submissions answer alike on all public cases."""
+        first, second = self.answers(box, one), self.answers(box, other)
+        return [
+            id
+            for id in first
+            if first[id].keys() == second[id].keys()
+            and all(close(first[id][name], second[id][name]) for name in first[id])
+        ]
+
+    def answers(self, box, submission):
+        """{check: {what: answer}} to the public cases; of a check that ends early, also the words with which it did."""
+        folder = box.stage(given.files() | submission.files)
+        student = Student(box, folder, self.rubric.limits)
+        found = {}
+        for id in checks.CHECKS:
+            if not {id, id.split(".")[0]} & set(submission.only):
+                continue
+            found[id] = {}
+            expect = Expect(self.expectations["public"], id, self.rubric.checks[id].tolerance)
+            try:
+                checks.run(id, student, expect)
+            except Failed as failed:
+                if not expect.settled:
+                    found[id]["end"] = f"{failed.verdict}: {failed.message}"
+            found[id] |= {f"{answer.name} {answer.where}": answer for answer in expect.answers}
+        student.close()
+        box.discard(folder)
+        return found
+
+
+def close(first, second):
+    """Whether two answers to one case, or two endings, are the same but for rounding."""
+    if isinstance(first, str) or isinstance(second, str):
+        return first == second
+    if first.got.shape != second.got.shape:
+        return False
+    with np.errstate(invalid="ignore"):
+        near = np.abs(first.got - second.got) <= first.tolerance * np.maximum(first.scale, np.abs(first.got))
+    return bool(np.all(near | (first.got == second.got) | (np.isnan(first.got) & np.isnan(second.got))))

@@ -1,0 +1,96 @@
+"""`make submit`: one zip with exactly the files that are collected, read back the way the grader will read it."""
+
+import hashlib
+import io
+import json
+import zipfile
+
+from .. import KIT, __version__, checks
+from ..expectations import Expectations, ExpectationsError
+from ..files import write
+from ..paths import PUBLIC
+from .archives import Refused
+from .submission import ACCEPTED, read
+
+EMPTY = ("", "*Your answer:*")  # what an answer cell of report.ipynb holds before anybody writes
+STARTED = (1980, 1, 1, 0, 0, 0)  # the first date that a zip can hold: the same files make the same bytes
+
+
+class Incomplete(Exception):
+    """Nothing was packed, for this reason."""
+
+
+def submit(folder, path, without=()):
+    """Pack the collected files of `folder` into the zip `path`. Returns ({name: size}, SHA-256 of the zip).
+
+    without  names of collected files to go without
+    Raises Incomplete, and writes nothing then.
+    """
+    one_version()
+    missing = [name for name in ACCEPTED if name not in without and not (folder / name).is_file()]
+    if missing:
+        needed = "scheduler.py" in missing
+        advice = "without it nothing is graded" if needed else f"to hand in without it, add --without {missing[0]}"
+        raise Incomplete(f"There is no {' and no '.join(missing)} in {folder}; {advice}")
+    empty = [name for name in ACCEPTED if name not in without and not (folder / name).stat().st_size]
+    if empty:
+        raise Incomplete(f"{' and '.join(empty)} in {folder} is empty: did you save it?")
+    try:
+        found = read(folder).files
+    except Refused as refused:
+        raise Incomplete(f"This would be refused: {refused}") from None
+    files = {name: found[name] for name in ACCEPTED if name not in without}
+    data = zipped(files, comment=KIT)
+    write(path, data)
+    if read(path).files != files:
+        raise Incomplete(f"{path} does not read back as it was written; is the disk full?")
+    return {name: len(content) for name, content in files.items()}, hashlib.sha256(data).hexdigest()
+
+
+def unwritten(notebook):
+    """A warning about the answers that are missing in report.ipynb, given its bytes; "" where all are there."""
+    try:
+        cells = [("".join(cell["source"]).strip(), cell["metadata"]) for cell in json.loads(notebook)["cells"]]
+        # Some editors lose the metadata; an answer that nobody wrote still shows by its text.
+        answers = [text for text, data in cells if data.get("nbgrader", {}).get("grade") or text == EMPTY[1]]
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return "report.ipynb cannot be read as a notebook. Open it, save it, and submit again."
+    missing = sum(answer in EMPTY for answer in answers)
+    if not missing:
+        return ""
+    if missing == len(answers):
+        what = "report.ipynb IS AS YOU GOT IT: not one of its answers is written."
+    else:
+        what = f"report.ipynb has {missing} empty answers of {len(answers)}."
+    return f"{what} If you have written them, save the notebook and submit again."
+
+
+def one_version():
+    """Raise Incomplete where the parts of this kit are of different versions, as when one was unpacked over another."""
+    try:
+        recorded = Expectations.load(PUBLIC, checks.version()).metadata["kit_version"]
+    except ExpectationsError:
+        recorded = "another"
+    if recorded != __version__:
+        raise Incomplete(
+            f"This folder is a mixture of versions of the kit, {__version__} and {recorded}. Unpack the newest one "
+            "into a fresh folder, copy your own files into it, and submit from there"
+        )
+
+
+def zipped(files, comment="", modes=None):
+    """The bytes of a zip of {path: bytes}, the same on every machine: sorted, without dates, and not compressed, as
+    what a compressor makes depends on its version.
+
+    modes  {path: permissions} of files that are not to be read by all
+    """
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as file:
+        file.comment = comment.encode()
+        for name, data in sorted(files.items()):
+            info = zipfile.ZipInfo(name, STARTED)
+            info.create_system = 3  # Unix, also where this runs on Windows: it gives the permissions a meaning
+            default = 0o755 if data.startswith(b"#!") else 0o644
+            info.external_attr = (0o100000 | (modes or {}).get(name, default)) << 16
+            file.writestr(info, data)
+    return buffer.getvalue()

@@ -1,0 +1,218 @@
+"""The room where the bytes that a student sent are parsed: archives, notebooks, pictures, tensors, Markdown.
+
+Libraries that read files were not written against people who want to stop them. So whatever reads such bytes runs in a
+process of its own, which holds no answer and may use only so much processor time and memory. What goes wrong in there
+is the student's, in one line: Unparsable. Processor time, not time on the clock: a busy machine costs nobody
+a point.
+
+A server imports the modules that parse, once, and forks a child for the files of one submission; `fresh` takes
+leave of it. Where fork is unsafe (macOS, Windows) the server does the work itself until something goes wrong with it;
+Windows has no such limits, so that only the clock stops it there.
+"""
+
+import atexit
+import contextlib
+import importlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+from functools import cache
+from pathlib import Path
+
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None
+
+from ..box.inside import wire
+from ..box.launch import ENVIRONMENT, BoxError
+from ..paths import ROOT
+from ..text import shown
+
+SECONDS, MEMORY_MB = 5, 512  # for one parser; memory beyond what the server takes
+PATIENCE = 60 if resource else 6  # times as long on the clock: then it hangs, or the clock is the only limit
+REPLY_BYTES = 256 << 20
+DONE = 77  # exit status of a child that was told to go; with any other, something went wrong with it
+FORKS = sys.platform == "linux"
+START = "import sys; sys.path.insert(0, sys.argv.pop(1)); from autograder.intake.parsing import serve; serve()"
+
+
+class Unparsable(Exception):
+    """What a student sent cannot be parsed, for this reason, in one line. `type` names the parser's own exception."""
+
+    def __init__(self, reason, type=""):
+        super().__init__(shown(reason, limit=300))
+        self.type = type
+
+
+def parse(module, function, *arguments, seconds=SECONDS, memory_mb=MEMORY_MB):
+    """What `function` of `module` makes of these arguments, in the child: plain data, as wire.py sends it.
+
+    Raises Unparsable for whatever it raises there, and where it breaks a limit or ends the process. Raises BoxError
+    where there can be no child: a fault of ours or of this host.
+    """
+    return room(os.getpid()).parse(module, (function, arguments, seconds, memory_mb))
+
+
+def fresh():
+    """What is parsed from now on is another submission's: no process that read this one's reads it."""
+    room(os.getpid()).leave()
+
+
+@cache
+def room(pid):
+    """The Room of this process. A fork of it needs one of its own."""
+    made = Room()
+    atexit.register(made.close)
+    return made
+
+
+class Room:
+    """The server, started when it is needed, and started anew after something went wrong."""
+
+    def __init__(self):
+        self.server, self.modules, self.used = None, (), False
+        self.lock = threading.Lock()
+
+    def parse(self, module, job):
+        with self.lock:
+            if module not in self.modules:  # better imported once, by the server, than in every child
+                self.close()
+                self.modules += (module,)
+            try:
+                status, *told = self.ask((module, *job))
+            except (EOFError, OSError, wire.WireError):
+                raise Unparsable(self.ending(job)) from None
+        if status == "ok":
+            return told[0]
+        raise Unparsable(*told)
+
+    def ask(self, request):
+        if self.server and self.server.poll() is not None:  # it ended while nobody asked for anything
+            self.close()
+        if not self.server:
+            self.start()
+        self.used, self.late = True, False
+        hangs = threading.Timer(PATIENCE * request[3], self.stop)
+        hangs.start()
+        try:
+            wire.send(self.server.stdin, request)
+            return wire.receive(self.server.stdout, REPLY_BYTES)
+        finally:
+            hangs.cancel()
+
+    def start(self):
+        root = str(ROOT)
+        kept = {key: os.environ[key] for key in ("SYSTEMROOT", "PATH") if key in os.environ}
+        try:
+            self.server = subprocess.Popen(
+                [sys.executable, "-I", "-c", START, root, *self.modules],
+                env=ENVIRONMENT | kept,
+                bufsize=0,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,  # Ctrl-C is for the grader, which then ends this
+            )
+            ready = wire.receive(self.server.stdout, limit=1000)
+        except (EOFError, OSError, wire.WireError) as error:
+            self.close()
+            raise BoxError(f"the process that parses could not be started ({error or 'it ended'})") from None
+        assert ready == "ready"
+
+    def stop(self):
+        self.late = True
+        self.server.kill()
+
+    def ending(self, job):
+        """Why the child ended under a job, in words. The server is gone with it."""
+        _, _, seconds, memory_mb = job
+        server, late = self.server, self.late
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            server.wait(5)
+        self.close()
+        status = server.returncode - 128 if server.returncode > 128 else -server.returncode
+        if resource and (late or status == signal.SIGKILL):  # its limits end it with other signals
+            raise BoxError("the process that parses was stopped from outside, or does not get on in a machine so busy")
+        if late or (resource and status == signal.SIGXCPU):
+            return f"reading it takes more than {seconds} s of processor time"
+        return f"reading it needs more than {memory_mb} MB of memory, or ended the process that reads"
+
+    def leave(self):
+        with self.lock:
+            if self.server and self.used:
+                with contextlib.suppress(OSError):
+                    wire.send(self.server.stdin, None)
+            self.used = False
+
+    def close(self):
+        if self.server:
+            self.server.stdin.close()
+            self.server.kill()
+            self.server.wait()
+            self.server.stdout.close()
+        self.server, self.used = None, False
+
+
+# ----- the server and its children --------------------------------------------------------------------------
+
+
+def serve():
+    """Import the modules that the command line names, then do one job after another until the grader is gone."""
+    requests, replies = open(os.dup(0), "rb", 0), open(os.dup(1), "wb", 0)
+    null = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (0, 1):  # what a parser prints goes nowhere
+        os.dup2(null, descriptor)
+    for module in sys.argv[1:]:
+        importlib.import_module(module)
+    wire.send(replies, "ready")
+    while True:
+        if FORKS and (child := os.fork()):
+            status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+            if status != DONE:
+                os._exit(status if status >= 0 else 128 - status)
+        else:
+            attend(requests, replies)
+            if FORKS:
+                os._exit(DONE)
+
+
+def attend(requests, replies):
+    """Do the jobs of one submission."""
+    while True:
+        try:
+            request = wire.receive(requests, REPLY_BYTES)
+        except EOFError:
+            os._exit(1)
+        if request is None:
+            return
+        module, function, arguments, seconds, memory_mb = request
+        limit(seconds, memory_mb << 20)
+        try:
+            reply = ("ok", getattr(importlib.import_module(module), function)(*arguments))
+        except MemoryError:
+            reply = ("failed", f"reading it needs more than {memory_mb} MB of memory", "MemoryError")
+        except Exception as error:  # parsers raise what they like
+            lines = str(error).strip().splitlines() or [""]
+            reply = ("failed", shown(lines[0], limit=300) or type(error).__name__, type(error).__name__)
+        wire.send(replies, reply)
+
+
+def limit(seconds, memory):
+    """Limits for the next job, beyond what this process has used until now."""
+    if not resource:
+        return
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    soft(resource.RLIMIT_CPU, int(used.ru_utime + used.ru_stime) + 1 + seconds)
+    soft(resource.RLIMIT_CORE, 0)
+    soft(resource.RLIMIT_FSIZE, memory)
+    if FORKS:
+        soft(resource.RLIMIT_AS, int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize() + memory)
+
+
+def soft(kind, value):
+    """Set a limit, as far as this process may."""
+    hard = resource.getrlimit(kind)[1]
+    resource.setrlimit(kind, (value if hard == resource.RLIM_INFINITY else min(value, hard), hard))

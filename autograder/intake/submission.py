@@ -1,0 +1,173 @@
+"""Intake: what a student handed in, reduced to the few files that are taken. Nothing is ever extracted to disk."""
+
+import os
+import re
+import unicodedata
+import zipfile
+import zlib
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .. import KIT
+from ..paths import ASSIGNMENT
+from ..text import shown
+from . import archives, parsing
+from .archives import MAX_MEMBERS, Refused
+
+__all__ = ["ACCEPTED", "Refused", "Submission", "read"]
+
+REPORT = "report.ipynb"
+ACCEPTED = {"scheduler.py": 200_000, "infer.py": 200_000, REPORT: 10_000_000}  # bytes at most
+# What systems and editors leave beside the files of people; nobody hands these in.
+CLUTTER = re.compile(r"__MACOSX|__pycache__|Thumbs\.db|desktop\.ini|\..*")
+DAMAGED = (OSError, EOFError, NotImplementedError, RuntimeError, ValueError, zlib.error, zipfile.BadZipFile)
+
+
+@dataclass
+class Submission:
+    """{name: bytes} of the files that are taken, and notes about the rest.
+
+    waits  why the report cannot be marked as it is, or ""
+    """
+
+    name: str
+    files: dict = field(default_factory=dict)
+    notes: list = field(default_factory=list)
+    waits: str = ""
+
+
+def read(path):
+    """Read a folder, zip or tar. Raises FileNotFoundError for a path that does not exist, and Refused."""
+    path = Path(path)
+    if not path.exists():
+        raise FileNotFoundError(path)
+    submission = Submission(shown(path.resolve().name))
+    try:
+        if path.is_file():
+            parsing.fresh()
+            submission.files, notes, submission.waits = parsing.parse(__name__, "unpacked", os.fsencode(path.resolve()))
+            submission.notes += notes
+        else:
+            take(submission, list(limited(entries(path))))
+    except parsing.Unparsable as why:
+        raise Refused(str(why) if why.type == "Refused" else f"{submission.name} cannot be read ({why})") from None
+    except DAMAGED as error:
+        raise Refused(f"{submission.name} cannot be read ({shown(str(error))})") from None
+    return submission
+
+
+def unpacked(path):
+    """(files, notes, waits) of an archive, as Submission has them. Runs in the room of parsing.py."""
+    path, submission = Path(os.fsdecode(path)), Submission("")
+    with archives.members(path) as members:
+        take(submission, members)
+    packed_by = archives.comment(path)
+    if packed_by.startswith(KIT.split()[0]) and packed_by != KIT:
+        submission.notes.append(f"It was packed with {packed_by}; this is {KIT}.")
+    return submission.files, submission.notes, submission.waits
+
+
+def take(submission, members):
+    """Keep the accepted names, at the top or in one folder; list the rest as ignored. Raises Refused."""
+    members = [(parts, load) for parts, load in members if not any(map(CLUTTER.fullmatch, parts))]
+    folder = where(members)
+    if folder:
+        submission.notes.append(f"The files were taken from the folder {shown(folder[0])}/.")
+    candidates = [(parts[-1], load) for parts, load in members if parts[:-1] == folder]
+    refuse_twins([name for name, _ in candidates])
+    for name, load in sorted(candidates, key=lambda candidate: candidate[0]):
+        if name in ACCEPTED:
+            data = load(ACCEPTED[name] + 1)
+            if len(data) <= ACCEPTED[name]:
+                submission.files[name] = data
+            elif name == REPORT:  # marked by a person: it must not cost the code its points
+                submission.waits = f"{name} is larger than {ACCEPTED[name] // 1_000_000} MB"
+            else:
+                raise Refused(f"{name} is larger than {ACCEPTED[name] // 1000} kB")
+    if "scheduler.py" not in submission.files:
+        raise Refused(f"there is no scheduler.py in it{but_there_is('scheduler.py', members)}")
+    if submission.waits:
+        submission.notes.append(f"{submission.waits}, so it was not taken.")
+    for name in ACCEPTED.keys() - submission.files.keys():
+        if said := but_there_is(name, members):
+            submission.notes.append(f"There is no {name}{said}.")
+
+    others = {parts for parts, _ in members if parts[:-1] != folder or parts[-1] not in ACCEPTED}
+    seen = {parts[: len(folder) + 1 if parts[: len(folder)] == folder else 1] for parts in others}
+    ignored = {"/".join(parts) + "/" * (parts not in others) for parts in seen}
+    # Who grades assignment/ itself need not be told that the given files are there.
+    ignored -= {f"{entry.name}/" if entry.is_dir() else entry.name for entry in ASSIGNMENT.iterdir()}
+    if ignored:
+        more = f" and {len(ignored) - 5} more" if len(ignored) > 5 else ""
+        names = ", ".join(map(shown, sorted(ignored)[:5]))
+        submission.notes.append(f"Taken: {', '.join(submission.files)}. Not looked at: {names}{more}.")
+
+
+def where(members):
+    """The folder to take files from, as path parts: the top, unless only one folder in it holds any that are accepted
+    (or, of whatever name, any at all)."""
+    if any(len(parts) == 1 and parts[0] in ACCEPTED for parts, _ in members):
+        return ()
+    holding = {parts[0] for parts, _ in members if len(parts) == 2 and parts[1] in ACCEPTED}
+    folders = holding or {parts[0] for parts, _ in members if len(parts) > 1}
+    return (folders.pop(),) if len(folders) == 1 else ()
+
+
+def but_there_is(wanted, members):
+    """What to say of a file that is probably the one that is wanted, by another name or in another place, or ""."""
+    stem, ending = wanted.split(".")
+    for parts, _ in sorted(members, key=lambda member: (len(member[0]), member[0])):
+        name, path = folded(parts[-1]), shown("/".join(parts))
+        if name == wanted:
+            return f", but {path}; {'put it at the top' if len(parts) > 1 and name == parts[-1] else 'rename it'}"
+        if stem in name and re.search(rf"\.({ending}|txt)\b", name):
+            return f", but {path}; rename it"
+    return ""
+
+
+def refuse_twins(names):
+    """Raise Refused where it depends on the file system, or on the order, which of two files is meant."""
+    seen = {}
+    for name in names:
+        alike = folded(name)
+        if alike in ACCEPTED and alike in seen:
+            other = seen[alike]
+            raise Refused(
+                f"it holds {shown(name)} more than once"
+                if other == name
+                else f"it holds both {shown(other)} and {shown(name)}"
+            )
+        seen[alike] = name
+
+
+def folded(name):
+    """What file systems that ignore case and forms of letters take a name for."""
+    return unicodedata.normalize("NFKC", name).casefold()
+
+
+def limited(members):
+    for count, member in enumerate(members, 1):
+        if count > MAX_MEMBERS:
+            raise Refused(f"it holds more than {MAX_MEMBERS} files")
+        yield member
+
+
+def entries(path):
+    """Members of a folder like those of an archive, two levels deep: deeper ones are never taken."""
+    for entry in path.iterdir():
+        if entry.is_dir() and not entry.is_symlink():
+            yield from (((entry.name, inner.name), loader(inner)) for inner in entry.iterdir())
+        else:
+            yield (entry.name,), loader(entry)
+
+
+def loader(entry):
+    """What reads a file of a folder; a link is never followed, and nothing but a regular file is opened."""
+
+    def load(limit):
+        if entry.is_symlink() or not entry.is_file():
+            raise Refused(f"{shown(entry.name)} is a link or another special file; hand in the file itself")
+        with open(entry, "rb") as file:
+            return file.read(limit)
+
+    return load

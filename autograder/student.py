@@ -1,0 +1,448 @@
+"""A student's work as seen from the grader: a small proxy whose calls happen in the box.
+
+Results are rebuilt as plain numpy arrays from declared dtype, shape and bytes. Whatever goes wrong in there comes out
+as record.Failed, with a verdict and a sentence for the student.
+"""
+
+import contextlib
+import math
+import os
+import signal
+from dataclasses import dataclass
+
+import numpy as np
+
+from .box import BoxError, Ended, advice
+from .box.gpu import GpuFault, fault, mixed
+from .box.inside import wire
+from .record import BAD_OUTPUT, CRASHED, NOT_IMPLEMENTED, OVER_LIMIT, TIMED_OUT, Failed
+
+ATTRIBUTES = ("betas", "alphas", "alphas_cumprod", "timesteps")
+ENDINGS = {
+    "timed_out": (TIMED_OUT, "did not return within {seconds} s, so it was stopped"),
+    "out_of_time": (TIMED_OUT, "was stopped: the time for all checks together is over"),
+    "threads": (OVER_LIMIT, "started more threads than {processes}"),
+    "output": (OVER_LIMIT, "printed more than {output_kb} kB"),
+    "scratch": (OVER_LIMIT, "wrote more than {scratch_mb} MB or {scratch_files} files"),
+    "memory": (OVER_LIMIT, "needed more than {memory_mb} MB of memory"),
+    "cpu": (OVER_LIMIT, "brought this part to more than {cpu_seconds} s of processor time"),
+}
+# What an exception says when a limit was hit, and how the student reads it.
+LIMITS_HIT = {
+    "MemoryError": "needed more than {memory_mb} MB of memory",
+    "DefaultCPUAllocator": "needed more than {memory_mb} MB of memory",  # torch has no type of its own for it
+    "[Errno 12]": "needed more than {memory_mb} MB of memory",
+    "[Errno 24]": "opened more than {open_files} files",
+    "[Errno 27]": "wrote a file of more than {file_mb} MB",
+    "can't start new thread": "started more threads than {processes}, or than fit into {memory_mb} MB of memory",
+}
+# What tensors may hold, as torch calls it; complex numbers are an answer to nothing, but a readable one.
+DTYPES = (
+    "float64", "float32", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8", "bool", "complex64",
+    "complex128",
+)  # fmt: skip
+SHOWN = 100  # characters of what the box says that a message repeats
+# What an exception says where code asks for a GPU in a process that sees none, in torch's many words.
+NOT_ALLOWED = "; in the box there is no network, no other process, and no file to write to but your own"
+
+
+class Value(np.ndarray):
+    """A tensor that came out of the box. `torch_dtype` and `device` are what the student's tensor had."""
+
+    torch_dtype = device = None
+
+    def __array_finalize__(self, other):
+        self.torch_dtype, self.device = getattr(other, "torch_dtype", None), getattr(other, "device", None)
+
+
+@dataclass
+class Finished:
+    """What one run of a program left: its exit status, {name: bytes or None} of the files that were asked for, how a
+    probing network was called and whether torch.compile was used (the student's own process says so: good for a hint,
+    never for points), its output."""
+
+    status: int
+    files: dict
+    calls: tuple
+    compiled: bool
+    printed: str
+
+
+@dataclass
+class Budget:
+    """The time of all processes of a submission together: no call is waited for any longer.
+
+    seconds        how much of the student's time (box/clock.py) there is
+    wall_factor    how many times longer the wall time may be
+    student, wall  seconds that are spent
+    """
+
+    seconds: float = math.inf
+    wall_factor: float = 1
+    student: float = 0.0
+    wall: float = 0.0
+
+    def left(self):
+        """(the student's seconds, wall seconds)"""
+        return self.seconds - self.student, self.seconds * self.wall_factor - self.wall
+
+    def take(self, student, wall):
+        self.student += student
+        self.wall += wall
+
+
+class Student:
+    """One submission, alive in the box. A process that died is replaced by a fresh one at the next construction.
+
+    folder  its staged files, beside the kit's own
+    budget  Budget that it shares with others of this submission; by default it has time without end
+    gpu     the box's Gpu that training may use, or None
+    Raises Failed for what is the student's, BoxError for what is this host's.
+    """
+
+    def __init__(self, box, folder, limits, budget=None, gpu=None):
+        self.box, self.folder, self.limits, self.budget, self.gpu = box, folder, limits, budget or Budget(), gpu
+        self.process = None
+        self.trains_on = None  # the device, where the live process is there to train
+        self.trained_on = []  # each device that a whole run was made on
+        self.faults = []  # what came between, on the GPU: each a sentence
+        self.imported = False  # whether scheduler.py could ever be imported
+        self.facts = {}
+        self.output = ""  # what programs have printed since the last call of `printed`
+        self.runs = []  # facts of each process that has ended
+
+    def DDPMScheduler(self, **kwargs):
+        return self.construct("DDPMScheduler", kwargs)
+
+    def DDIMScheduler(self, **kwargs):
+        return self.construct("DDIMScheduler", kwargs)
+
+    def construct(self, name, kwargs):
+        self.load()
+        try:
+            return Scheduler(self, self.ask(f"{name}(...)", "new", name, kwargs))
+        except Failed as failed:
+            settings = ", ".join(f"{key}={value!r}" for key, value in kwargs.items())
+            if failed.verdict != NOT_IMPLEMENTED:
+                failed.detail = f"{name}({settings})" + (f": {failed.detail}" if failed.detail else "")
+            raise
+
+    def generator(self, seed):
+        """A torch.Generator in the box."""
+        self.load()
+        return self.ask("torch.Generator", "generator", seed)
+
+    def training(self, settings, digits, device="cpu", **changed):
+        """A Training on this device: of the given train.py's loop over these digits, with this scheduler. One process
+        serves for several in a row, as a start near the GPU takes seconds; with limits `changed`, one of its own.
+
+        On a GPU, it and all that follows of it raise GpuFault for what may be the fault of the GPU or of this host, and
+        Failed, as on the CPU, for what is surely the student's: a TODO that is not done, a mix of devices.
+        """
+        if not self.imported:
+            self.load()  # what cannot be imported is told as such
+        with self.near(device):
+            if changed or self.trains_on != device or self.process.ended.is_set():
+                self.start(device, **changed)
+            return Training(self, device, self.piece("training", settings, parcel(digits), device))
+
+    def piece(self, request, *arguments):
+        """A piece of a training."""
+        return self.ask("train.py", request, *arguments, seconds=self.limits["train_seconds"])
+
+    @contextlib.contextmanager
+    def near(self, device):
+        """Where that is a GPU: what is not surely the student's fault comes out as GpuFault."""
+        try:
+            yield
+        except BoxError as error:
+            if device == "cpu":
+                raise
+            raise GpuFault("start", f"no process with a GPU could be started ({error})") from None
+        except Failed as failed:
+            said = f"{failed.message} {failed.detail} {failed.said}"
+            if device == "cpu" or failed.verdict == NOT_IMPLEMENTED or (failed.types and mixed(said)):
+                raise
+            if failed.verdict == TIMED_OUT:
+                raise GpuFault("hang", f"the run on the GPU gave no answer in time ({failed.message})") from None
+            raise fault(said) from None
+
+    def on_gpu_or_cpu(self, run):
+        """What `run(device)` returns, on the GPU where there is one that works, else on the CPU.
+
+        A GPU that fails never decides: it is tried once more, then the CPU decides, and the time is given back.
+        """
+        while self.gpu and self.gpu.trusted:
+            spent = self.budget.student, self.budget.wall
+            try:
+                result = run(self.gpu.device)
+            except GpuFault as failed:
+                self.close()
+                self.budget.student, self.budget.wall = spent
+                self.faults.append(str(failed))
+                self.gpu.faults.append(str(failed))
+            else:
+                self.gpu.worked = True
+                self.gpu.faults.clear()
+                self.trained_on.append(self.gpu.name)
+                return result
+        self.trained_on.append("cpu")
+        try:
+            return run("cpu")
+        except Failed:  # it was not the GPU's fault, perhaps
+            if self.gpu:
+                self.gpu.faults.clear()
+            raise
+        finally:
+            self.gpu = None
+
+    @contextlib.contextmanager
+    def beside(self, files):
+        """Another Student in the same box, near the same GPU, with these files."""
+        folder = self.box.stage(files)
+        other = Student(self.box, folder, self.limits, gpu=self.gpu)
+        try:
+            yield other
+        finally:
+            other.close()
+            self.box.discard(folder)
+
+    def infer(self, arguments, files, wanted, seconds):
+        """Run `python infer.py ARGUMENTS` in a folder with these files. Returns Finished."""
+        said = len(self.output)
+        reply = self.apart("infer.py", "run", "infer.py", arguments, files, wanted, seconds=seconds)
+        shape_is_right = isinstance(reply, tuple) and len(reply) == 4 and isinstance(reply[1], dict)
+        if not (shape_is_right and type(reply[0]) is int and isinstance(reply[2], tuple)):
+            raise Failed(BAD_OUTPUT, "infer.py sent something that is not a result")
+        status, left, calls, compiled = reply
+        left = {name: left.get(name) if isinstance(left.get(name), bytes) else None for name in wanted}
+        self.output, printed = self.output[:said], self.output[said:]
+        return Finished(status, left, calls, compiled is True, printed)
+
+    def apart(self, shown, request, *arguments, seconds):
+        """One request in a process of its own; the live one ends before it."""
+        if not self.imported:
+            self.load()  # what cannot be imported is told as such
+        self.start()
+        try:
+            return self.ask(shown, request, *arguments, seconds=seconds)
+        finally:
+            self.close()
+
+    def load(self):
+        """Start a process and import scheduler.py in it, unless one is alive. Raises Failed."""
+        if self.process and not self.process.ended.is_set() and not self.trains_on:
+            return
+        self.start()
+        self.ask("import scheduler", "load", "scheduler", seconds=self.limits["import_seconds"])
+        self.imported = True
+
+    def start(self, trains_on=None, **changed):
+        """A fresh process in the place of the live one: near the GPU where it is to train on one."""
+        self.close()
+        self.process = self.box.start(self.folder, gpu=trains_on not in (None, "cpu"), **changed)
+        self.trains_on = trains_on
+        self.ask("import", "allow", self.limits["allowed_imports"])
+
+    def ask(self, shown, request, *arguments, seconds=None):
+        """Send one request. `shown` is how the student would have written it."""
+        if not self.process or self.process.ended.is_set():
+            raise Failed(CRASHED, f"{shown} could not run: the process had ended", self.printed())
+        seconds = seconds or self.limits["call_seconds"]
+        left, wall = self.budget.left()
+        wall = min(wall, seconds * self.limits["wall_factor"])
+        try:
+            status, value = self.process.ask(request, *arguments, seconds=min(seconds, left), wall=wall)
+        except Ended as end:
+            self.facts = end.facts or {}
+            why = "out_of_time" if end.why == "timed_out" and left < seconds else end.why
+            raise self.ending(shown, why, seconds) from None
+        except (wire.WireError, ValueError, TypeError):
+            status, value = "nonsense", None
+        finally:
+            self.budget.take(*self.process.took)
+        if status == "ok":
+            return value
+        if status == "error" and isinstance(value, dict) and {"types", "text", "line", "code"} <= value.keys():
+            raise self.exception(shown, value)
+        self.process.end("nonsense")
+        raise Failed(BAD_OUTPUT, f"{shown} sent something that is not a result")
+
+    def ending(self, shown, why, seconds):
+        if why == "starved":
+            return BoxError(f"this machine is too busy: {shown} only waited for a processor, until it was stopped")
+        if why in ENDINGS:
+            verdict, text = ENDINGS[why]
+            return Failed(verdict, f"{shown} {text.format(seconds=seconds, **self.limits)}")
+        status = self.facts.get("status")
+        if (status or 0) < 0 and self.facts.get("cpu_s", 0) >= self.limits["cpu_seconds"]:
+            return self.ending(shown, "cpu", seconds)
+        names = {number.value: number.name for number in signal.Signals}
+        how = f"with exit status {status}"
+        if (status or 0) < 0:
+            how = f"by {names.get(-status, f'signal {-status}')}"
+        return Failed(CRASHED, f"{shown} ended the whole process {how} instead of returning")
+
+    def exception(self, shown, error):
+        """An exception of the student's code, as Failed: its type, and where in their file it was raised."""
+        types = error["types"] if isinstance(error["types"], (tuple, list)) else ()
+        types = [name[:SHOWN] for name in types if isinstance(name, str)] or ["an exception"]
+        text, code = str(error["text"])[: 5 * SHOWN], str(error.get("code", ""))[: 2 * SHOWN]
+        error["line"] = error["line"] if type(error["line"]) is int else None
+        file = "infer.py" if error.get("file") == "infer.py" else "scheduler.py"
+        where = f" at {file} line {error['line']}: {code}" if error["line"] else ", outside your file"
+        if told := advice.no_gpu(text, file):  # of MPS, torch says so as a NotImplementedError
+            return Failed(CRASHED, f"{shown} asks for a GPU{where}. {told}", types=types, said=text)
+        if "NotImplementedError" in types:
+            what = text if text.startswith(("TODO", "The class")) else shown
+            line = f" ({file} line {error['line']})" if error["line"] else ""
+            return Failed(NOT_IMPLEMENTED, f"{what} is not implemented yet{line}", types=types)
+        for sign, what in LIMITS_HIT.items():
+            if sign in types or sign in text:
+                return Failed(OVER_LIMIT, f"{shown} {what.format(**self.limits)}", types=types)
+        if not error["line"] and (form := advice.form(text, shown)):
+            told = f"{shown} raised {types[0]}: it does not take the arguments that the handout gives it, {form}"
+            return Failed(CRASHED, told, text, types, said=text)
+        why = NOT_ALLOWED if "PermissionError" in types else ""
+        return Failed(CRASHED, f"{shown} raised {types[0]}{where}{why}", advice.added(text), types, said=text)
+
+    def printed(self):
+        """What was printed since the last call."""
+        output, self.output = self.output, ""
+        return output + (self.said() if self.process else "")
+
+    def said(self):
+        """What the live process printed since the last call; warnings name a file as the student knows it."""
+        return self.process.printed().replace(f"{self.folder}{os.sep}", "")
+
+    def close(self):
+        """End the live process, if there is one; what it printed is kept."""
+        if self.process:
+            self.output += self.said()
+            self.process.close()
+            self.runs.append(self.process.facts)
+            self.process = self.trains_on = None
+
+
+class Scheduler:
+    """A scheduler object in the box. Attributes arrive as arrays, every other name is a method."""
+
+    def __init__(self, student, ref):
+        self._student, self._ref = student, ref
+
+    def __getattr__(self, name):
+        if name in ATTRIBUTES:
+            return rebuild(self._student.ask(name, "attribute", self._ref, name), name)
+
+        def method(*args, **kwargs):
+            """Call in the box."""
+            sent = [parcel(value) for value in args], {key: parcel(value) for key, value in kwargs.items()}
+            try:
+                reply = self._student.ask(f"{name}(...)", "call", self._ref, name, *sent)
+            except Failed as failed:
+                if failed.types:
+                    called = [seen(value) for value in args] + [f"{key}={seen(value)}" for key, value in kwargs.items()]
+                    failed.detail = f"{failed.detail}{failed.detail and '; '}called as {name}({', '.join(called)})"
+                raise
+            return rebuild(reply, f"{name}(...)")
+
+        return method
+
+    def keep(self, value):
+        """An array as a tensor that stays in the box, to be used in several calls; other values as they are."""
+        if not isinstance(value, np.ndarray):
+            return value
+        ref = self._student.ask("torch.Tensor", "kept", parcel(value))
+        if not isinstance(ref, wire.Ref):
+            raise Failed(BAD_OUTPUT, "torch.Tensor sent something that is not a result")
+        return ref
+
+    def put(self, name, array):
+        """Give the object an attribute, a tensor."""
+        self._student.ask(name, "put", self._ref, name, parcel(array))
+
+    def on_cuda(self, name, *args, **kwargs):
+        """The device that the result of a method has for CUDA inputs, or "mismatch", or "undecided"."""
+        sent = [parcel(value, "cuda") for value in args], {k: parcel(v, "cuda") for k, v in kwargs.items()}
+        device = self._student.ask(f"{name}(...) with CUDA tensors", "call_on_cuda", self._ref, name, *sent)
+        if device not in ("cuda", "cpu", "mismatch", "undecided"):
+            raise Failed(BAD_OUTPUT, f"{name}(...) with CUDA tensors sent something that is not a result")
+        return device
+
+
+class Training:
+    """A run of train.py in the box, in pieces that each must end within train_seconds."""
+
+    def __init__(self, student, device, ref):
+        self.student, self.device, self.ref = student, device, ref
+
+    def advance(self, steps):
+        with self.student.near(self.device):
+            self.student.piece("advance", self.ref, steps)
+
+    def checkpoint(self):
+        """The bytes of a checkpoint. Nobody vouches for them."""
+        with self.student.near(self.device):
+            content = self.student.piece("checkpoint", self.ref)
+        if not isinstance(content, bytes):
+            raise Failed(BAD_OUTPUT, "train.py sent something that is not a checkpoint")
+        return content
+
+    def digits(self, noise, steps):
+        """What the network learned draws from this noise with the student's DDIM, (N, 1, 28, 28)."""
+        with self.student.near(self.device):
+            return rebuild(self.student.piece("digits", self.ref, parcel(noise), steps), "your sampler")
+
+
+class strided:
+    """Marks an array that the box shall lay out non-contiguously."""
+
+    def __init__(self, array):
+        self.array = array
+
+
+def seen(value):
+    """An argument in few words."""
+    value = value.array if isinstance(value, strided) else value
+    if not isinstance(value, np.ndarray):
+        return "generator" if isinstance(value, wire.Ref) else repr(value)
+    return f"{value.dtype} {value.shape}" if value.shape else f"0-d {value.dtype}"
+
+
+def parcel(value, device="cpu"):
+    """A Python or numpy value as the box receives it; 0-d arrays become 0-d tensors."""
+    if isinstance(value, strided):
+        return wire.Tensor(str(value.array.dtype), value.array.shape, value.array.tobytes(), strided=True)
+    if isinstance(value, np.ndarray):
+        return wire.Tensor(str(value.dtype), value.shape, value.tobytes() if device == "cpu" else b"", device)
+    return value
+
+
+def rebuild(value, what, depth=2):
+    """What came out of the box as Value arrays, numbers or tuples of them. Raises Failed for anything else."""
+    if isinstance(value, wire.Tensor):
+        try:
+            return array(value)
+        except (TypeError, ValueError, AttributeError, OverflowError):
+            raise Failed(BAD_OUTPUT, f"{what} sent a tensor that cannot be read") from None
+    if isinstance(value, wire.Other):
+        if not isinstance(value.type, str):
+            raise Failed(BAD_OUTPUT, f"{what} sent something that is not a result")
+        return wire.Other(value.type[:SHOWN])
+    if isinstance(value, tuple) and depth:
+        return tuple(rebuild(item, what, depth - 1) for item in value)
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    raise Failed(BAD_OUTPUT, f"{what} sent something that is not a result")
+
+
+def array(tensor):
+    if tensor.device != "cpu" or tensor.dtype not in DTYPES or any(size < 0 for size in tensor.shape):
+        raise ValueError
+    if tensor.dtype == "bfloat16":  # numpy has none: its 16 bits are the upper half of a float32
+        data = (np.frombuffer(tensor.data, np.uint16).astype(np.uint32) << 16).view(np.float32)
+    else:
+        data = np.frombuffer(tensor.data, np.dtype(tensor.dtype))
+    value = data.reshape(tensor.shape).view(Value)
+    value.torch_dtype, value.device = tensor.dtype, tensor.device
+    return value
