@@ -13,8 +13,7 @@ import nbformat
 import pytest
 from test_gradebook import Classroom, hostile, notebook, record
 
-from autograder.instructor.gradebook import guide
-from autograder.instructor.grades import sheet
+from autograder.instructor.gradebook import guide, results
 from autograder.instructor.handins.roster import Student
 from autograder.paths import ROOT
 
@@ -156,7 +155,7 @@ def test_the_page_that_a_student_gets(classroom, browser, tmp_path_factory):
     with classroom.course.gradebook() as gradebook:
         gradebook.find_comment("warmup", "report", "homework", "ada").manual_comment = "The mean, *yes*: but why?"
         gradebook.db.commit()
-    assert sheet.feedback(classroom.folder, [classroom.grades()["ada"]]) == {}
+    assert results.feedback(classroom.folder, [classroom.grades()["ada"]]) == {}
     browser.get(classroom.course.feedback("ada").as_uri())
     picture(browser, tmp_path_factory, "feedback")
     page = browser.find_element("tag name", "body").text

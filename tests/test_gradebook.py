@@ -21,7 +21,7 @@ from nbgrader import api
 from nbgrader.utils import determine_grade, is_solution
 
 from autograder.instructor.gradebook import course as courses
-from autograder.instructor.gradebook import filling, guide, rendering, restoring, scores
+from autograder.instructor.gradebook import filling, guide, rendering, restoring, results, scores
 from autograder.instructor.gradebook.__main__ import MISSING, USAGE, main
 from autograder.instructor.gradebook.course import ASSIGNMENT, Course, CourseError
 from autograder.instructor.gradebook.filling import fill
@@ -204,7 +204,7 @@ class Classroom:
             gradebook.db.commit()
 
     def grades(self, **late):
-        made = sheet.grades(self.folder, self.handed_in, rubric(**late), self.now)
+        made = results.grades(self.folder, self.handed_in, rubric(**late), self.now)
         return {grade.student: grade for grade in made}
 
     def autograded(self, student):
@@ -512,7 +512,7 @@ def feedback_of(classroom, student, **points):
     classroom.by_hand(student, **points)
     made = classroom.grades()[student]
     assert made.complete
-    assert sheet.feedback(classroom.folder, [made]) == {}
+    assert results.feedback(classroom.folder, [made]) == {}
     assert [path.name for path in classroom.course.feedback(student).parent.iterdir()] == ["report.html"]
     return classroom.course.feedback(student).read_text(encoding="utf-8")
 
@@ -538,7 +538,7 @@ def test_feedback_that_is_no_longer_true_is_taken_away(classroom):
     page = classroom.course.feedback("missing")
     feedback_of(classroom, "missing")
     incomplete = replace(classroom.grades()["missing"], missing=["x"])
-    assert page.exists() and sheet.feedback(classroom.folder, [incomplete]) == {}
+    assert page.exists() and results.feedback(classroom.folder, [incomplete]) == {}
     assert not page.exists()
 
 
@@ -654,7 +654,7 @@ def test_lateness_is_reckoned_after_marking_and_shown(small):
     small.by_hand("ada", steps_answer=4)
     grade = small.grades()["ada"]
     assert grade.penalty == 21.2 and grade.points == 84.8
-    assert sheet.feedback(small.folder, [grade]) == {}
+    assert results.feedback(small.folder, [grade]) == {}
     page = small.course.feedback("ada").read_text(encoding="utf-8")
     # The rubric of the kit has no due date, so feedback, which reads it anew, takes nothing off.
     assert "report (Score: 106.0 / 120.0)" in page
@@ -783,7 +783,7 @@ def test_a_copied_class_never_touches_the_original(small, tmp_path, monkeypatch)
     made.by_hand("ada", warmup=2, steps_answer=4)
     monkeypatch.setattr(api, "get_alembic_version", lambda: "asking takes seconds")
     grade = made.grades()["ada"]
-    assert grade.points == 106 and sheet.feedback(copied, [grade]) == {} and made.course.feedback("ada").exists()
+    assert grade.points == 106 and results.feedback(copied, [grade]) == {} and made.course.feedback("ada").exists()
     assert before == {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in before}
     assert not list(original.rglob("feedback/*/*/*.html"))
 
@@ -818,7 +818,7 @@ def test_another_database(tmp_path, small, monkeypatch):
 
 
 def test_grades_csv(classroom):
-    made = sheet.grades(classroom.folder, classroom.handed_in, classroom.rubric)
+    made = results.grades(classroom.folder, classroom.handed_in, classroom.rubric)
     text = sheet.table(made, classroom.handed_in, classroom.rubric, classroom.roster)
     rows = {row["id"]: row for row in csv.DictReader(io.StringIO(text))}
     assert len(rows) == len(PEOPLE)

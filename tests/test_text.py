@@ -15,6 +15,7 @@ from rich.console import Console
 from autograder.__main__ import GRADED, USAGE, main
 from autograder.grading import Found, conclude
 from autograder.instructor.classroom import before_marking, page, publishing
+from autograder.instructor.grades import sheet
 from autograder.instructor.classroom.keeping import Kept
 from autograder.instructor.handins.collecting import HandedIn
 from autograder.intake.handin import zipped
@@ -110,9 +111,9 @@ def test_every_page_and_table_of_a_class_is_readable(text):
     rows.append(publishing.row(Kept(depends, "bob", [text], failed=text), None, {}))
     rows.append(publishing.row(Kept(depends, "eve", [text]), made(text), {}))
     class_list = [HandedIn(row.student, "x", notes=[text]) for row in rows]
-    sheet = before_marking.render(rows, class_list, RUBRIC, None)
+    text = sheet.table(before_marking.grades(rows, class_list, RUBRIC, None), class_list, RUBRIC)
     assert readable(page.render(rows, RUBRIC)) and readable("".join(map(publishing.told, rows)))
-    assert readable(sheet) and len(list(csv.reader(io.StringIO(sheet)))) == len(rows) + 1
+    assert readable(text) and len(list(csv.reader(io.StringIO(text)))) == len(rows) + 1
 
 
 NAMES = [b"w\xff\xfe.zip", b"w\x1b[2J\x1b]0;x\x07.zip", "w\u202e\u200b\u2028.zip".encode(), b"[red]\n"]

@@ -27,7 +27,7 @@ from ...reports import gradescope
 from ...rubric import Rubric
 from ..gradebook.course import Course, metadata, quiet
 from ..gradebook.filling import fill
-from ..grades.sheet import feedback, grades
+from ..gradebook.results import feedback, grades
 from ..handins.collecting import collect
 
 STUDENTS = 20

@@ -1,11 +1,11 @@
-"""grades.csv before the report is marked: what programs graded, in the gradebook's own table, which is not complete."""
+"""Grades before the report is marked: what programs graded, which is not complete."""
 
 from ..grades import lateness
-from ..grades.sheet import REPORT, Grade, table
+from ..grades.sheet import REPORT, Grade
 
 
-def render(rows, class_list, rubric, roster):
-    """The text of grades.csv.
+def grades(rows, class_list, rubric, roster):
+    """A Grade for everybody in the class.
 
     rows    of publishing.py
     roster  a Roster, for names and extensions, or None
@@ -25,4 +25,4 @@ def render(rows, class_list, rubric, roster):
         grade = Grade(handed_in.student, parts | {REPORT: 0.0 if nothing else None}, missing=missing)
         grade.days_late = lateness.days_late(handed_in.time, extensions.get(handed_in.student, 0), rubric.late)
         made.append(grade)
-    return table(made, class_list, rubric, roster)
+    return made

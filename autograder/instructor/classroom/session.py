@@ -11,9 +11,10 @@ from ...expectations import Expectations
 from ...files import write
 from ...paths import HIDDEN
 from ...rubric import Rubric
+from ..grades.sheet import write_sheet
 from ..handins import collecting
 from ..handins.platforms import DownloadError
-from . import page, publishing, working
+from . import before_marking, page, publishing, working
 from .keeping import Shelf, kit, prices
 from .pools import Cluster, Local
 from .running import Course, Run
@@ -90,8 +91,6 @@ class Session:
 
         outdated  those whose grade is of another kit, submission, points or seed
         """
-        from . import before_marking
-
         known = {handed_in.student: handed_in for handed_in in self.class_list}
         if unknown := self.overrides.keys() - known.keys():
             names = ", ".join(sorted(unknown))
@@ -107,7 +106,8 @@ class Session:
         write(self.folder / "index.html", page.render(rows, self.rubric, outdated, self.class_list))
         written, then = "index.html and results/", "`make feedback`, which bring grades.csv up to date"
         if not (self.folder / "nbgrader").exists():  # else points by hand and lateness stand in grades.csv
-            write(self.folder / "grades.csv", before_marking.render(rows, self.class_list, self.rubric, self.roster))
+            made = before_marking.grades(rows, self.class_list, self.rubric, self.roster)
+            write_sheet(self.folder, made, self.class_list, self.rubric, self.roster)
             written, then = f"grades.csv, {written}", "`make formgrader`, to mark the reports"
         self.say(f"Written: {written} in {self.folder}/. Next: `make gradebook` and {then}.", "dim")
         failed = [row.student for row in rows if publishing.ungraded(row) and not known[row.student].waits]

@@ -17,6 +17,7 @@ from ..grades.lateness import PolicyError
 from ..handins import collecting
 from ..handins.platforms import DownloadError
 from ..handins.tables import TableError
+from . import results
 from .course import Course, CourseError
 from .filling import fill
 
@@ -94,10 +95,10 @@ def run_feedback(options, rubric, console, errors):
         raise CourseError("The gradebook is empty; `make gradebook` fills it")
     if bool(options.canvas) != bool(options.column):
         raise canvas.ExportError("A file of Canvas and the name of its column go together")
-    made = sheet.grades(options.folder, handed_in, rubric, roster)
-    failed = sheet.feedback(options.folder, made,
-                             lambda each: track(each, "Writing feedback", console=errors, transient=True))  # fmt: skip
-    print(sheet.write_grades(options.folder, made, handed_in, rubric, roster))
+    made = results.grades(options.folder, handed_in, rubric, roster)
+    failed = results.feedback(options.folder, made,
+                              lambda each: track(each, "Writing feedback", console=errors, transient=True))  # fmt: skip
+    print(sheet.write_sheet(options.folder, made, handed_in, rubric, roster))
     if options.canvas:
         scale = {"yes": True, "no": False, None: None}[options.scale]
         most = sheet.total(rubric)

@@ -12,9 +12,8 @@ from ...files import write
 from ...intake import parsing, submission
 from ...intake.submission import DAMAGED, Refused
 from ...text import shown
-from ..grades import lateness
 from ..handins import notebooks
-from . import rendering, restoring, scores
+from . import late, rendering, restoring, scores
 from .course import ASSIGNMENT, NOTEBOOK, Course, build, quiet
 
 ERROR = re.compile(r"\s{0,9}(?:\w{1,50}\.){0,9}(\w{0,50}(?:Error|Exception|Entry): .*)")  # a line of nbgrader's log
@@ -152,7 +151,7 @@ def dated(submission, entry, known, policy):
     utc = entry.time and (entry.time - entry.time.utcoffset()).replace(tzinfo=None)
     days = known[entry.student].extension_days if entry.student in known else 0
     submission.timestamp, submission.extension = utc, timedelta(days=days) if days else None
-    return lateness.settle(submission, policy)
+    return late.settle(submission, policy)
 
 
 # ----- in the room of parsing.py --------------------------------------------------------------------------------------

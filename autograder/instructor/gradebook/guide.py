@@ -29,13 +29,6 @@ def guide():
 
 
 @cache
-def points():
-    """What all questions give together."""
-    notebook = nbformat.read(ROOT / "solution" / skeleton.NOTEBOOK, 4)
-    return sum(cell.metadata.nbgrader.points for cell in notebook.cells if is_solution(cell))
-
-
-@cache
 def lines():
     """What may stand in no feedback: every line of the guide that is long enough to be told from a student's words."""
     found = {line.strip() for text in guide().values() for line in text.splitlines()}

@@ -19,7 +19,7 @@ from traitlets import Unicode
 
 from ...record import UNGRADED
 from ...rubric import Rubric
-from ..grades import lateness
+from . import late
 from .course import PART
 from .restoring import MADE_FROM, elsewhere, grade_id
 
@@ -100,7 +100,7 @@ class ExternalScores(NbGraderPreprocessor):
                     cell.source = f"# {rubric.parts[name]}: graded by the autograder"
                     locked(cell, grades[id], parts.get(name, Part()))
             gradebook.db.flush()
-            lateness.settle(submission, rubric.late)
+            late.settle(submission, rubric.late)
             gradebook.db.commit()
         return nb, resources
 

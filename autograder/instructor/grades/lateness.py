@@ -1,13 +1,8 @@
-"""What lateness costs: the policy of rubric.toml, and where it meets nbgrader."""
+"""What lateness costs: the policy of rubric.toml."""
 
 import math
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
-
-from nbgrader.api import Gradebook
-from nbgrader.preprocessors import NbGraderPreprocessor
-
-from ...rubric import Rubric
 
 POLICIES = ("none", "per_day", "cut_off")
 
@@ -86,24 +81,3 @@ def penalty(points, days, late):
     if late["policy"] == "cut_off" or days > late["last_day"]:
         return float(points)
     return round(min(points, points * days * late["per_day_percent"] / 100), 2)
-
-
-def settle(submission, late):
-    """Write the penalty of an nbgrader submission anew: it depends on points that are given after autograding. Returns
-    the days late."""
-    time = submission.timestamp and submission.timestamp.replace(tzinfo=UTC)  # nbgrader keeps UTC, without saying so
-    days = days_late(time, (submission.extension or timedelta()) / timedelta(days=1), late)
-    for notebook in submission.notebooks:
-        notebook.late_submission_penalty = penalty(notebook.score, days, late) or None
-    return days
-
-
-class SettleLateness(NbGraderPreprocessor):
-    """Before feedback is made, also by the button in formgrader: the penalty is that of the points as they are now."""
-
-    def preprocess(self, nb, resources):
-        known = resources["nbgrader"]
-        with Gradebook(known["db_url"]) as gradebook:
-            settle(gradebook.find_submission(known["assignment"], known["student"]), Rubric.load().late)
-            gradebook.db.commit()
-        return nb, resources

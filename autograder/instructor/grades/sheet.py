@@ -1,22 +1,19 @@
-"""The result: grades.csv, and the feedback that students get.
+"""The sheet of grades, grades.csv: what is in it, and its only writer.
 
-A grade without its points by hand is none: its total is left empty, its student gets no feedback yet, and whoever asks
-is told how many there are.
+A grade without its points by hand is none: its total is left empty.
 """
 
 import csv
 import io
+import json
 from dataclasses import dataclass, field
-
-from nbgrader.api import MissingEntry
+from functools import cache
+from pathlib import Path
 
 from ...files import write
-from ...intake import parsing
+from ...intake.submission import REPORT as NOTEBOOK
+from ...paths import ROOT
 from ...text import shown
-from ..gradebook import guide
-from ..gradebook.course import ASSIGNMENT, PART, Course, quiet, update_due
-from ..gradebook.filling import LIMITS, dated, made_from
-from ..gradebook.filling import grades as grades_of
 
 REPORT = "report"
 
@@ -48,50 +45,6 @@ class Grade:
         return round(sum(self.parts.values()) - self.penalty, 2) if self.complete else None
 
 
-def grades(folder, handed_in, rubric, roster=None):
-    """A Grade for everybody, from the gradebook as it is now, with lateness reckoned anew: due date, times and
-    extensions may have changed since it was filled."""
-    course, made = Course(folder), []
-    known = {student.id: student for student in roster.students} if roster else {}
-    with course.gradebook() as gradebook:
-        update_due(gradebook, rubric.late)
-        for entry in handed_in:
-            nothing = dict.fromkeys([*rubric.parts, REPORT], 0.0)
-            if entry.waits:
-                made.append(Grade(entry.student, dict.fromkeys(nothing), missing=["a hand-in"]))
-                continue
-            if entry.path is None:
-                made.append(Grade(entry.student, nothing))
-                continue
-            try:
-                submission = gradebook.find_submission(ASSIGNMENT, entry.student)
-            except MissingEntry:
-                submission = None
-            if submission is None or not course.autograded(entry.student).exists():
-                made.append(Grade(entry.student, dict.fromkeys(nothing), missing=["not in the gradebook"]))
-                continue
-            days = dated(submission, entry, known, rubric.late)
-            grade = of(submission, grades_of(gradebook, entry.student), nothing, days)
-            facts = made_from(course.autograded(entry.student))
-            why = facts.get("waits") or (
-                "something is written in other cells than asked" if "elsewhere" in facts else ""
-            )
-            grade.notes = [f"The report waits: {shown(why)}."] * bool(why and grade.missing)
-            made.append(grade)
-        gradebook.db.commit()
-    return made
-
-
-def of(submission, cells, parts, days):
-    missing = [cell.name.removeprefix(PART) for cell in cells if cell.needs_manual_grade]
-    for cell in cells:
-        part = cell.name.removeprefix(PART) if cell.name.startswith(PART) else REPORT
-        known = parts.get(part) is not None and not cell.needs_manual_grade
-        parts[part] = parts[part] + cell.score if known else None
-    penalty = sum(notebook.late_submission_penalty or 0.0 for notebook in submission.notebooks)
-    return Grade(submission.student.id, parts, penalty, days, missing)
-
-
 def table(made, handed_in, rubric, roster=None):
     """grades.csv as text: a row for everybody, all cells quoted and none a formula."""
     entries = {entry.student: entry for entry in handed_in}
@@ -119,7 +72,15 @@ def table(made, handed_in, rubric, roster=None):
 
 def total(rubric):
     """The most that can be had: the parts, and the report as its questions say."""
-    return sum(check.points for check in rubric.checks.values()) + guide.points()
+    return sum(check.points for check in rubric.checks.values()) + report_points()
+
+
+@cache
+def report_points():
+    """What all questions of the report give together. Read as JSON, as importing nbformat takes a second."""
+    notebook = json.loads((ROOT / "solution" / NOTEBOOK).read_text(encoding="utf-8"))
+    cells = [cell["metadata"].get("nbgrader", {}) for cell in notebook["cells"]]
+    return sum(cell["points"] for cell in cells if cell.get("solution"))
 
 
 def written(points):
@@ -132,33 +93,8 @@ def harmless(cell):
     return f"'{text}" if text.lstrip().startswith(("=", "+", "-", "@")) or text != text.strip() else text
 
 
-def feedback(folder, made, show=iter):
-    """Feedback for everybody whose grade is complete; what others had before is taken away, as it is no longer true.
-    Returns {student: why there is none}."""
-    course, failed = Course(folder), {}
-    for grade in show(made):
-        page = course.feedback(grade.student)
-        if not grade.complete:
-            page.unlink(missing_ok=True)
-        elif course.autograded(grade.student).exists():
-            try:
-                why = parsing.parse(__name__, "rendered", str(course.folder), grade.student, **LIMITS)
-            except parsing.Unparsable as reason:
-                why = str(reason)
-            if why:
-                failed[grade.student] = why
-    return failed
-
-
-@quiet()
-def rendered(folder, student):
-    """Write the feedback of a student, in the room of parsing.py. Returns why that failed, in one line, or ""."""
-    done = Course(folder).api().generate_feedback(ASSIGNMENT, student)
-    return "" if done["success"] else shown(done["error"].strip().splitlines()[-1], limit=500)
-
-
-def write_grades(folder, made, handed_in, rubric, roster=None):
-    """grades.csv in the folder of the class. Returns its path."""
-    path = Course(folder).folder / "grades.csv"
+def write_sheet(folder, made, handed_in, rubric, roster=None):
+    """Write grades.csv of a class folder. Returns its path."""
+    path = Path(folder) / "grades.csv"
     write(path, table(made, handed_in, rubric, roster))
     return path

@@ -1,0 +1,82 @@
+"""The result in nbgrader's gradebook: grades, and the feedback that students get.
+
+A student whose grade is not complete gets no feedback yet.
+"""
+
+from nbgrader.api import MissingEntry
+
+from ...intake import parsing
+from ...text import shown
+from ..grades.sheet import REPORT, Grade
+from .course import ASSIGNMENT, PART, Course, quiet, update_due
+from .filling import LIMITS, dated, made_from
+from .filling import grades as grades_of
+
+
+def grades(folder, handed_in, rubric, roster=None):
+    """A Grade for everybody, from the gradebook as it is now, with lateness reckoned anew: due date, times and
+    extensions may have changed since it was filled."""
+    course, made = Course(folder), []
+    known = {student.id: student for student in roster.students} if roster else {}
+    with course.gradebook() as gradebook:
+        update_due(gradebook, rubric.late)
+        for entry in handed_in:
+            nothing = dict.fromkeys([*rubric.parts, REPORT], 0.0)
+            if entry.waits:
+                made.append(Grade(entry.student, dict.fromkeys(nothing), missing=["a hand-in"]))
+                continue
+            if entry.path is None:
+                made.append(Grade(entry.student, nothing))
+                continue
+            try:
+                submission = gradebook.find_submission(ASSIGNMENT, entry.student)
+            except MissingEntry:
+                submission = None
+            if submission is None or not course.autograded(entry.student).exists():
+                made.append(Grade(entry.student, dict.fromkeys(nothing), missing=["not in the gradebook"]))
+                continue
+            days = dated(submission, entry, known, rubric.late)
+            grade = of(submission, grades_of(gradebook, entry.student), nothing, days)
+            facts = made_from(course.autograded(entry.student))
+            why = facts.get("waits") or (
+                "something is written in other cells than asked" if "elsewhere" in facts else ""
+            )
+            grade.notes = [f"The report waits: {shown(why)}."] * bool(why and grade.missing)
+            made.append(grade)
+        gradebook.db.commit()
+    return made
+
+
+def of(submission, cells, parts, days):
+    missing = [cell.name.removeprefix(PART) for cell in cells if cell.needs_manual_grade]
+    for cell in cells:
+        part = cell.name.removeprefix(PART) if cell.name.startswith(PART) else REPORT
+        known = parts.get(part) is not None and not cell.needs_manual_grade
+        parts[part] = parts[part] + cell.score if known else None
+    penalty = sum(notebook.late_submission_penalty or 0.0 for notebook in submission.notebooks)
+    return Grade(submission.student.id, parts, penalty, days, missing)
+
+
+def feedback(folder, made, show=iter):
+    """Feedback for everybody whose grade is complete; what others had before is taken away, as it is no longer true.
+    Returns {student: why there is none}."""
+    course, failed = Course(folder), {}
+    for grade in show(made):
+        page = course.feedback(grade.student)
+        if not grade.complete:
+            page.unlink(missing_ok=True)
+        elif course.autograded(grade.student).exists():
+            try:
+                why = parsing.parse(__name__, "rendered", str(course.folder), grade.student, **LIMITS)
+            except parsing.Unparsable as reason:
+                why = str(reason)
+            if why:
+                failed[grade.student] = why
+    return failed
+
+
+@quiet()
+def rendered(folder, student):
+    """Write the feedback of a student, in the room of parsing.py. Returns why that failed, in one line, or ""."""
+    done = Course(folder).api().generate_feedback(ASSIGNMENT, student)
+    return "" if done["success"] else shown(done["error"].strip().splitlines()[-1], limit=500)
