@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from . import KIT, __version__, checks, given, reads
+from . import KIT, __version__, checks, reads, reports
 from .box import Box, BoxError
 from .box.host import doctor, strongest
 from .debug import script
@@ -19,7 +19,7 @@ from .intake.handin import Incomplete, submit, unwritten
 from .intake.submission import ACCEPTED, Refused, read
 from .paths import HIDDEN, PUBLIC, SECRETS
 from .record import UNGRADED
-from .reports import gradescope, html, junit, markdown, mistakes, terminal
+from .reports import mistakes, terminal
 from .rubric import Rubric
 from .text import shown
 
@@ -91,8 +91,8 @@ def run_grade(options):
         return USAGE
     rubric = Rubric.load(smoke=checks.SMOKE in options.only)
     try:
-        public = Expectations.load(PUBLIC, checks.version())
-        hidden = Expectations.load(HIDDEN, checks.version()) if HIDDEN.exists() and not options.public else None
+        public = Expectations.load(PUBLIC)
+        hidden = Expectations.load(HIDDEN) if HIDDEN.exists() and not options.public else None
     except ExpectationsError as error:
         errors.print(str(error), style="red", soft_wrap=True)
         return NOT_GRADED
@@ -108,15 +108,12 @@ def run_grade(options):
         errors.print(str(error), style="red", soft_wrap=True)
         return NOT_GRADED
     try:
-        write(options.out / "results.json", gradescope.render(record, rubric.gradescope["visibility"]))
-        write(options.out / "junit.xml", junit.render(record))
-        write(options.out / "summary.md", markdown.render(record, rubric))
-        write(options.out / "report.html", html.render(record, rubric))
+        reports.write_all(options.out, record, rubric)
     except OSError as error:
         errors.print(f"The results cannot be written to {options.out}/: {error}", style="red", soft_wrap=True)
         return NOT_GRADED
     console.print(terminal.render(record, rubric))
-    written = "report.html, results.json, junit.xml, summary.md"
+    written = ", ".join(each.name for each in reports.FORMATS)
     console.print(f"Written to {shown(str(options.out))}/: {written}", style="dim", soft_wrap=True, markup=False)
     return NOT_GRADED if any(check.verdict == UNGRADED for check in record.checks) else GRADED
 
@@ -128,13 +125,12 @@ def run_debug(options):
     rubric = Rubric.load()
     try:
         submission = read(options.submission)
-        public = Expectations.load(PUBLIC, checks.version())
+        public = Expectations.load(PUBLIC)
     except (OSError, Refused, ExpectationsError) as error:
         print(shown(f"{options.submission}: {error}", limit=None), file=sys.stderr)
         return USAGE
     with Box(rubric.limits) as box:
-        folder = box.stage(given.files() | submission.files)
-        text = script(options.check, box, folder, options.submission.resolve(), rubric, public)
+        text = script(options.check, box, submission.files, options.submission.resolve(), rubric, public)
     if options.out:
         write(options.out, text)
     else:
@@ -170,7 +166,7 @@ def run_reads(options):
     rubric = Rubric.load()
     try:
         submission = read(options.submission)
-        public = Expectations.load(PUBLIC, checks.version())
+        public = Expectations.load(PUBLIC)
     except (OSError, Refused, ExpectationsError) as error:
         print(f"{options.submission}: {error}", file=sys.stderr)
         return USAGE
@@ -188,9 +184,7 @@ def run_reads(options):
 
 
 def run_mistakes(options):
-    Console().print(
-        mistakes.render(catalogue().values(), Expectations.load(PUBLIC, checks.version()).mistakes["loses"])
-    )
+    Console().print(mistakes.render(catalogue().values(), Expectations.load(PUBLIC).mistakes["loses"]))
     return GRADED
 
 

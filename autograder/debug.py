@@ -132,21 +132,19 @@ class Placed(Expect):
         return self.student.requests[: self.places[self.answers.index(answer)]]
 
 
-def script(check, box, folder, shown_folder, rubric, public):
+def script(check, box, files, shown_folder, rubric, public):
     """The script for the failing public call of a check that its grade tells of, or for its first call if none fails.
 
-    folder        the staged submission
+    files         of the submission
     shown_folder  what the script puts on sys.path
     """
-    student = Traced(box, folder, rubric.limits)
-    expect = Placed(student, public, check, rubric.checks[check].tolerance)
     answer, what = None, "passes on all public cases; this is its first call"
-    try:
-        checks.run(check, student, expect)
-    except Failed as failed:
-        what = failed.message
-    finally:
-        student.close()
+    with Traced.at_work(box, files, rubric.limits) as student:
+        expect = Placed(student, public, check, rubric.checks[check].tolerance)
+        try:
+            checks.run(check, student, expect)
+        except Failed as failed:
+            what = failed.message
     requests = student.requests
     if expect.settled:
         answer = expect.worst()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from . import __version__, causes, checks, given
 from .box import BoxError
-from .box.layers import TIERS
+from .box.layers import is_weaker
 from .diagnosis import Suspects, diagnose
 from .expect import Expect
 from .intake import parsing
@@ -136,7 +136,7 @@ def confinement(box):
 def strong_enough(path, box, rubric, hidden):
     """Raise TooWeak where other people's code would run in too weak a box. Returns notes for one's own code there."""
     minimum = rubric.box["minimum_tier"]
-    if TIERS.index(box.tier) <= TIERS.index(minimum):
+    if not is_weaker(box.tier, minimum):
         return []
     missing = "; ".join(f"{layer}: {why}" for layer, why in box.layers.missing.items() if layer != "spare user")
     missing = missing or f"not blocked: {', '.join(box.not_blocked)}"
@@ -156,51 +156,49 @@ def run(found, box, rubric, submission, sets, stage, entries, progress=lambda ti
     entries = [e for e in entries if e.part in stage.parts and (stage.cases == "public" or e.id in found.waiting)]
     if not entries:
         return
-    gpu = gpu and stage.parts in checks.ON_GPU
+    gpu = gpu and stage.gpu
     near_gpu = box.find_gpu() if gpu else None
     limits, started, exact = rubric.limits, time.monotonic(), stage.parts == checks.EXACT
-    factor, whole = limits["wall_factor"], stage.parts != ("smoke",)  # which has a time of its own
+    factor, name = limits["wall_factor"], stage.seconds
+    whole = name == "total_seconds"  # else it has a time of its own
     spent = (found.student_seconds, found.wall_seconds) if whole else (0, 0)
-    name = "total_seconds" if whole else "smoke_seconds"
     budget = Budget(limits[name], factor, *spent)
     least = found.exact[0] + limits["hidden_seconds"] if stage.cases == "hidden" else 0
     allowed = max(limits["exact_seconds"], least)  # a call that hangs in public takes nothing from other checks
     if exact and allowed - found.exact[0] < budget.left()[0]:
         name, budget = "exact_seconds", Budget(allowed, factor, *found.exact)
     before = budget.student, budget.wall
+    goes_on = stage.cases == "public" and "hidden" in sets and checks.Stage("hidden", stage.parts) in checks.STAGES
     parsing.fresh()
-    folder = box.stage(given.files() | submission.files)
-    student = Student(box, folder, limits, budget, near_gpu)
-    student.imported = found.imported
-    slow = []  # (check, part) of those that time out in these cases
-    for entry in entries:
-        progress(entry.title)
-        timed_out = [id for id, part in slow if part == entry.part]
-        reason = found.stopper
-        if budget.left()[0] < 0:
-            reason = reason or f"not run: the checks before it took {limits[name]} s, all there is"
-        if len(timed_out) >= limits["timeouts_per_part"]:
-            reason = f"not run: {' and '.join(timed_out)} timed out"
-        asked = student, entry, sets[stage.cases], stage.cases == "public", found, progress
-        made = result(entry, Failed(BLOCKED, reason)) if reason else check(*asked)
-        if made.verdict == UNGRADED and budget.left()[1] > 0:  # a fault of this host may have passed
-            with contextlib.suppress(BoxError):
-                student.close()
-            made = check(*asked)
-        if made.verdict == TIMED_OUT:
-            slow.append((entry.id, entry.part))
-        if stage.cases == "hidden":
-            made = both(found.waiting.pop(entry.id), made)
-        waits = "hidden" in sets and checks.Stage("hidden", stage.parts) in checks.STAGES and stage.cases == "public"
-        settled = made.verdict != PASSED or not waits
-        (found.results if settled else found.waiting)[entry.id] = made
-        if not student.imported and made.verdict != UNGRADED and not found.stopper:
-            found.stopper = f"not run: scheduler.py could not be imported (see {entry.id})"
-    student.close()
-    box.discard(folder)
+    with Student.at_work(box, submission.files, limits, budget, near_gpu) as student:
+        student.imported = found.imported
+        slow = []  # (check, part) of those that time out in these cases
+        for entry in entries:
+            progress(entry.title)
+            timed_out = [id for id, part in slow if part == entry.part]
+            reason = found.stopper
+            if budget.left()[0] < 0:
+                reason = reason or f"not run: the checks before it took {limits[name]} s, all there is"
+            if len(timed_out) >= limits["timeouts_per_part"]:
+                reason = f"not run: {' and '.join(timed_out)} timed out"
+            asked = student, entry, sets[stage.cases], stage.cases == "public", found, progress
+            made = result(entry, Failed(BLOCKED, reason)) if reason else check(*asked)
+            if made.verdict == UNGRADED and budget.left()[1] > 0:  # a fault of this host may have passed
+                with contextlib.suppress(BoxError):
+                    student.close()
+                made = check(*asked)
+            if made.verdict == TIMED_OUT:
+                slow.append((entry.id, entry.part))
+            if stage.cases == "hidden":
+                made = both(found.waiting.pop(entry.id), made)
+            settled = made.verdict != PASSED or not goes_on
+            (found.results if settled else found.waiting)[entry.id] = made
+            if not student.imported and made.verdict != UNGRADED and not found.stopper:
+                found.stopper = f"not run: scheduler.py could not be imported (see {entry.id})"
     found.imported = student.imported
     found.runs += student.runs
-    found.box = max(found.box, confinement(box), key=lambda one: one.get("box_tier", ""))
+    if not found.box or is_weaker(box.tier, found.box["box_tier"]):
+        found.box = confinement(box)
     found.seconds += time.monotonic() - started
     took = budget.student - before[0], budget.wall - before[1]
     if whole:

@@ -9,7 +9,7 @@ from functools import partial
 
 import numpy as np
 
-from . import checks, given
+from . import checks
 from .box import BoxError
 from .expect import Expect
 from .readback.curves import Table, made_equal, read_alphas, read_alphas_cumprod, read_betas
@@ -207,18 +207,14 @@ def collect(student, rubric, public):
 
 def read(box, submission, rubric, public):
     """[Found] of a submission. Raises BoxError for what is this host's; what a student did never raises."""
-    folder = box.stage(given.files() | submission.files)
     limits = rubric.limits
-    student = Student(box, folder, limits, Budget(limits["exact_seconds"], limits["wall_factor"]))
-    try:
+    budget = Budget(limits["exact_seconds"], limits["wall_factor"])
+    with Student.at_work(box, submission.files, limits, budget) as student:
         readers = collect(student, rubric, public)
         if not student.imported:
             why = readers[ALL[0]].stopped
             return [Found(ALL[0], "scheduler.py", dict.fromkeys(TABLES), [f"not read: {why}"])]
         return [attempt(readers, *one) for one in everything()]
-    finally:
-        student.close()
-        box.discard(folder)
 
 
 def everything():

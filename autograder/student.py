@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from . import given
 from .box import BoxError, Ended, advice
 from .box.gpu import GpuFault, fault, mixed
 from .box.inside import wire
@@ -111,6 +112,21 @@ class Student:
         self.output = ""  # what programs have printed since the last call of `printed`
         self.runs = []  # facts of each process that has ended
 
+    @classmethod
+    @contextlib.contextmanager
+    def at_work(cls, box, files, limits, budget=None, gpu=None):
+        """A context with a Student who has these files, {name: bytes}, beside the given ones. At its end the processes
+        are gone, and so are the files."""
+        folder = box.stage(given.files() | files)
+        student = cls(box, folder, limits, budget, gpu)
+        try:
+            yield student
+        finally:
+            try:
+                student.close()
+            finally:
+                box.discard(folder)
+
     def DDPMScheduler(self, **kwargs):
         return self.construct("DDPMScheduler", kwargs)
 
@@ -196,16 +212,9 @@ class Student:
         finally:
             self.gpu = None
 
-    @contextlib.contextmanager
     def beside(self, files):
-        """Another Student in the same box, near the same GPU, with these files."""
-        folder = self.box.stage(files)
-        other = Student(self.box, folder, self.limits, gpu=self.gpu)
-        try:
-            yield other
-        finally:
-            other.close()
-            self.box.discard(folder)
+        """Another Student at work in the same box, near the same GPU, with these files."""
+        return Student.at_work(self.box, files, self.limits, gpu=self.gpu)
 
     def infer(self, arguments, files, wanted, seconds):
         """Run `python infer.py ARGUMENTS` in a folder with these files. Returns Finished."""

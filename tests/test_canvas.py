@@ -9,7 +9,7 @@ import pytest
 from autograder.instructor.grades import canvas
 from autograder.instructor.grades.sheet import Grade
 from autograder.instructor.handins.collecting import HandedIn
-from autograder.instructor.handins.roster import Roster, Student
+from autograder.instructor.handins.roster import Person, Roster
 from autograder.instructor.handins.tables import TableError, read
 from autograder.rubric import Rubric
 
@@ -21,7 +21,7 @@ CANVAS = """\ufeffStudent,ID,SIS User ID,SIS Login ID,Section,Quiz (12),Homework
 "Zeh, Zoe",101,,zoe@x,S 2,7,,
 """
 HEAD = "Student,ID,SIS Login ID,Section,Homework (345)\n"
-PEOPLE = Student("ada", "Ada", "Lovelace", "ada@x.edu"), Student("bob", "Bob", "Young", "bob@x.edu")
+PEOPLE = Person("ada", "Ada", "Lovelace", "ada@x.edu"), Person("bob", "Bob", "Young", "bob@x.edu")
 FULL = dict.fromkeys(Rubric.load().parts, 10.0) | {"report": 0.25}
 
 
@@ -45,7 +45,7 @@ def fill(tmp_path):
 
 @pytest.mark.parametrize("column", ["Homework", "Homework (345)"])
 def test_only_its_column_is_filled(tmp_path, column):
-    roster = Roster([Student("a1", "Ada", "Lovelace"), Student("bob"), Student("z", email="zoe@x"), Student("x")])
+    roster = Roster([Person("a1", "Ada", "Lovelace"), Person("bob"), Person("z", email="zoe@x"), Person("x")])
     made = [Grade("a1", FULL), Grade("bob", FULL, 1.0), Grade("z", FULL, missing=["warmup"]), Grade("x", FULL)]
     handed_in = [HandedIn(grade.student, tmp_path) for grade in made]
     (tmp_path / "e.csv").write_text(CANVAS, encoding="utf-8")
@@ -89,7 +89,7 @@ def test_every_way_in_which_canvas_and_spreadsheets_write_it(fill, encoding, del
 
 
 def test_a_number_that_is_anothers_id_fills_no_cell(fill):
-    people = Student("4712", "Bob", "Young"), Student("4800", "Ada", "Lovelace")
+    people = Person("4712", "Bob", "Young"), Person("4800", "Ada", "Lovelace")
     cells, left, _ = fill(f'{HEAD}"Lovelace, Ada",4712,,S1,\n"Young, Bob",4800,,S1,\n', people=people)
     assert set(cells.values()) == {""} and set(left) == {"Lovelace, Ada", "Young, Bob"}
 

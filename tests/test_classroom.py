@@ -31,7 +31,7 @@ from autograder.instructor.authoring.patches import load_all, reference
 from autograder.instructor.classroom import __main__ as command
 from autograder.instructor.classroom import page, publishing, session
 from autograder.instructor.classroom.keeping import Kept, Shelf
-from autograder.instructor.classroom.running import Course, Run
+from autograder.instructor.classroom.running import Conditions, Run
 from autograder.instructor.classroom.working import Stop
 from autograder.instructor.handins.collecting import HandedIn
 from autograder.intake.submission import read
@@ -129,7 +129,7 @@ def test_a_class_is_graded_once_published_overridden_and_regraded(classroom, rub
     for student in ("ada", "bob", "dan"):
         whole = grade_whole(folder / "submissions" / student, box, rubric, public, hidden, checks.EXACT)
         results = (folder / "results" / student / "results.json").read_text(encoding="utf-8")
-        assert comparable(results) == comparable(gradescope.render(whole, rubric.gradescope["visibility"]))
+        assert comparable(results) == comparable(gradescope.render(whole, rubric))
 
     # Nobody's page names another, or holds a hidden number.
     for report in folder.glob("results/*/*"):
@@ -207,7 +207,7 @@ def test_stages_apart_end_like_one_grade(box, rubric, public, hidden):
     apart = conclude(found, rubric, submission.name, submission.notes, hidden.metadata["seed"])
     whole = grade_whole(folder, box, rubric, public, hidden, checks.EXACT)
     assert any(check.mistake for check in whole.checks) and any(check.evidence for check in whole.checks)
-    first, second = (comparable(gradescope.render(made)) for made in (apart, whole))
+    first, second = (comparable(gradescope.render(made, rubric)) for made in (apart, whole))
     first["extra_data"].pop("runs"), second["extra_data"].pop("runs")  # one process per stage
     assert first == second
     for one, other in zip(apart.checks, whole.checks, strict=True):
@@ -282,7 +282,7 @@ def hand_out(tmp_path):
             hand_in(tmp_path / "subs" / f"s{n}", reference())
             handed_in.append(HandedIn(f"s{n}", tmp_path / "subs" / f"s{n}"))
         pools = Pools(ends)
-        run = Run(Course("kit", "points", "seed", gpu), pools, Shelf(tmp_path / "kept"), tuple(checks.PARTS), 2)
+        run = Run(Conditions("kit", "points", "seed", gpu), pools, Shelf(tmp_path / "kept"), tuple(checks.PARTS), 2)
         return pools, {kept.name: kept for kept in run.each(handed_in)}
 
     return hand_out
@@ -452,7 +452,7 @@ def test_who_could_not_be_graded_has_no_points_until_somebody_gives_them(rubric)
     for given, points in (({}, None), (by_hand, 97.0)):
         made = publishing.record(kept, rubric, given)
         assert publishing.row(kept, made, given).points == points
-        assert ("score" in json.loads(gradescope.render(made))) == (points is not None)
+        assert ("score" in json.loads(gradescope.render(made, rubric))) == (points is not None)
     lost = Kept({}, "ada", [], failed="a worker process ended 3 times while grading this")
     assert lost.broken and publishing.row(lost, publishing.record(lost, rubric, {}), {}).points is None
 

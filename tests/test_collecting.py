@@ -14,16 +14,16 @@ from autograder.instructor.handins import roster as rosters
 from autograder.instructor.handins.collecting import People, collect, collected
 from autograder.instructor.handins.matching import Directory
 from autograder.instructor.handins.platforms import DownloadError
-from autograder.instructor.handins.roster import Roster, RosterError, Student
+from autograder.instructor.handins.roster import Person, Roster, RosterError
 from autograder.intake import submission
 from autograder.intake.archives import Refused
 from autograder.intake.handin import zipped
 
 CODE, INFER, REPORT = b"x = 1\n", b"y = 2\n", b"{}"
 GOOD = {"scheduler.py": CODE, "infer.py": INFER, "report.ipynb": REPORT}
-ADA = Student("ada", "Ada", "Lovelace", "ada@example.edu", "4711")
-BOB = Student("bob", "Robert", "O'Neil-Smith", "bob@example.edu", "4712")
-ZOE = Student("zoe", "Zoë", "Müller", "zoe@example.edu", "4713")
+ADA = Person("ada", "Ada", "Lovelace", "ada@example.edu", "4711")
+BOB = Person("bob", "Robert", "O'Neil-Smith", "bob@example.edu", "4712")
+ZOE = Person("zoe", "Zoë", "Müller", "zoe@example.edu", "4713")
 CLASS = Roster([ADA, BOB, ZOE])
 
 METADATA = """---
@@ -128,7 +128,7 @@ def test_what_the_platforms_tell_of_times_is_told(tmp_path):
     assert zoe.time is None and zoe.notes[0] == "Its time cannot be read: 2026-11-25 08:00:00."
     ada, bob, zoe = collect(unpack(EXPORTS["canvas"], tmp_path / "c"), tmp_path / "in2", CLASS)
     assert ada.time is None and ada.notes == [] and "Canvas calls it late" in bob.notes[0]
-    known = Roster([Student("ada", lms_user_id="4711", submitted=datetime(2026, 1, 1, tzinfo=UTC)), BOB, ZOE])
+    known = Roster([Person("ada", lms_user_id="4711", submitted=datetime(2026, 1, 1, tzinfo=UTC)), BOB, ZOE])
     assert collect(tmp_path / "c", tmp_path / "in2", known)[0].time == datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -146,7 +146,7 @@ def test_nothing_handed_in_and_strangers(tmp_path):
 
 
 def test_two_of_one_name_are_not_guessed_at(tmp_path):
-    twins = Roster([Student("a1", "Ada", "Lovelace"), Student("a2", "Ada", "Lovelace")])
+    twins = Roster([Person("a1", "Ada", "Lovelace"), Person("a2", "Ada", "Lovelace")])
     entries = collect(unpack(EXPORTS["moodle"], tmp_path / "m"), tmp_path / "in", twins)
     assert [(entry.student, entry.path is None) for entry in entries[:3]] == [
         ("a1", True),
@@ -293,7 +293,7 @@ def test_a_file_packed_in_an_unusual_way_is_one_students_affair(tmp_path):
 
 
 def test_a_large_class_is_read_in_seconds(tmp_path):
-    people = [Student(f"s{i}", f"First{i}", f"Last{i}", lms_user_id=str(i)) for i in range(1000)]
+    people = [Person(f"s{i}", f"First{i}", f"Last{i}", lms_user_id=str(i)) for i in range(1000)]
     files = {f"last{i}first{i}_{i}_{3 * i + j}_{name}": data
              for i in range(1000) for j, (name, data) in enumerate(GOOD.items())}  # fmt: skip
     (tmp_path / "download.zip").write_bytes(zipped(files))
@@ -314,7 +314,7 @@ def test_rosters_as_they_are_saved(tmp_path):
     """nbgrader's columns, a byte order mark, Excel's semicolons, columns of others and empty lines."""
     text = '\ufeffid;First_Name;last_name;section;extension_days;submitted\r\nada;Ada;"Smith; A.";1;2;\r\n;;;;;\r\n'
     roster = read(tmp_path, text + "bob;Bob;B;1;;2026-11-25T10:00+01:00\r\n")
-    assert roster.students[0] == Student("ada", "Ada", "Smith; A.", extension_days=2.0)
+    assert roster.students[0] == Person("ada", "Ada", "Smith; A.", extension_days=2.0)
     assert roster.students[1].submitted == datetime(2026, 11, 25, 9, tzinfo=UTC)
     directory = Directory(roster)
     assert directory.match({"id": "Bob"}).students == ("bob",)

@@ -13,6 +13,7 @@ from autograder import checks
 from autograder.box import Box, Layers
 from autograder.paths import PUBLIC, ROOT
 from autograder.reports import gradescope, junit
+from autograder.rubric import Rubric
 
 
 @pytest.fixture
@@ -91,7 +92,7 @@ def test_a_fault_of_the_grader_is_ungraded_and_carries_no_score(tmp_path, monkey
     def broken(student, expect):
         raise KeyError("a bug of ours")
 
-    monkeypatch.setitem(checks.CHECKS, "ddim.eta", broken)
+    monkeypatch.setitem(checks.FUNCTIONS, "ddim.eta", broken)
     assert run("grade", ROOT / "solution", "--out", tmp_path) == 3
     results = json.loads((tmp_path / "results.json").read_text())
     assert "score" not in results
@@ -140,10 +141,10 @@ def test_junit_and_results_hold_hostile_text(grade, tmp_path):
     code = b'print("\\x1b[31m\\x00</system-out><b>&amp;", "]]>", chr(1), "<i>")\n1/0'
     (tmp_path / "scheduler.py").write_bytes(code)
     record = grade(tmp_path)
-    root = ElementTree.fromstring(junit.render(record))
+    root = ElementTree.fromstring(junit.render(record, Rubric.load()))
     assert root.find("testsuite").get("failures") == "1"
     assert "<i>" in root.find("testsuite/testcase/failure").text
-    json.loads(gradescope.render(record))
+    json.loads(gradescope.render(record, Rubric.load()))
 
 
 def test_what_was_printed_names_no_folder_of_this_machine(grade):

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from autograder import checks, given
+from autograder import checks
 from autograder.debug import script
 from autograder.intake.submission import read
 from autograder.paths import ROOT
@@ -22,7 +22,7 @@ def run(text, tmp_path):
 @pytest.fixture
 def debug(box, rubric, public):
     def debug(check, folder):
-        return script(check, box, box.stage(given.files() | read(folder).files), folder, rubric, public)
+        return script(check, box, read(folder).files, folder, rubric, public)
 
     return debug
 

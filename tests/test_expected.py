@@ -5,7 +5,7 @@ import hashlib
 import numpy as np
 import pytest
 
-from autograder import checks
+from autograder import checks, given
 from autograder.expect import Expect
 from autograder.expect.answers import independent
 from autograder.expectations import Expectations, ExpectationsError
@@ -33,7 +33,7 @@ def test_equal_content_is_recorded_as_equal_bytes(public, tmp_path):
     data = {recording.file_of(expectations) for expectations in (public, backwards) for _ in range(5)}
     assert len(data) == 1
     (tmp_path / "file").write_bytes(data.pop())
-    again = Expectations.load(tmp_path / "file", checks.version())
+    again = Expectations.load(tmp_path / "file")
     assert again.metadata == public.metadata and again.tensors.keys() == public.tensors.keys()
     for key, array in again.tensors.items():
         np.testing.assert_array_equal(array, public.tensors[key])
@@ -54,9 +54,23 @@ def test_the_seed_itself_is_not_in_the_file(hidden):
     assert "a test seed" not in str(hidden.metadata)
 
 
-def test_a_file_for_other_checks_is_refused():
+def test_a_file_for_other_checks_is_refused(monkeypatch):
+    monkeypatch.setattr(checks, "version", lambda: "another digest")
     with pytest.raises(ExpectationsError, match="make record"):
-        Expectations.load(PUBLIC, "another digest")
+        Expectations.load(PUBLIC)
+    assert recording.is_stale(PUBLIC)
+
+
+def test_recordings_depend_on_all_that_they_are_made_from(monkeypatch):
+    """A probe's network that changed passed unnoticed, once."""
+    assert not recording.is_stale(PUBLIC)
+    for module in (checks, given, recording):
+        monkeypatch.setattr(module, "digest", lambda paths: {path.name for path in paths})
+    rooms = [path.name for room in ("checks", "expect") for path in (ROOT / "autograder" / room).glob("*.py")]
+    found = recording.depends_on()
+    assert found["digest"] >= {*rooms, "measure.py"} - {"conftest.py"}
+    assert found["given"] >= {"unet.py", "train.py", "digits5k.npz", "classifier.safetensors", given.CHECKPOINT.name}
+    assert found["reference"] == {"scheduler.py", "infer.py"}
 
 
 def test_every_check_has_an_entry_and_every_entry_a_check(rubric):

@@ -14,7 +14,7 @@ import pytest
 from test_gradebook import Classroom, hostile, notebook, record
 
 from autograder.instructor.gradebook import guide, results
-from autograder.instructor.handins.roster import Student
+from autograder.instructor.handins.roster import Person
 from autograder.paths import ROOT
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
@@ -27,7 +27,7 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def classroom(tmp_path_factory):
-    made = Classroom(tmp_path_factory.mktemp("class"), [Student("ada", "Ada", "L"), Student("mallory"), Student("zoe")])
+    made = Classroom(tmp_path_factory.mktemp("class"), [Person("ada", "Ada", "L"), Person("mallory"), Person("zoe")])
     answers = {
         "warmup": "All land near the **mean** of the data, $x_0$, as nothing is known at $t = T-1$.",
         "schedules_answer": "With few steps cosine wins:\n\n| S | linear | cosine |\n|---|---|---|\n| 10 | .31 | .12 |",

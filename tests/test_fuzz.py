@@ -10,7 +10,7 @@ from autograder.box.inside import wire
 from autograder.box.process import Process
 from autograder.paths import ROOT
 from autograder.record import UNGRADED
-from autograder.reports import gradescope, html, junit
+from autograder.reports import FORMATS
 
 SEEDS = 15
 LEAVES = [
@@ -104,7 +104,7 @@ def test_forged_replies_are_never_ungraded(seed, box, grade, rubric, monkeypatch
     monkeypatch.setattr(Process, "ask", ask)
     record = grade(ROOT / "solution")
     assert_charged(record)
-    for report in (gradescope.render(record), junit.render(record), html.render(record, rubric)):
+    for report in (each.render(record, rubric) for each in FORMATS):
         report.encode("utf-8")
 
 

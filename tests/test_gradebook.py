@@ -28,7 +28,7 @@ from autograder.instructor.gradebook.filling import fill
 from autograder.instructor.gradebook.filling import grades as grades_of
 from autograder.instructor.grades import lateness, sheet
 from autograder.instructor.handins.collecting import collect
-from autograder.instructor.handins.roster import Roster, Student
+from autograder.instructor.handins.roster import Person, Roster
 from autograder.intake import parsing
 from autograder.intake.handin import zipped
 from autograder.paths import ROOT
@@ -56,7 +56,7 @@ def record(losing=(), ungraded=(), provisional=False, message="too large"):
         told = message if verdict != PASSED else ""
         checks.append(CheckResult(entry.id, entry.part, entry.title, entry.points, verdict, message=told))
     made = GradeRecord("x", checks, not provisional, provisional, [], {})
-    return gradescope.render(made)
+    return gradescope.render(made, Rubric.load())
 
 
 def notebook(**answers):
@@ -159,15 +159,15 @@ NONE = {
     "old": (b'{"nbformat": 2, "worksheets": 7}', "report.ipynb cannot be read as a notebook: "),
 }
 PEOPLE = [
-    *(Student(id, "Ada", f"Lovelace, {id}", f"{id}@example.edu") for id in [*NOTEBOOKS, *NONE]),
-    Student("good", "=HYPERLINK(1)", 'O"Neil; Jr.'),
-    Student("untouched", "Zoë", "@Müller"),
-    Student("refused"),
-    Student("broken_record"),
-    Student("no_record"),
-    Student("unfinished"),
-    Student("public"),
-    Student("nothing"),
+    *(Person(id, "Ada", f"Lovelace, {id}", f"{id}@example.edu") for id in [*NOTEBOOKS, *NONE]),
+    Person("good", "=HYPERLINK(1)", 'O"Neil; Jr.'),
+    Person("untouched", "Zoë", "@Müller"),
+    Person("refused"),
+    Person("broken_record"),
+    Person("no_record"),
+    Person("unfinished"),
+    Person("public"),
+    Person("nothing"),
 ]
 
 
@@ -578,7 +578,7 @@ def test_formgrader_can_show_the_configuration(classroom):
 
 @pytest.fixture(scope="module")
 def class_of_one(tmp_path_factory):
-    made = Classroom(tmp_path_factory.mktemp("one"), [Student("ada", "Ada", "L")])
+    made = Classroom(tmp_path_factory.mktemp("one"), [Person("ada", "Ada", "L")])
     made.hand_in("ada", json.dumps(notebook(warmup="The mean.", steps_answer="Few.")).encode())
     made.record("ada", record())
     with pytest.MonkeyPatch.context() as patch:
@@ -638,7 +638,7 @@ def test_commands_without_a_class_are_one_line(tmp_path, capsys):
 
 def late_by(small, days, extension=0.0, **policy):
     when = datetime.fromisoformat(DUE) + timedelta(days=days)
-    small.fill(Roster([Student("ada", submitted=when, extension_days=extension)]), **policy)
+    small.fill(Roster([Person("ada", submitted=when, extension_days=extension)]), **policy)
     return small.grades(**policy)["ada"]
 
 
@@ -770,7 +770,7 @@ def test_edits_of_due_date_times_and_extensions_count_at_the_next_look(small):
     small.handed_in = handed_in
     assert small.grades()["ada"].penalty == 30
     assert small.grades(due="2026-11-26T23:59+01:00")["ada"].penalty == 10
-    small.now = Roster([Student("ada", extension_days=2)])
+    small.now = Roster([Person("ada", extension_days=2)])
     assert small.grades()["ada"].penalty == 10 and small.grades()["ada"].days_late == 1
 
 

@@ -15,16 +15,16 @@ from autograder.instructor.classroom import __main__ as command
 from autograder.instructor.classroom import session, working
 from autograder.instructor.handins import collecting, downloads
 from autograder.instructor.handins.collecting import People, class_list, collect
-from autograder.instructor.handins.roster import Roster, Student
+from autograder.instructor.handins.roster import Person, Roster
 from autograder.intake.handin import zipped
 from autograder.intake.submission import Refused, read
 from autograder.record import PASSED, CheckResult
 
 CODE = b"x = 1\n"
-ADA = Student("ada", "Ada", "Lovelace", "ada@x.edu", "4711")
-BOB = Student("bob", "Bob", "Young", "bob@x.edu", "4712")
-CY = Student("cy", "Cy", "Zee", "", "4713")
-DEV = Student("dev", "देवी", "शर्मा", "", "4714")
+ADA = Person("ada", "Ada", "Lovelace", "ada@x.edu", "4711")
+BOB = Person("bob", "Bob", "Young", "bob@x.edu", "4712")
+CY = Person("cy", "Cy", "Zee", "", "4713")
+DEV = Person("dev", "देवी", "शर्मा", "", "4714")
 
 
 def lay(folder, files):
@@ -88,10 +88,10 @@ def test_text_typed_into_canvas_is_named_and_its_writers_wait(listed):
 
 
 def test_a_number_that_is_anothers_id_does_not_decide(listed):
-    people = Student("4712", "Bob", "Young"), Student("4800", "Ada", "Lovelace")
+    people = Person("4712", "Bob", "Young"), Person("4800", "Ada", "Lovelace")
     by, found = listed({"lovelaceada_4712_90_scheduler.py": CODE}, *people)
     assert found.waiting == ["4712", "4800"] and taken(by["lovelaceada_4712"])
-    by, found = listed({"lovelaceada_4712_90_scheduler.py": CODE}, Student("4712", "Ada", "Lovelace"))
+    by, found = listed({"lovelaceada_4712_90_scheduler.py": CODE}, Person("4712", "Ada", "Lovelace"))
     assert taken(by["4712"]) and not found.open
 
 
@@ -208,8 +208,8 @@ submission_2:
     :email: {email}
   :created_at: 2026-01-01 11:00:00 Z
 """
-JANE = Student("jdoe", "Jane", "Doe", "jane@u.edu", "12")
-MAL = Student("mal", "Mal", "Lory", "mal@u.edu", "9999")
+JANE = Person("jdoe", "Jane", "Doe", "jane@u.edu", "12")
+MAL = Person("mal", "Mal", "Lory", "mal@u.edu", "9999")
 
 
 def gradescope(name="x", sid="", email='""'):
@@ -287,7 +287,7 @@ def generated(seed):
     drawn = random.Random(seed)
     platform = ("plain", "canvas", "moodle", "blackboard", "wrapped", "gradescope", "cloned")[seed % 7]
     people = [
-        Student(f"s{n:03}", drawn.choice(FIRST), f"{drawn.choice(LAST)}{n // 2}", f"s{n:03}@x.edu", str(5000 + n))
+        Person(f"s{n:03}", drawn.choice(FIRST), f"{drawn.choice(LAST)}{n // 2}", f"s{n:03}@x.edu", str(5000 + n))
         for n in range(200)
     ]
     roster = Roster([person for person in people if drawn.random() > 0.05])  # some have left

@@ -14,9 +14,11 @@ from autograder.instructor.release import bundles
 from autograder.paths import PUBLIC, ROOT
 from autograder.record import CheckResult, GradeRecord
 from autograder.reports import gradescope, junit, markdown
+from autograder.rubric import Rubric
 from autograder.text import shown
 
 # gradescope-autograders.readthedocs.io, "Autograder Specifications", "Output format".
+RUBRIC = Rubric.load()
 VISIBILITY = {"hidden", "after_due_date", "after_published", "visible"}
 FORMATS = {"text", "html", "simple_format", "md", "ansi"}
 NUMBER = (int, float)
@@ -83,7 +85,7 @@ def record():
 
 @pytest.mark.parametrize("last", ["crashed", "ungraded"])
 def test_gradescope_gets_what_it_documents(record, last):
-    results = documented(json.loads(gradescope.render(record("passed", "wrong", "blocked", last))))
+    results = documented(json.loads(gradescope.render(record("passed", "wrong", "blocked", last), RUBRIC)))
     scores = [test.get("score") for test in results["tests"]]
     if last == "ungraded":
         assert "score" not in results and scores == [None] * 4
@@ -175,18 +177,18 @@ def test_junit_is_written_as_pytest_writes_it(record, tmp_path):
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--junitxml=junit.xml"]
     subprocess.run(command, cwd=tmp_path, capture_output=True)
     theirs, their_nesting = structure((tmp_path / "junit.xml").read_text())
-    ours, our_nesting = structure(junit.render(record("passed", "wrong", "blocked", "ungraded")))
+    ours, our_nesting = structure(junit.render(record("passed", "wrong", "blocked", "ungraded"), RUBRIC))
     assert ours.keys() == theirs.keys()
     assert our_nesting == their_nesting
     for tag, attributes in ours.items():
         assert attributes <= theirs[tag], tag
-    root = ElementTree.fromstring(junit.render(record("passed", "wrong", "blocked", "ungraded")))
+    root = ElementTree.fromstring(junit.render(record("passed", "wrong", "blocked", "ungraded"), RUBRIC))
     assert [root[0].get(name) for name in ("tests", "failures", "errors", "skipped")] == ["4", "1", "1", "1"]
 
 
 def test_every_report_of_a_real_grade(grade, rubric):
     found = grade(ROOT / "assignment", only=("schedule",))
-    results = documented(json.loads(gradescope.render(found)))
+    results = documented(json.loads(gradescope.render(found, RUBRIC)))
     assert results["score"] == 0
     assert "not implemented" in markdown.render(found, rubric)
-    structure(junit.render(found))
+    structure(junit.render(found, RUBRIC))

@@ -12,7 +12,7 @@ import zipfile
 import pytest
 
 from autograder.intake.submission import Refused, read
-from autograder.reports import gradescope, html, junit
+from autograder.reports import FORMATS
 from autograder.rubric import Rubric
 
 CODE = b"answer = 42\n"
@@ -340,7 +340,7 @@ def test_names_made_for_terminals_and_parsers_are_harmless(tmp_path, grade):
     record = grade(path)
     note = next(note for note in record.notes if "Not looked at" in note)
     assert note.isprintable() and "<b>" in note
-    for report in (gradescope.render(record), junit.render(record), html.render(record, Rubric.load())):
+    for report in (each.render(record, Rubric.load()) for each in FORMATS):
         report.encode("utf-8")
 
 

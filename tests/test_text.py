@@ -15,8 +15,8 @@ from rich.console import Console
 from autograder.__main__ import GRADED, USAGE, main
 from autograder.grading import Found, conclude
 from autograder.instructor.classroom import before_marking, page, publishing
-from autograder.instructor.grades import sheet
 from autograder.instructor.classroom.keeping import Kept
+from autograder.instructor.grades import sheet
 from autograder.instructor.handins.collecting import HandedIn
 from autograder.intake.handin import zipped
 from autograder.paths import ROOT
@@ -77,8 +77,8 @@ def all_reports(record):
         "terminal": drawn.getvalue(),
         "markdown": markdown.render(record, RUBRIC),
         "html": html.render(record, RUBRIC),
-        "junit": junit.render(record),
-        "json": gradescope.render(record),
+        "junit": junit.render(record, RUBRIC),
+        "json": gradescope.render(record, RUBRIC),
     }
 
 
@@ -132,7 +132,7 @@ def refused(tmp_path, name):
 def test_an_archive_of_any_name_is_refused_and_reported(name, tmp_path, grade):
     record = grade(Path(refused(tmp_path, name)), public_only=True)
     assert "leads outside" in record.notes[0]
-    ElementTree.fromstring(junit.render(record))
+    ElementTree.fromstring(junit.render(record, RUBRIC))
     for report in all_reports(record).values():
         assert readable(report)
 

@@ -97,7 +97,7 @@ def test_fifty(grade, strict, tmp_path, monkeypatch, capsys):
                        only=() if student in WHOLE else checks.EXACT)  # fmt: skip
         path = course.results(student)
         path.parent.mkdir(parents=True)
-        path.write_text(gradescope.render(record))
+        path.write_text(gradescope.render(record, Rubric.load()))
 
     assert main(["fill", str(folder)]) == DONE
     assert main(["fill", str(folder)]) == DONE

@@ -6,7 +6,7 @@ from dataclasses import replace
 from . import Box, clock
 from .gpu import Access
 from .launch import BoxError
-from .layers import ALL, Layers
+from .layers import ALL, Layers, is_weaker
 from .selftest import NAMES
 
 
@@ -67,7 +67,7 @@ def doctor(box, minimum):
     counts = "without waiting for a processor" if clock.counts_waiting("self") else "as processor time"
     lines.append(f"Time limits: the student's time, {counts}.")
     lines += about_gpu(box)
-    if box.tier > minimum:
+    if is_weaker(box.tier, minimum):
         lines.append(
             f"Grading others needs tier {minimum} (minimum_tier in autograder/rubric.toml): refused here. "
             "Grading yourself works everywhere."

@@ -26,6 +26,11 @@ ALL = {
 }
 
 
+def is_weaker(tier, other):
+    """Whether a tier confines less than another."""
+    return TIERS.index(tier) > TIERS.index(other)
+
+
 @dataclass(frozen=True)
 class Layers:
     """What to confine boxed processes with.

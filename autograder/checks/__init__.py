@@ -5,22 +5,51 @@ and holds the answers against it. The same function records the reference's answ
 Its id is `<part>.<name>`; its title, points and tolerance stand in rubric.toml.
 """
 
+from itertools import groupby
+from types import ModuleType
 from typing import NamedTuple
 
 from ..files import digest
 from ..paths import PACKAGE
 from . import ddim, forward, infer, reverse, schedule, smoke, training
 
-PARTS = {
-    "schedule": schedule,
-    "forward": forward,
-    "reverse": reverse,
-    "ddim": ddim,
-    "training": training,
-    "infer": infer,
-}
-SMOKE = "smoke.digits"  # only where the rubric asks for it, and of public cases only
-EXACT = ("schedule", "forward", "reverse", "ddim")  # single calls of the scheduler, in seconds; the others run programs
+SMOKE = "smoke.digits"
+
+
+class Part(NamedTuple):
+    """A part of the homework: the module of the same name holds its checks.
+
+    stage    parts of one stage share a boxed process
+    gpu      whether its checks may use a GPU
+    hidden   whether it has hidden cases; one without runs only where the rubric asks for it
+    seconds  the limit in rubric.toml that it shares with others, beside those of single calls
+    measured checks that end in one number: it says that something is wrong and never what, so they take no part in
+             naming mistakes
+    """
+
+    module: ModuleType
+    stage: str
+    gpu: bool = False
+    hidden: bool = True
+    seconds: str = "total_seconds"
+    measured: tuple = ()
+
+    @property
+    def name(self):
+        return self.module.__name__.rpartition(".")[2]
+
+
+DECLARED = (
+    Part(schedule, stage="exact"),  # exact: single calls of the scheduler, in seconds; the others run programs
+    Part(forward, stage="exact"),
+    Part(reverse, stage="exact"),
+    Part(ddim, stage="exact"),
+    Part(training, stage="training", gpu=True, measured=("epsilon", "v_prediction")),
+    Part(infer, stage="infer", measured=("digits",)),
+    Part(smoke, stage="smoke", gpu=True, hidden=False, seconds="smoke_seconds", measured=("digits",)),
+)
+PARTS = {part.name: part for part in DECLARED if part.hidden}
+EXACT = tuple(part.name for part in DECLARED if part.stage == "exact")
 
 
 class Stage(NamedTuple):
@@ -36,31 +65,44 @@ class Stage(NamedTuple):
     def name(self):
         return f"{self.cases} cases of {', '.join(self.parts)}"
 
+    @property
+    def first(self):
+        return next(part for part in DECLARED if part.name == self.parts[0])
+
+    @property
+    def gpu(self):
+        return self.first.gpu
+
+    @property
+    def seconds(self):
+        return self.first.seconds
+
+
+def stages(cases, parts):
+    """One Stage of these cases for all parts that share one, in their order."""
+    return [
+        Stage(cases, tuple(part.name for part in those))
+        for _, those in groupby((part for part in parts if part.hidden or cases == "public"), lambda part: part.stage)
+    ]
+
 
 # One after another. What public cases print is shown, and must not have seen a hidden input: so all of them come first.
-STAGES = (
-    *(Stage("public", parts) for parts in (EXACT, ("training",), ("infer",), ("smoke",))),
-    *(Stage("hidden", parts) for parts in (EXACT, ("training",), ("infer",))),
-)
-ON_GPU = (("training",), ("smoke",))  # the parts of stages that may use a GPU
-# These end in one number, which says that something is wrong and never what: they take no part in naming mistakes.
-MEASURED = ("training.epsilon", "training.v_prediction", "infer.digits", SMOKE)
+STAGES = (*stages("public", DECLARED), *stages("hidden", DECLARED))
 
-CHECKS = {
-    f"{part}.{name.removeprefix('check_')}": check
-    for part, module in PARTS.items()
-    for name, check in vars(module).items()
+FUNCTIONS = {
+    f"{part.name}.{name.removeprefix('check_')}": check
+    for part in DECLARED
+    for name, check in vars(part.module).items()
     if name.startswith("check_")
 }
-
-
-ALL = (*CHECKS, SMOKE)
+ALL = tuple(FUNCTIONS)
+CHECKS = {id: check for id, check in FUNCTIONS.items() if id.split(".")[0] in PARTS}
+MEASURED = tuple(f"{part.name}.{name}" for part in DECLARED for name in part.measured)
 
 
 def run(id, student, expect):
     """Run one check to its end. Raises Failed at the first thing that is not right."""
-    check = smoke.check_digits if id == SMOKE else CHECKS[id]
-    check(student, expect)
+    FUNCTIONS[id](student, expect)
     expect.settle()
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image
 from safetensors.numpy import save
 
-from .. import given, measure
+from .. import measure
 from ..record import BAD_OUTPUT, WRONG, Failed
 from ..student import Value
 from .program import grid
@@ -172,7 +172,7 @@ class Progress:
 def played(tables, walk):
     """The files of the reference: a scheduler that reads from tables."""
     content = save({"tables": np.float32(tables), "walk": walk})
-    return given.files() | {"scheduler.py": PLAYER, "tables.safetensors": content}
+    return {"scheduler.py": PLAYER, "tables.safetensors": content}
 
 
 def walk(scheduler, steps):

@@ -10,6 +10,8 @@ import json
 
 from safetensors import safe_open
 
+from .. import checks
+
 
 class ExpectationsError(Exception):
     """The recorded file is missing, damaged or of another version: an instructor has to record again."""
@@ -30,15 +32,15 @@ class Expectations:
         self.mistakes = json.loads(metadata.get("mistakes", '{"suspects": {}, "said": {}, "loses": {}}'))
 
     @classmethod
-    def load(cls, path, digest):
-        """Read a file recorded for the checks with this digest. Raises ExpectationsError."""
+    def load(cls, path):
+        """Read a file that was recorded for the present checks. Raises ExpectationsError."""
         try:
             with safe_open(path, "np") as file:
                 tensors = {key: file.get_tensor(key) for key in file.keys()}
                 metadata = file.metadata()
         except Exception as error:  # safetensors raises several kinds for a missing or damaged file
             raise ExpectationsError(f"{path} cannot be read ({error}); `make record` writes it anew") from None
-        if metadata.get("digest") != digest:
+        if metadata.get("digest") != checks.version():
             raise ExpectationsError(f"{path} was recorded for other checks than these; `make record` writes it anew")
         return cls(tensors, metadata)
 

@@ -6,12 +6,9 @@ from ..record import PASSED
 from . import markdown
 
 
-def render(record, visibility="visible"):
+def render(record, rubric):
     """The text of results.json. A record with an ungraded check carries no score at all: a platform that sums up the
-    rest would turn a fault of ours into points lost.
-
-    visibility  when students see it: "visible" at once, "after_due_date", "after_published" or "hidden"
-    """
+    rest would turn a fault of ours into points lost."""
     scored = not record.ungraded
     results = {
         "score": record.points,
@@ -21,7 +18,7 @@ def render(record, visibility="visible"):
         "output_format": "md",
         "test_output_format": "text",
         "test_name_format": "text",
-        "visibility": visibility,
+        "visibility": rubric.gradescope["visibility"],
         "stdout_visibility": "hidden",
         "tests": [test(number, check, scored) for number, check in enumerate(record.checks, 1)],
         "extra_data": {

@@ -5,7 +5,7 @@ from xml.etree import ElementTree
 from ..record import BLOCKED, PASSED, UNGRADED
 
 
-def render(record):
+def render(record, rubric):
     """The text of junit.xml: a failure for what lost its points, an error for what could not be graded."""
     root = ElementTree.Element("testsuites", name="autograder")
     cases = record.checks

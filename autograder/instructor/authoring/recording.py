@@ -82,15 +82,12 @@ def record(box, rubric, seed, patches=(), only=checks.CHECKS):
 
     only  ids of checks; all by default
     """
-    folder = box.stage(given.files() | read(ROOT / "solution").files)
-    student = Student(box, folder, rubric.limits)
     tensors = {}
-    for name in only:
-        # Every check draws from a generator of its own, so that a new check leaves the others' inputs alone.
-        rng = np.random.default_rng(list(hashlib.sha256(f"{seed}/{name}".encode()).digest()))
-        checks.run(name, student, Recorder(name, rng, tensors))
-    student.close()
-    box.discard(folder)
+    with Student.at_work(box, read(ROOT / "solution").files, rubric.limits) as student:
+        for name in only:
+            # Every check draws from a generator of its own, so that a new check leaves the others' inputs alone.
+            rng = np.random.default_rng(list(hashlib.sha256(f"{seed}/{name}".encode()).digest()))
+            checks.run(name, student, Recorder(name, rng, tensors))
     metadata = {"kit_version": __version__, **depends_on()}
     metadata["seed"] = hashlib.sha256(seed.encode()).hexdigest()[:12]  # its fingerprint; the seed itself stays here
     mistakes = record_mistakes(box, rubric, Expectations(tensors, metadata), patches)
@@ -106,7 +103,7 @@ def depends_on():
 def is_stale(path):
     """Whether a file is missing, damaged, or recorded from other sources than these."""
     try:
-        return not depends_on().items() <= Expectations.load(path, checks.version()).metadata.items()
+        return not depends_on().items() <= Expectations.load(path).metadata.items()
     except ExpectationsError:
         return True
 
@@ -120,25 +117,25 @@ def record_mistakes(box, rubric, expectations, patches):
     said, loses = {}, {}
     for patch in patches:
         loses[patch.id] = [check for check in patch.loses if check not in checks.MEASURED]
-        folder = box.stage(given.files() | patch.files)
-        student = Student(box, folder, rubric.limits)
         wrong = [*patch.loses, *patch.may_lose]
-        for check in [check for check in wrong if check not in checks.MEASURED]:
-            tolerance = rubric.checks[check].tolerance
-            expect = Expect(expectations, check, tolerance, lambda id, wrong=wrong: id not in wrong)
-            try:
-                checks.run(check, student, expect)
-            except Failed as failed:
-                if not expect.settled:
-                    said.setdefault(check, {})[patch.id] = words_of(failed, expect)
-            rows.setdefault(check, {})[patch.id] = {
-                f"{check}/{kind}/{answer.name} {answer.where}": row
-                for answer in expect.answers
-                for kind, row in (("mistakes", fingerprint_of(answer, patch.random)), ("weights", weights_of(answer)))
-                if row is not None
-            }
-        student.close()
-        box.discard(folder)
+        with Student.at_work(box, patch.files, rubric.limits) as student:
+            for check in [check for check in wrong if check not in checks.MEASURED]:
+                tolerance = rubric.checks[check].tolerance
+                expect = Expect(expectations, check, tolerance, lambda id, wrong=wrong: id not in wrong)
+                try:
+                    checks.run(check, student, expect)
+                except Failed as failed:
+                    if not expect.settled:
+                        said.setdefault(check, {})[patch.id] = words_of(failed, expect)
+                rows.setdefault(check, {})[patch.id] = {
+                    f"{check}/{kind}/{answer.name} {answer.where}": row
+                    for answer in expect.answers
+                    for kind, row in (
+                        ("mistakes", fingerprint_of(answer, patch.random)),
+                        ("weights", weights_of(answer)),
+                    )
+                    if row is not None
+                }
     for by_mistake in rows.values():
         expectations.tensors.update(stack(list(by_mistake.values())))
     return {"suspects": {check: list(ids) for check, ids in rows.items()}, "said": said, "loses": loses}

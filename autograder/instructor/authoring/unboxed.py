@@ -58,7 +58,7 @@ IDS = [id for id in checks.CHECKS if id.split(".")[0] in checks.EXACT]
 
 
 def expectations():
-    return [Expectations.load(path, checks.version()) for path in (PUBLIC, HIDDEN)]
+    return [Expectations.load(path) for path in (PUBLIC, HIDDEN)]
 
 
 def run(id, student, recorded, rubric):

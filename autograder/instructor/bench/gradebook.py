@@ -88,7 +88,7 @@ def cpu():
 def a_class(folder, rubric):
     """A class of students without an answer, but with all points of the other parts."""
     checks = [CheckResult(each.id, each.part, each.title, each.points, PASSED) for each in rubric.checks.values()]
-    results = gradescope.render(GradeRecord("", checks, True, False, [], {}))
+    results = gradescope.render(GradeRecord("", checks, True, False, [], {}), Rubric.load())
     for number in range(STUDENTS):
         student = folder / "download" / f"s{number:02}"
         student.mkdir(parents=True)

@@ -5,17 +5,15 @@ another submission, kit or seed is never taken for the present one.
 """
 
 import dataclasses
-import hashlib
 import json
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from ... import checks, given
+from ... import checks
 from ...diagnosis import Suspects
 from ...files import write
 from ...grading import Found
-from ...paths import ASSIGNMENT, HIDDEN, PACKAGE, ROOT, RUBRIC
 from ...record import UNGRADED, CheckResult, Evidence
 
 
@@ -133,26 +131,3 @@ class Shelf:
 
     def put(self, student, kept):
         write(self.path(student), kept.text())
-
-
-def kit(rubric):
-    """Digest of all that verdicts depend on but the submission: the autograder without its tools and
-    reports, what it stages and measures with, the recorded cases, limits and tolerances."""
-    sources = [
-        path for path in PACKAGE.rglob("*") if path.suffix in (".py", ".toml", ".safetensors") and path != RUBRIC
-    ]
-    sources = [path for path in sources if path.relative_to(PACKAGE).parts[0] not in ("instructor", "reports")]
-    measures = [ASSIGNMENT / name for name in ("digits5k.npz", "classifier.safetensors")]
-    sources += [*(ASSIGNMENT / name for name in given.NAMES), *measures, given.CHECKPOINT]
-    digests = {path.relative_to(ROOT).as_posix(): sha256(path.read_bytes()) for path in sources}
-    limits = [rubric.limits, rubric.box, {id: entry.tolerance for id, entry in rubric.checks.items()}]
-    return sha256(json.dumps([digests, limits, sha256(HIDDEN.read_bytes())], sort_keys=True).encode())[:16]
-
-
-def prices(rubric):
-    """Digest of what checks are called and worth: when only this changed, nothing has to be run again."""
-    return sha256(json.dumps({id: [entry.title, entry.points] for id, entry in rubric.checks.items()}).encode())[:16]
-
-
-def sha256(data):
-    return hashlib.sha256(data).hexdigest()

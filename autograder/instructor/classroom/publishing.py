@@ -5,10 +5,8 @@ import tomllib
 from collections import Counter
 from dataclasses import dataclass, replace
 
-from ...files import write
 from ...grading import conclude, not_run
 from ...record import BLOCKED, UNGRADED
-from ...reports import gradescope, html
 from ...text import shown
 from .keeping import Kept
 from .working import Stop
@@ -91,16 +89,6 @@ def record(kept, rubric, by_hand):
             told = f"{points:g} points were given by hand: {reason}"
             made.checks[n] = replace(check, by_hand=points, hint="\n".join(filter(None, [told, check.hint])))
     return made
-
-
-def publish(folder, made, rubric):
-    """Write a student's report and results, where they are not what stands there."""
-    texts = {"report.html": html.render(made, rubric)}
-    texts["results.json"] = gradescope.render(made, rubric.gradescope["visibility"])
-    for name, text in texts.items():
-        path = folder / name
-        if not path.exists() or path.read_bytes() != text.encode():
-            write(path, text)
 
 
 def row(kept, made, by_hand):

@@ -55,7 +55,7 @@ class Regrade:
             raise DownloadError(f"There is no {', '.join(sorted(unknown))} in {session.folder}.")
         if missing := [student for student, kept in self.published.items() if kept is None]:
             raise DownloadError(f"{len(missing)} are not graded yet, such as {missing[0]}: `make class` first.")
-        self.now = {one.student: session.course.intake(one)[0] for one in session.known}
+        self.now = {one.student: session.conditions.intake(one)[0] for one in session.known}
         self.causes = {student: kept.changed(self.now[student]) for student, kept in self.published.items()}
         wanted = set(students) or {student for student, causes in self.causes.items() if causes}
         self.again = [one for one in session.known if one.student in wanted]

@@ -10,8 +10,9 @@ from ...box import BoxError
 from ...expectations import ExpectationsError
 from ...grading import Found, TooWeak
 from ...intake.submission import Refused, Submission, read
+from ..fingerprint import sha256
 from . import working
-from .keeping import Kept, sha256
+from .keeping import Kept
 from .working import Stop
 
 NOTHING = "nothing was handed in"
@@ -20,7 +21,7 @@ NO_ONE_CAN = (Stop, TooWeak, BoxError, ExpectationsError)  # a fault of the host
 
 
 @dataclass
-class Course:
+class Conditions:
     """What every grade of a run depends on: digests of the kit and of the rubric's points, fingerprint of the seed. And
     whether training may use a GPU, which changes no verdict."""
 
@@ -72,8 +73,8 @@ class Run:
                published is changed by a regrade only
     """
 
-    def __init__(self, course, pools, shelf, parts, trainings, settled=True):
-        self.course, self.pools, self.shelf, self.parts, self.trainings = course, pools, shelf, parts, trainings
+    def __init__(self, conditions, pools, shelf, parts, trainings, settled=True):
+        self.conditions, self.pools, self.shelf, self.parts, self.trainings = conditions, pools, shelf, parts, trainings
         self.settled, self.outdated = settled, {}  # {student: names of what changed}
         self.waiting = {stage: deque() for stage in checks.STAGES}
         self.running = {}  # {future: Work}
@@ -106,7 +107,7 @@ class Run:
         if handed_in is None:
             return None
         try:
-            kept, submission = self.course.intake(handed_in)
+            kept, submission = self.conditions.intake(handed_in)
         except OSError as error:
             kept = Kept({}, handed_in.student, [], failed=f"what was handed in cannot be read: {error}")
             self.shelf.put(kept.name, kept)
@@ -125,19 +126,19 @@ class Run:
         return Work(kept, handed_in.path, submission, stages) if stages else kept
 
     def room(self, stage):
-        training = sum(work.stages[0].parts in checks.ON_GPU for work in self.running.values())
-        if stage.parts in checks.ON_GPU and self.trainings and training >= self.trainings:
+        training = sum(work.stages[0].gpu for work in self.running.values())
+        if stage.gpu and self.trainings and training >= self.trainings:
             return False
-        elsewhere = training if self.course.gpu else 0
+        elsewhere = training if self.conditions.gpu else 0
         return self.on_gpu(stage) or len(self.running) - elsewhere < self.pools.width()
 
     def on_gpu(self, stage):
-        return self.course.gpu and stage.parts in checks.ON_GPU
+        return self.conditions.gpu and stage.gpu
 
     def start(self, work):
         stage = work.stages[0]
         work.executor = self.pools.executor(self.on_gpu(stage), self.trainings)
-        job = (self.course.kit, work.path, work.submission, stage, work.kept.found, self.course.gpu)
+        job = (self.conditions.kit, work.path, work.submission, stage, work.kept.found, self.conditions.gpu)
         try:
             self.running[work.executor.submit(working.stage, *job)] = work
         except BrokenExecutor:  # found out only now

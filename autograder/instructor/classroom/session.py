@@ -6,18 +6,19 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from ... import checks
+from ... import reports
 from ...expectations import Expectations
 from ...files import write
 from ...paths import HIDDEN
 from ...rubric import Rubric
+from ..fingerprint import kit, prices
 from ..grades.sheet import write_sheet
 from ..handins import collecting
 from ..handins.platforms import DownloadError
 from . import before_marking, page, publishing, working
-from .keeping import Shelf, kit, prices
+from .keeping import Shelf
 from .pools import Cluster, Local
-from .running import Course, Run
+from .running import Conditions, Run
 
 
 class Session:
@@ -42,13 +43,13 @@ class Session:
         self.rows = {}
 
     def __enter__(self):
-        seed, options = Expectations.load(HIDDEN, checks.version()).metadata["seed"], self.options
+        seed, options = Expectations.load(HIDDEN).metadata["seed"], self.options
         self.pools = Cluster(options.cluster) if options.cluster else Local(options.workers)
         gpu = False
         if options.device != "cpu":
             with self.console.status("Starting a worker"):
                 gpu = self.pools.training().submit(working.device, options.device).result()
-        self.course = Course(kit(self.rubric), prices(self.rubric), seed, gpu)
+        self.conditions = Conditions(kit(self.rubric, HIDDEN), prices(self.rubric), seed, gpu)
         return self
 
     def __exit__(self, error, *_):
@@ -56,8 +57,8 @@ class Session:
 
     def run(self, class_list, shelf, parts, settled=True):
         """Grade what is missing on a shelf; yields the Kept of each student, with a line and the progress."""
-        trainings = self.options.trainings or (2 if self.course.gpu else None)
-        run = Run(self.course, self.pools, shelf, parts, trainings, settled)
+        trainings = self.options.trainings or (2 if self.conditions.gpu else None)
+        run = Run(self.conditions, self.pools, shelf, parts, trainings, settled)
         columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
         with Progress(*columns, TextColumn("{task.description}"), console=self.console) as progress:
             shown, counts = progress.add_task("", total=len(class_list)), Counter()
@@ -84,7 +85,7 @@ class Session:
         made = self.record(kept)
         self.rows[kept.name] = publishing.row(kept, made, self.by_hand(kept.name))
         if made:
-            publishing.publish(self.folder / "results" / kept.name, made, self.rubric)
+            reports.write_all(self.folder / "results" / kept.name, made, self.rubric, in_class=True)
 
     def finish(self, outdated):
         """Write the table and the page of the class. Returns who is not graded.

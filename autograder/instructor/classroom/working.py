@@ -15,7 +15,6 @@ import threading
 from dataclasses import dataclass
 from functools import cache
 
-from ... import checks
 from ...box import Box
 from ...box.host import strongest
 from ...expectations import Expectations
@@ -23,7 +22,7 @@ from ...grading import Found, run, strong_enough
 from ...paths import HIDDEN, PUBLIC, SECRETS
 from ...record import UNGRADED
 from ...rubric import Rubric
-from .keeping import kit
+from ..fingerprint import kit
 
 
 class Stop(Exception):
@@ -44,10 +43,10 @@ class Bench:
 def bench():
     """Raises Stop, BoxError or ExpectationsError, with a line for the instructor."""
     rubric = Rubric.load()
-    sets = {name: Expectations.load(path, checks.version()) for name, path in (("public", PUBLIC), ("hidden", HIDDEN))}
+    sets = {name: Expectations.load(path) for name, path in (("public", PUBLIC), ("hidden", HIDDEN))}
     box = strongest(rubric.limits, SECRETS)
     atexit.register(box.close)
-    return Bench(kit(rubric), rubric, sets, box)
+    return Bench(kit(rubric, HIDDEN), rubric, sets, box)
 
 
 def fresh_bench():

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ... import checks, given, measure
+from ... import checks, measure
 from ...box import Box, Layers, launch
 from ...box.gpu import Access
 from ...box.host import doctor, strongest
@@ -153,12 +153,11 @@ def band(tiny):
     tell(f"the reference over {len(seeds)} seeds: off by at most, in %", round(100 * np.max(errors), 4))
     rubric = Rubric.load()
     with Box(rubric.limits) as box:
-        student = Student(box, box.stage(given.files() | reference()), rubric.limits, gpu=box.find_gpu())
-        for id in training_band.CHECKS:
-            for seed in seeds:
-                expected = record(box, rubric, seed, only=[id])
-                tell(f"{id}, {seed}: bfloat16 off by, in %", round(100 * in_bfloat16(student, id, expected), 4))
-        student.close()
+        with Student.at_work(box, reference(), rubric.limits, gpu=box.find_gpu()) as student:
+            for id in training_band.CHECKS:
+                for seed in seeds:
+                    expected = record(box, rubric, seed, only=[id])
+                    tell(f"{id}, {seed}: bfloat16 off by, in %", round(100 * in_bfloat16(student, id, expected), 4))
 
 
 def in_bfloat16(student, id, expected):
@@ -188,12 +187,11 @@ def queue(tiny):
 
         def one(_):
             with Box(rubric.limits | {"train_seconds": 300}, layers, start="spawn") as box:
-                student = Student(box, box.stage(given.files() | reference()), box.limits, gpu=near)
-                student.imported = True  # by the exact parts, in a real grade
-                started = time.perf_counter()
-                for id in ids:
-                    checks.run(id, student, Expect(recorded, id, rubric.checks[id].tolerance, public=False))
-                student.close()
+                with Student.at_work(box, reference(), box.limits, gpu=near) as student:
+                    student.imported = True  # by the exact parts, in a real grade
+                    started = time.perf_counter()
+                    for id in ids:
+                        checks.run(id, student, Expect(recorded, id, rubric.checks[id].tolerance, public=False))
                 return time.perf_counter() - started, student.faults
 
         for width, runs in ((1, 1), (2, 2)) if tiny else ((1, 3), (2, 6), (4, 8), (8, 16), (16, 16)):

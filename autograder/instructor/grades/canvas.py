@@ -3,7 +3,7 @@ is lost: EX and N/A stay, and who handed in nothing keeps whatever stands there.
 
 from ..handins import tables
 from ..handins.matching import matched
-from ..handins.roster import Roster, Student
+from ..handins.roster import Person, Roster
 
 KEPT = ("EX", "N/A")
 
@@ -25,12 +25,12 @@ def fill(path, column, made, handed_in, most, roster=None, scale=None):
     table = tables.read(path)
     head = table.head
     if "ID" not in head or not ({"Student", "LastName"} & set(head)):
-        raise ExportError(f"{path} is no gradebook of Canvas: its first line has no columns Student and ID")
+        raise ExportError(f"{path} is no gradebook of Canvas: its first line has no columns Person and ID")
     wanted = column_of(column, head, path)
     factor = scaled(table, wanted, most, scale)
     rows = {line: cells for line, cells in table.rows if cells[head.index("ID")].strip()}
     accounts = {line: account(dict(zip(head, cells, strict=True))) for line, cells in rows.items()}
-    people = roster or Roster([Student(entry.student) for entry in handed_in])
+    people = roster or Roster([Person(entry.student) for entry in handed_in])
     found = matched(accounts, people, {}, {})
     points = {grade.student: grade.points for grade in made}
     absent = {entry.student for entry in handed_in if entry.path is None}

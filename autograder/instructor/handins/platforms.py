@@ -53,7 +53,7 @@ class DownloadError(ValueError):
 
 
 @dataclass
-class Bundle:
+class Upload:
     """What one account handed in at one time.
 
     label    what the platform calls the account
@@ -118,7 +118,7 @@ def canvas(found, directory):
         known = {"number": number, "name": name} if number else {}
         label = f"{name}_{number}" if number else name
         paths = [file.path for *_, file in files]
-        made.append(Bundle(label, known, members, paths, order=(float(files[-1][0]), ""), notes=notes))
+        made.append(Upload(label, known, members, paths, order=(float(files[-1][0]), ""), notes=notes))
     return made, reasons
 
 
@@ -174,7 +174,7 @@ def moodle(found, directory):
         paths = [*(file.path for _, file in kinds["file"]), *typed]
         notes = ["Something was typed into Moodle as well."] * bool(typed)
         known = moodle_name(name, in_teams, directory)
-        made.append(Bundle(f"{name}_{number}", known, files, paths, notes=notes))
+        made.append(Upload(f"{name}_{number}", known, files, paths, notes=notes))
     return made, reasons
 
 
@@ -211,14 +211,14 @@ def gradescope(found, directory):
         order = (time.timestamp() if time else 0.0, folder)
         if not submitters and (inside or entry):
             notes.append("Gradescope assigns it to nobody.")
-            made.append(Bundle(folder, {}, files, paths, time, order, notes))
+            made.append(Upload(folder, {}, files, paths, time, order, notes))
         for person in submitters:
             known = {key: str(person.get(f":{column}") or "").strip()
                      for key, column in (("number", "sid"), ("email", "email"), ("name", "name"))}  # fmt: skip
             label = known["number"] or known["email"] or known["name"] or folder
             key = "\n".join(known.values()).strip() or folder
             known["id"] = known["number"]
-            made.append(Bundle(label, known, files, paths, time, order, list(notes), key))
+            made.append(Upload(label, known, files, paths, time, order, list(notes), key))
     if made:
         made[0].paths = [*made[0].paths, loose[METADATA].path]
     return made, {}
@@ -271,7 +271,7 @@ def blackboard(found, directory):
             reasons |= dict.fromkeys(paths, f"an attempt of {shown(user)} without a file")
             continue
         order = (float(when.replace("-", "")), "")
-        made.append(Bundle(user, {"id": user}, members, paths, order=order))
+        made.append(Upload(user, {"id": user}, members, paths, order=order))
     return made, reasons
 
 
@@ -315,7 +315,7 @@ def plain(found, source, directory):
         members = [(file.parts if name in loose else file.parts[1:], file.load) for file in files]
         notes = [] if files else ["The folder is empty."]
         known = {"id": user} | ({"team": user} if folded(user) else {})
-        made.append(Bundle(label, known, members, [file.path for file in files], order=order, notes=notes))
+        made.append(Upload(label, known, members, [file.path for file in files], order=order, notes=notes))
     told = "it is neither a folder, an archive nor a file with somebody's id for a name"
     return made, {file.path: told for name, file in loose.items() if name not in labels}
 

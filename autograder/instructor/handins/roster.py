@@ -22,7 +22,7 @@ class RosterError(TableError):
 
 
 @dataclass(frozen=True)
-class Student:
+class Person:
     """One line of the roster.
 
     lms_user_id     the number that Canvas or another platform knows the student by
@@ -71,7 +71,7 @@ def read(path):
     if "id" not in names:
         first = table.delimiter.join(table.head) or "(empty)"
         raise RosterError(f"The roster {path} has no column `id`; its first line is: {first}")
-    known = {field.name for field in fields(Student)}
+    known = {field.name for field in fields(Person)}
     students, lines = [], {"id": {}, "lms_user_id": {}}
     for line, cells in table.rows:
         row = {name: clean(cell) for name, cell in zip(names, cells, strict=True) if name in known and clean(cell)}
@@ -107,7 +107,7 @@ def student(row, where):
             row["submitted"] = aware(datetime.fromisoformat(row["submitted"]))
     except ValueError as error:
         raise RosterError(f"{where}, column submitted: {error}; write times like 2026-11-25T23:59+01:00") from None
-    return Student(**row)
+    return Person(**row)
 
 
 def days(text):

@@ -38,7 +38,7 @@ class Account:
     known   what the platform says of it, for matching.py
     path    below the folder of submissions
     time    when; an aware datetime, or None where nobody knows
-    order   as in platforms.Bundle
+    order   as in platforms.Upload
     files   how many of the last download
     last    whether it is in the last download
     shared  what tells a group's files, that several accounts have, from others; or ""

@@ -1,6 +1,5 @@
 """make release: all of dist/, or nothing and the reason."""
 
-import hashlib
 import io
 import json
 import re
@@ -12,12 +11,13 @@ from pathlib import Path
 
 from rich.progress import track
 
-from ... import __version__, checks
+from ... import __version__
 from ...expectations import Expectations, ExpectationsError
 from ...files import write
 from ...intake.handin import zipped
 from ...paths import COURSE, HIDDEN, PUBLIC, ROOT
 from ..authoring.skeleton import FILES, generate
+from ..fingerprint import sha256
 from . import bundles, leaks, trials
 from .bundles import GRADESCOPE, NAME, SOLUTION, STUDENT, NotReady
 from .leaks import NotProven
@@ -32,9 +32,9 @@ def release(commit, files, show=list):
     files   {path: bytes} of the repository
     show    wraps the list of proofs, to show how far it is
     """
-    public = Expectations.load(PUBLIC, checks.version())
+    public = Expectations.load(PUBLIC)
     hidden_bytes = bundles.hidden_expectations()
-    hidden = Expectations.load(HIDDEN, checks.version())
+    hidden = Expectations.load(HIDDEN)
     contents = bundles.all_of_them(files, hidden_bytes)
     zips = {name: zipped(content, f"{NAME} {__version__}", bundles.MODES) for name, content in contents.items()}
     with tempfile.TemporaryDirectory() as folder:
@@ -104,10 +104,6 @@ def course_seed():
     if not path.exists():
         raise NotReady("course/seed is missing: without it nobody can tell whether it leaks; `make record` draws one")
     return path.read_text(encoding="utf-8").strip()
-
-
-def sha256(data):
-    return hashlib.sha256(data).hexdigest()
 
 
 def open_fields(handout):

@@ -63,7 +63,7 @@ def student(files):
             "handout.html is missing or older than handout.md, figures/ or handout_page.css; `make handout` renders it"
         )
     kept = {name: data for name, data in files.items() if name in AT_THE_TOP or name.startswith("figures/")}
-    bundle = kept | kit(files) | {"requirements.txt": requirements(files)}
+    bundle = kept | grading_kit(files) | {"requirements.txt": requirements(files)}
     return {f"{NAME}/{name}": data for name, data in bundle.items()}
 
 
@@ -71,7 +71,7 @@ def gradescope(files, hidden):
     """Gradescope's autograder: setup.sh and run_autograder at the root, the kit and the hidden expectations."""
     scripts = {name.removeprefix(SCRIPTS): data for name, data in files.items() if name.startswith(SCRIPTS)}
     kept = {"constraints.txt": files["constraints.txt"], "requirements.txt": requirements(files)}
-    return scripts | kit(files) | kept | {HIDDEN_PATH: hidden}
+    return scripts | grading_kit(files) | kept | {HIDDEN_PATH: hidden}
 
 
 def solution(files):
@@ -79,7 +79,7 @@ def solution(files):
     return {f"solution/{name}": files[f"solution/{name}"] for name in FILES} | {"LICENSE": files["LICENSE"]}
 
 
-def kit(files):
+def grading_kit(files):
     """The files given to students, and the autograder without the instructor's workbench."""
     return {
         name: data

@@ -25,9 +25,10 @@ from ...files import write
 from ...paths import ROOT
 from ...rubric import Rubric
 from ..authoring.patches import load_all, reference
+from ..fingerprint import kit
 from .mutants import mutants
 from .page import Survivors, render
-from .trials import Kept, Run, Submission, kit
+from .trials import Results, Subject, Trials
 
 BUILD = ROOT / "build" / "validity"
 PAGE = ROOT / "VALIDITY.md"
@@ -41,7 +42,7 @@ SEEDS, SEEDS_OF_ALL, VARIANTS_OF_ALL = 20, 2, 5
 def wrong_by_machine(seed):
     files = reference()
     return [
-        Submission("mutant", mutant.name, file, files | {file: mutant.source.encode()}, only, cases(seed, file))
+        Subject("mutant", mutant.name, file, files | {file: mutant.source.encode()}, only, cases(seed, file))
         for file, only in PARTS.items()
         for mutant in mutants(file, files[file].decode())
     ]
@@ -50,7 +51,7 @@ def wrong_by_machine(seed):
 def wrong_by_students(seed):
     """The catalogue, in its order. (What a mistake loses in training stands in its patch, and is tested there.)"""
     return [
-        Submission("mistake", patch.id, patch.file, patch.files, PARTS[patch.file], cases(seed, patch.file))
+        Subject("mistake", patch.id, patch.file, patch.files, PARTS[patch.file], cases(seed, patch.file))
         for patch in load_all()
         if any(id in PARTS[patch.file] or id.split(".")[0] in PARTS[patch.file] for id in patch.loses)
     ]
@@ -67,12 +68,12 @@ def right(seed):
     files = {n: reference() | {f.name: f.read_bytes() for f in path.glob("*.py")} for n, path in found.items()}
     whole = sorted(found, key=lambda name: not (found[name] / "infer.py").exists())[:VARIANTS_OF_ALL]
     exact = [
-        Submission("right", name, "", files[name], checks.EXACT, (f"{seed}, {n}", None))
+        Subject("right", name, "", files[name], checks.EXACT, (f"{seed}, {n}", None))
         for n in range(SEEDS)
         for name in found
     ]
     every = [
-        Submission("right", name, "", files[name], (), (f"{seed}, all parts, {n}", None))
+        Subject("right", name, "", files[name], (), (f"{seed}, all parts, {n}", None))
         for n in range(SEEDS_OF_ALL)
         for name in whole
     ]
@@ -83,9 +84,7 @@ def cheap(seed):
     """Each program with as little as possible in it, without training, which would earn it nothing and takes long."""
     only = tuple(part for part in checks.PARTS if part != "training")
     return [
-        Submission(
-            "cheap", path.name, "", {f.name: f.read_bytes() for f in path.glob("*.py")}, only, cases(seed, "cheap")
-        )
+        Subject("cheap", path.name, "", {f.name: f.read_bytes() for f in path.glob("*.py")}, only, cases(seed, "cheap"))
         for path in sorted(CHEAP.iterdir())
         if path.is_dir()
     ]
@@ -134,7 +133,7 @@ def main():
     measured = commit()
     with (
         Progress(*columns, TextColumn("left"), TimeRemainingColumn(), console=console) as progress,
-        Run(Kept(BUILD / "results.jsonl", kit()), Rubric.load(), options.workers, progress) as run,
+        Trials(Results(BUILD / "results.jsonl", kit(Rubric.load())), Rubric.load(), options.workers, progress) as run,
     ):
         for file in PARTS:
             run.grade(f"Mutants of {file}", [one for one in wrong if one.file == file])

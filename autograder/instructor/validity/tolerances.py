@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from ... import checks, given
+from ... import checks
 from ...box import Box
 from ...diagnosis import catalogue
 from ...expect import Expect
@@ -69,19 +69,16 @@ def measure(box, rubric, seeds):
 
 def errors(box, rubric, files, recorded, only, loses):
     """(check, largest error of its answers) per seed; a mistake that shows only in a law or an exception has none."""
-    folder = box.stage(given.files() | files)
-    student = Student(box, folder, rubric.limits)
-    for expectations in recorded:
-        for check in only:
-            expect = Expect(expectations, check, rubric.checks[check].tolerance, lambda id: id not in loses)
-            try:
-                checks.run(check, student, expect)
-            except Failed:
-                if not expect.wrong:
-                    continue
-            yield check, max(answer.error for answer in expect.answers)
-    student.close()
-    box.discard(folder)
+    with Student.at_work(box, files, rubric.limits) as student:
+        for expectations in recorded:
+            for check in only:
+                expect = Expect(expectations, check, rubric.checks[check].tolerance, lambda id: id not in loses)
+                try:
+                    checks.run(check, student, expect)
+                except Failed:
+                    if not expect.wrong:
+                        continue
+                yield check, max(answer.error for answer in expect.answers)
 
 
 def annotated(text, found):

@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from ... import checks, given
+from ... import checks
 from ...box import Box
 from ...diagnosis import catalogue
 from ...expect import Expect
@@ -74,12 +74,9 @@ def errors(submissions, seeds, workers=None):
 
 
 def errors_of(files, seeds):
-    box, folder = desk(), desk().stage(given.files() | files)
-    student = Student(box, folder, box.limits, gpu=box.find_gpu())
-    found = [[error(student, id, recorded(seed)) for seed in seeds] for id in CHECKS]
-    student.close()
-    box.discard(folder)
-    return found
+    box = desk()
+    with Student.at_work(box, files, box.limits, gpu=box.find_gpu()) as student:
+        return [[error(student, id, recorded(seed)) for seed in seeds] for id in CHECKS]
 
 
 @cache

@@ -12,12 +12,12 @@ from queue import SimpleQueue
 
 import numpy as np
 
-from ... import checks, given
+from ... import checks
 from ...box import Box
 from ...expect import Expect
 from ...expectations import Expectations
 from ...grading import grade
-from ...paths import PACKAGE, PUBLIC
+from ...paths import PUBLIC
 from ...record import PASSED, UNGRADED, Failed
 from ...student import Student
 from ..authoring.recording import record
@@ -26,7 +26,7 @@ PATIENCE = {"timeouts_per_part": 1}  # many mutants hang, and one time-out says 
 
 
 @dataclass
-class Submission:
+class Subject:
     """One submission to grade, and what came of it.
 
     kind     "mutant", "mistake" or "right"
@@ -63,7 +63,7 @@ class Submission:
         return bool(named) and not self.verdicts.keys() <= {id for name in named for id in self.alike.get(name, ())}
 
 
-class Kept:
+class Results:
     """Results on disk, one JSON line each, by the digest of all that they depend on."""
 
     def __init__(self, path, kit):
@@ -85,26 +85,16 @@ class Kept:
             file.write(f"\n{json.dumps([key, result])}")
 
 
-def kit():
-    """Digest of all that a grade depends on but the submission and the seed: the autograder without its tools."""
-    state = hashlib.sha256(given.version().encode())
-    for path in sorted(PACKAGE.rglob("*")):
-        outside = path.relative_to(PACKAGE).parts[0] in ("instructor", "reports")
-        if path.suffix in (".py", ".toml", ".safetensors") and not outside:
-            state.update(path.name.encode() + path.read_bytes())
-    return state.hexdigest()
-
-
 def digest(files):
     return {name: hashlib.sha256(content).hexdigest() for name, content in sorted(files.items())}
 
 
-class Run:
+class Trials:
     """Boxes for every core, the expectations of each seed, and what is already known."""
 
     def __init__(self, kept, rubric, workers, progress):
         self.kept, self.rubric, self.workers, self.progress = kept, rubric, workers, progress
-        self.expectations = {"public": Expectations.load(PUBLIC, checks.version())}
+        self.expectations = {"public": Expectations.load(PUBLIC)}
         self.boxes = SimpleQueue()
         self.stack = ExitStack()
 
@@ -158,7 +148,7 @@ class Run:
             self.boxes.put(box)
 
     def graded(self, box, submission):
-        """What a Submission keeps of its grade, as plain data."""
+        """What a Subject keeps of its grade, as plain data."""
         limits = self.rubric.limits | (PATIENCE if submission.kind == "mutant" else {})
         # These are our own, so that any host will do.
         rubric = replace(self.rubric, limits=limits, box={"minimum_tier": "E"})
@@ -203,22 +193,19 @@ class Run:
 
     def answers(self, box, submission):
         """{check: {what: answer}} to the public cases; of a check that ends early, also the words with which it did."""
-        folder = box.stage(given.files() | submission.files)
-        student = Student(box, folder, self.rubric.limits)
         found = {}
-        for id in checks.CHECKS:
-            if not {id, id.split(".")[0]} & set(submission.only):
-                continue
-            found[id] = {}
-            expect = Expect(self.expectations["public"], id, self.rubric.checks[id].tolerance)
-            try:
-                checks.run(id, student, expect)
-            except Failed as failed:
-                if not expect.settled:
-                    found[id]["end"] = f"{failed.verdict}: {failed.message}"
-            found[id] |= {f"{answer.name} {answer.where}": answer for answer in expect.answers}
-        student.close()
-        box.discard(folder)
+        with Student.at_work(box, submission.files, self.rubric.limits) as student:
+            for id in checks.CHECKS:
+                if not {id, id.split(".")[0]} & set(submission.only):
+                    continue
+                found[id] = {}
+                expect = Expect(self.expectations["public"], id, self.rubric.checks[id].tolerance)
+                try:
+                    checks.run(id, student, expect)
+                except Failed as failed:
+                    if not expect.settled:
+                        found[id]["end"] = f"{failed.verdict}: {failed.message}"
+                found[id] |= {f"{answer.name} {answer.where}": answer for answer in expect.answers}
         return found
 
 

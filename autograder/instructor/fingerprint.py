@@ -1,0 +1,33 @@
+"""What a kept grade depends on, as digests: a grade of another kit or other points is never taken for a present one."""
+
+import hashlib
+import json
+
+from .. import given
+from ..paths import ASSIGNMENT, PACKAGE, ROOT, RUBRIC
+
+
+def sha256(data):
+    return hashlib.sha256(data).hexdigest()
+
+
+def kit(rubric, *recorded):
+    """Digest of all that verdicts depend on but the submission: the autograder without its workbench and reports, what
+    it stages and measures with, limits and tolerances.
+
+    recorded  paths of expectations outside the package, such as the hidden ones
+    """
+    sources = [path for path in PACKAGE.rglob("*") if path.suffix in (".py", ".toml", ".safetensors")]
+    apart = (PACKAGE / "instructor", PACKAGE / "reports", RUBRIC)
+    sources = [path for path in sources if not any(path.is_relative_to(each) for each in apart)]
+    measures = [ASSIGNMENT / name for name in ("digits5k.npz", "classifier.safetensors")]
+    sources += [*(ASSIGNMENT / name for name in given.NAMES), *measures, given.CHECKPOINT]
+    digests = {path.relative_to(ROOT).as_posix(): sha256(path.read_bytes()) for path in sources}
+    limits = [rubric.limits, rubric.box, {id: entry.tolerance for id, entry in rubric.checks.items()}]
+    more = [sha256(path.read_bytes()) for path in recorded]
+    return sha256(json.dumps([digests, limits, more], sort_keys=True).encode())[:16]
+
+
+def prices(rubric):
+    """Digest of what checks are called and worth: when only this changed, nothing has to be run again."""
+    return sha256(json.dumps({id: [entry.title, entry.points] for id, entry in rubric.checks.items()}).encode())[:16]
