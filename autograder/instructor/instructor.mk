@@ -42,6 +42,9 @@ skeleton: ## generate assignment/ from solution/
 record: ## record the expectations anew, public and hidden
 	@$(PYTHON) -m autograder.instructor.authoring.recording
 
+losses: ## which checks known mistakes lose now, as a diff of their patches [ARGS=--write]
+	@$(DEV) -m autograder.instructor.authoring.losses $(value ARGS)
+
 figures: ## draw the handout's figures anew, from the reference and the checkpoints
 	@$(DEV) -m autograder.instructor.authoring.figures
 
@@ -76,5 +79,5 @@ gpu-report: ## what only a machine with a GPU can show, as one table (minutes) [
 validity: ## how often the autograder errs: grade wrong and right submissions by the hundred, write VALIDITY.md
 	@$(DEV) -m autograder.instructor.validity
 
-.PHONY: release class regrade test test-slow fuzz test-gpu test-rig skeleton record figures report handout gradebook formgrader
+.PHONY: release class regrade test test-slow fuzz test-gpu test-rig skeleton record losses figures report handout gradebook formgrader
 .PHONY: feedback bench bench-class gpu-report validity
