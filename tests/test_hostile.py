@@ -191,7 +191,7 @@ def test_a_host_that_cannot_confine_refuses_to_grade_others(weak_box, rubric, pu
 
 
 def test_the_readmes_table_says_what_each_tier_stops():
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    text = (ROOT / "autograder" / "box" / "README.md").read_text(encoding="utf-8")
     rows = [line for line in text.splitlines() if line.startswith("| ")]
     for kind in {entry["kind"] for entry in hostile.EXPECTATIONS.values()}:
         entries = [entry for entry in hostile.EXPECTATIONS.values() if entry["kind"] == kind]

@@ -52,7 +52,7 @@ def test_students_get_the_layout_of_the_handout(student, contents):
     paths = {path.removeprefix(f"{NAME}/") for path in student.files}
     assert all(path.startswith(f"{NAME}/") for path in student.files)
     top = {path.split("/")[0] for path in paths}
-    assert top == {*bundles.AT_THE_TOP, "requirements.txt", "assignment", "autograder", "figures"}
+    assert top == {*bundles.AT_THE_TOP, "README.md", "requirements.txt", "assignment", "autograder", "figures"}
     handed_out = {path.removeprefix("assignment/") for path in paths if path.startswith("assignment/")}
     assert handed_out == {*FILES, NOTEBOOK, *GIVEN}
     assert not [path for path in paths for word in ("instructor", "seed", "hidden", "mistaken") if word in path]

@@ -63,7 +63,7 @@ def student(files):
             "handout.html is missing or older than handout.md, figures/ or handout_page.css; `make handout` renders it"
         )
     kept = {name: data for name, data in files.items() if name in AT_THE_TOP or name.startswith("figures/")}
-    bundle = kept | grading_kit(files) | {"requirements.txt": requirements(files)}
+    bundle = kept | grading_kit(files) | {"requirements.txt": requirements(files), "README.md": files["STUDENTS.md"]}
     return {f"{NAME}/{name}": data for name, data in bundle.items()}
 
 
