@@ -124,8 +124,8 @@ class Placed(Expect):
         self.student, self.places = student, []
 
     def note(self, answer):
-        super().note(answer)
         self.places.append(len(self.student.requests))
+        return super().note(answer)
 
     def requests(self, answer):
         """All requests until this answer."""

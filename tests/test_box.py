@@ -274,6 +274,6 @@ def test_the_worker_does_with_the_errors_of_older_torch():
     """FakeTensorDeviceMismatchError came after torch 2.6, which the kit promises to run on."""
     code = (
         "import sys, torch._subclasses.fake_tensor as fake; vars(fake).pop('FakeTensorDeviceMismatchError', 0);"
-        f"sys.path.insert(0, {str(PACKAGE / 'box')!r}); import worker"
+        f"sys.path.insert(0, {str(PACKAGE / 'box' / 'inside')!r}); import worker"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

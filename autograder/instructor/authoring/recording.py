@@ -207,17 +207,21 @@ def course_seed():
 
 
 def main(which):
-    """Record public and hidden cases: "all", or those that are "stale"."""
+    """Record public and hidden cases: "all", or those that are "stale".
+
+    Known mistakes are recorded on public cases only: of a hidden case nothing is told but the verdict.
+    """
     rubric = Rubric.load()
-    patches = load_all()
     with Box(rubric.limits) as box:
-        for path, seed in ((PUBLIC, PUBLIC_SEED), (HIDDEN, None)):
+        for path, seed, only, patches in (
+            (PUBLIC, lambda: PUBLIC_SEED, checks.ALL, load_all()),
+            (HIDDEN, course_seed, checks.CHECKS, []),
+        ):
             if which == "all" or is_stale(path):
-                shown = track(patches, f"Running the known mistakes, {path.stem} cases", transient=True)
-                only = checks.ALL if seed else checks.CHECKS
-                expectations = record(box, rubric, seed or course_seed(), shown, only)
-                write(path, file_of(expectations))
-                print(f"Recorded {path.relative_to(ROOT)}: {len(checks.CHECKS)} checks, {path.stat().st_size >> 10} kB")
+                patches = track(patches, f"Running the known mistakes, {path.stem} cases", transient=True)
+                shown = track(list(only), f"Running the reference, {path.stem} cases", transient=True)
+                write(path, file_of(record(box, rubric, seed(), patches, shown)))
+                print(f"Recorded {path.relative_to(ROOT)}: {len(only)} checks, {path.stat().st_size >> 10} kB")
 
 
 if __name__ == "__main__":
