@@ -31,14 +31,14 @@ LOSES = re.compile(r"^loses = \[[^]]*\]", re.MULTILINE)
 
 
 def lost(patch, box, rubric, public):
-    """({check: verdict} of those that a mistake loses on public cases, ids of all that were run)"""
+    """(ids of the checks that a mistake loses on public cases, ids of all that were run)"""
     only = checks.EXACT if patch.file == "scheduler.py" else ("infer",)
     with tempfile.TemporaryDirectory() as folder:
         for name, content in patch.files.items():
             Path(folder, name).write_bytes(content)
         record = grade(Path(folder), box, rubric, public, only=only)
-    ran = [check.id for check in record.checks if check.id not in checks.MEASURED]
-    return {check.id: check.verdict for check in record.checks if check.verdict != PASSED and check.id in ran}, ran
+    ran = [check for check in record.checks if check.id not in checks.MEASURED]
+    return [check.id for check in ran if check.verdict != PASSED], [check.id for check in ran]
 
 
 def proposed(text, patch, lost, ran):
