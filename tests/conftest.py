@@ -6,12 +6,14 @@ from dataclasses import replace
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch: threads that wait for each other crawl on busy cores
 
 import pytest
+from filelock import FileLock
 
 from autograder import checks
 from autograder.box import Box
 from autograder.expectations import Expectations
+from autograder.files import write
 from autograder.grading import grade as grade_submission
-from autograder.instructor.authoring.recording import record
+from autograder.instructor.authoring.recording import file_of, record
 from autograder.paths import PUBLIC
 from autograder.rubric import Rubric
 
@@ -33,8 +35,14 @@ def public():
 
 
 @pytest.fixture(scope="session")
-def hidden(box, rubric):
-    return record(box, rubric, "a test seed")
+def hidden(box, rubric, tmp_path_factory):
+    """Expectations of another seed, recorded once for all workers of pytest-xdist."""
+    folder = tmp_path_factory.getbasetemp()
+    path = (folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "hidden.safetensors"
+    with FileLock(path.with_suffix(".lock")):
+        if not path.exists():
+            write(path, file_of(record(box, rubric, "a test seed")))
+    return Expectations.load(path)
 
 
 @pytest.fixture
