@@ -118,7 +118,7 @@ class Room:
             ready = wire.receive(self.server.stdout, limit=1000)
         except (EOFError, OSError, wire.WireError) as error:
             self.close()
-            raise BoxError(f"the process that parses could not be started ({error or 'it ended'})") from None
+            raise BoxError(f"the process that parses could not be started ({str(error) or 'it ended'})") from None
         assert ready == "ready"
 
     def stop(self):

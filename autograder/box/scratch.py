@@ -1,4 +1,4 @@
-"""Folders that student code wrote to: how much is in them, and how to delete them whatever they hold.
+"""Folders that student code wrote to: how much is in them and beside them, and how to delete them whatever they hold.
 
 Nothing here follows a link, trusts a name or recurses: what lies there was made to be found.
 """
@@ -6,6 +6,7 @@ Nothing here follows a link, trusts a name or recurses: what lies there was made
 import os
 import shutil
 import subprocess
+from pathlib import Path
 
 
 def usage(root, most):
@@ -43,6 +44,17 @@ def blocks(entry):
 def on_disk(stat):
     """Bytes on disk: a sparse file is as large as what was written, and room may be taken beyond the end of a file."""
     return getattr(stat, "st_blocks", stat.st_size // 512) * 512
+
+
+def written(pid):
+    """Bytes that a process wrote to disk and did not take back, also into files that no folder shows: deleted ones that
+    are still open or mapped. 0 where this kernel does not count them, or does not tell us; files in memory (tmpfs) are
+    not counted. What was on the disk before it was taken back counts as well."""
+    try:
+        counted = dict(line.split(": ") for line in Path(f"/proc/{pid}/io").read_text().splitlines())
+    except OSError:
+        return 0
+    return max(0, int(counted["write_bytes"]) - int(counted["cancelled_write_bytes"]))
 
 
 def remove(folder):

@@ -1,0 +1,11 @@
+"""Fills the disk with files that never had a name."""
+
+import os
+
+
+def attack():
+    kept = []
+    for _ in range(40):
+        kept.append(os.open(".", os.O_TMPFILE | os.O_RDWR))
+        os.write(kept[-1], bytes(16 << 20))
+    return f"{len(kept)} files"

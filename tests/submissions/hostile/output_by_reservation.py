@@ -1,0 +1,7 @@
+"""Makes the file that collects its output large without printing: the C library writes a byte to each block."""
+
+import os
+
+
+def attack():
+    os.posix_fallocate(1, 0, 20 << 20)
