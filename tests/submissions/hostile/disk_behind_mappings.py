@@ -2,6 +2,7 @@
 
 import mmap
 import os
+import time
 
 
 def attack():
@@ -12,4 +13,5 @@ def attack():
         os.write(file, bytes(16 << 20))
         kept.append(mmap.mmap(file, 4096))
         os.close(file)
+    time.sleep(3)  # and holds them
     return f"{len(kept)} files"

@@ -3,5 +3,6 @@
 import os
 
 
-def attack():
+def answer(right, original_samples, noise, timesteps):
     os.posix_fallocate(1, 0, 20 << 20)
+    return right()

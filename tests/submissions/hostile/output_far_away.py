@@ -3,6 +3,7 @@
 import os
 
 
-def attack():
+def answer(right, original_samples, noise, timesteps):
     os.lseek(1, 30 << 20, os.SEEK_SET)
     os.write(1, b"far away")
+    return right()
