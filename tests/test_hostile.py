@@ -168,7 +168,7 @@ def test_unconfined_most_attacks_work_so_that_these_tests_can_fail(readable_pyth
     about, outcomes = battery("E", readable_python, USER)
     assert about["tier"] == "E"
     assert_all_as_expected(outcomes)
-    assert sum(bool(outcome["worked"]) for outcome in outcomes) >= 50
+    assert sum(bool(outcome["worked"]) for outcome in outcomes) >= 80
 
 
 @pytest.fixture
