@@ -41,7 +41,7 @@ def slowly(name):
     return pytest.param(name, marks=[pytest.mark.slow] if hostile.parts_of(name)[0] == ("infer",) else [])
 
 
-@pytest.mark.parametrize("name", map(slowly, hostile.names()))
+@pytest.mark.parametrize("name", [slowly(name) for name in hostile.names()])
 def test_hostile(name, scene, rubric, public, hidden):
     """Its verdicts are as expected, its honest part keeps its points, nothing is reached, told, changed or left."""
     if scene.box.tier not in hostile.EXPECTATIONS[name].get("stopped_by", "AB"):
