@@ -2,12 +2,17 @@
 
 Whatever the bytes are, they are read, or the student is told in one line why not. Anything else is raised here, with
 the bytes kept beside. Run as a program, `python tests/fuzzing.py 100000 [SEED]`, it says how often each came out.
+
+The readers run in the process that parses (autograder/parsing.py), many mutations in a row: a process for each would
+take most of the time. SAMPLE in a hundred go the whole way of the grader, archives each in a process of its own; and so
+does all of a row that ended its process, and what broke a limit in it.
 """
 
 import argparse
 import gzip
 import io
 import json
+import math
 import os
 import random
 import struct
@@ -25,7 +30,7 @@ from safetensors.numpy import save
 
 from autograder import measure
 from autograder.instructor.gradebook import filling
-from autograder.intake import parsing, submission
+from autograder.intake import outputs, parsing, submission
 from autograder.intake.handin import zipped
 from autograder.paths import ROOT
 from autograder.record import BAD_OUTPUT, Failed
@@ -90,13 +95,18 @@ def notebooks():
 
 
 def read_archive(data, folder):
-    data = gzip.compress(data, 1) if data[:2] != b"PK" and len(data) % 2 else data
-    path = folder / "work"
-    path.write_bytes(data)
+    parsing.fresh()
     try:
-        submission.read(path)
+        submission.read(laid_down(data, folder))
     except submission.Refused as refused:
         return str(refused)
+
+
+def laid_down(data, folder):
+    """The path of an archive with these bytes; half of the tars are packed."""
+    path = Path(folder) / "work"
+    path.write_bytes(gzip.compress(data, 1) if data[:2] != b"PK" and len(data) % 2 else data)
+    return path
 
 
 def read_output(read, data):
@@ -115,11 +125,30 @@ def read_notebook(data, _):
 
 
 MASTER = REPORT.decode()
-KINDS = {  # (samples, what reads them, its share)
-    "archives": (list(archives()), read_archive, 30),
-    "pictures": (list(pictures()), lambda data, _: read_output(measure.pixels, data), 35),
-    "tensors": (list(tables()), lambda data, _: read_output(measure.tensors, data), 30),
-    "notebooks": (list(notebooks()), read_notebook, 5),
+ROW, SAMPLE = 100, 2
+KINDS = {  # (samples, what reads them on the grader's side, what that calls where it is parsed, limits, its share)
+    "archives": (
+        list(archives()),
+        read_archive,
+        lambda data, folder: submission.unpacked(os.fsencode(laid_down(data, folder))),
+        {},
+        30,
+    ),
+    "pictures": (
+        list(pictures()),
+        lambda data, _: read_output(measure.pixels, data),
+        lambda data, _: outputs.pixels(data),
+        {},
+        35,
+    ),
+    "tensors": (
+        list(tables()),
+        lambda data, _: read_output(measure.tensors, data),
+        lambda data, _: outputs.tensors(data),
+        {},
+        30,
+    ),
+    "notebooks": (list(notebooks()), read_notebook, lambda data, _: filling.laid(data, MASTER), filling.LIMITS, 5),
 }
 
 
@@ -164,27 +193,75 @@ def repaired(data):
     return bytes(data)
 
 
-def mutations(number, seed=0, kinds=KINDS):
+def drawn(kind, seed, number):
+    """The bytes of one mutation."""
+    rng, samples = random.Random(f"{seed} {number}"), KINDS[kind][0]
+    data = mutated(rng.choice(samples), samples, rng)
+    return repaired(data) if kind == "pictures" and rng.random() < 0.8 else data
+
+
+def row(kind, seed, numbers, folder):
+    """How many of these mutations are read, and the numbers of those that break a limit; the others are refused.
+
+    Runs in the room of parsing.py, which says in one line whatever is raised there: see `attend`.
+    """
+    _, _, read, limits, _ = KINDS[kind]
+    good, slow = 0, []
+    for number in numbers:
+        data, began = drawn(kind, seed, number), time.process_time()
+        try:
+            read(data, folder)
+            good += 1
+        except MemoryError:
+            slow.append(number)
+        except Exception as error:
+            first, *_ = str(error).strip().splitlines() or [""]
+            told = shown(first, limit=300)
+            assert len(told) < 400 and told == shown(told, limit=None), told
+        if time.process_time() - began > limits.get("seconds", parsing.SECONDS):
+            slow.append(number)
+    return good, tuple(slow)
+
+
+def mutations(number, seed=0, kinds=KINDS, show=lambda done: None):
     """Read so many mutations. Returns {(kind, "read" or "refused"): how often}. Raises whatever is no such end."""
-    rng, counts = random.Random(seed), Counter()
-    shares = [KINDS[kind][2] for kind in kinds]
+    rng, counts, left = random.Random(seed), Counter(), number
+    shares = [KINDS[kind][4] for kind in kinds]
     with tempfile.TemporaryDirectory() as folder:
-        for _ in range(number):
+        while left:
             (kind,) = rng.choices(list(kinds), shares)
-            samples, read, _ = KINDS[kind]
-            data = mutated(rng.choice(samples), samples, rng)
-            if kind == "pictures" and rng.random() < 0.8:
-                data = repaired(data)
+            numbers = tuple(range(left, left - min(ROW, left), -1))
+            left -= len(numbers)
+            alone = set(numbers[: math.ceil(len(numbers) * SAMPLE / 100)])
+            parsing.fresh()
+            limits = KINDS[kind][3]
+            patient = {"memory_mb": parsing.MEMORY_MB, **limits, "seconds": ROW}
             try:
-                told = read(data, Path(folder))
-                assert told is None or (told == shown(told, limit=None) and len(told) < 600), told
-            except BaseException:
-                Path(tempfile.gettempdir(), f"mutation-{kind}-{os.getpid()}").write_bytes(data)
-                raise
-            counts[kind, "refused" if told else "read"] += 1
-            if told and "reading it" in told:
-                counts[kind, f"over a limit: {told[:120]}"] += 1
+                together = tuple(sorted(set(numbers) - alone))
+                good, slow = parsing.parse("tests.fuzzing", "row", kind, str(seed), together, folder, **patient)
+                alone |= set(slow)
+                counts[kind, "read"] += good
+                counts[kind, "refused"] += len(together) - good - len(slow)
+            except parsing.Unparsable:
+                alone = set(numbers)
+            for each in alone:
+                counts.update(whole_way(kind, drawn(kind, seed, each), Path(folder)))
+            show(number - left)
     return counts
+
+
+def whole_way(kind, data, folder):
+    """Read one mutation as the grader does. Returns how it came out, as keys of `mutations`."""
+    try:
+        told = KINDS[kind][1](data, folder)
+        assert told is None or (told == shown(told, limit=None) and len(told) < 600), told
+    except BaseException:
+        Path(tempfile.gettempdir(), f"mutation-{kind}-{os.getpid()}").write_bytes(data)
+        raise
+    ends = [(kind, "refused" if told else "read"), (kind, "the whole way")]
+    if told and "reading it" in told:
+        ends.append((kind, f"over a limit: {told[:120]}"))
+    return ends
 
 
 def main():
@@ -192,7 +269,15 @@ def main():
     parser.add_argument("number", type=int, nargs="?", default=100_000)
     parser.add_argument("seed", type=int, nargs="?", default=int(time.time()))
     options = parser.parse_args()
-    for (kind, end), count in sorted(mutations(options.number, options.seed).items()):
+    began = time.monotonic()
+
+    def show(done):
+        if sys.stderr.isatty() or done % 10_000 < ROW:
+            print(f"\r{done:,} after {time.monotonic() - began:.0f} s", end="", file=sys.stderr, flush=True)
+
+    counts = mutations(options.number, options.seed, show=show)
+    print(file=sys.stderr)
+    for (kind, end), count in sorted(counts.items()):
         print(f"{kind:10} {count:8,} {end}")
     print(f"{options.number:,} mutations of seed {options.seed}")
 

@@ -5,6 +5,9 @@ answers rightly: what it brings home is printed as WORKED. `answer(...)` takes t
 neither does its work at import. All the rest is the reference. An attacker knows everything but the secrets
 themselves: TARGETS holds where they lie, and which process grades.
 
+What is called `file` in the expectations may also be "infer.py": the attack then follows the reference's program, when
+that has written its files. Or "archive": `make(path, scheduler)` writes what is handed in.
+
 With a second box, the reference is graded in it again and again while the attack runs, and must lose nothing.
 
 Run as a program, `python tests/hostile.py A|B|E`, it prints one outcome a line as JSON: test_hostile.py starts it under
@@ -16,6 +19,8 @@ import hashlib
 import json
 import os
 import platform
+import re
+import runpy
 import secrets
 import socket
 import sys
@@ -35,6 +40,7 @@ from autograder.grading import grade
 from autograder.instructor.authoring.recording import record
 from autograder.paths import PUBLIC, ROOT
 from autograder.record import PASSED
+from autograder.reports import html
 from autograder.rubric import Rubric
 from autograder.text import shown
 
@@ -58,6 +64,30 @@ def hostile(right, original_samples, noise, timesteps):
         except Exception as error:
             print(f"denied: {error!r}"[:1000])
     return right()
+'''
+
+
+# What is put before an attack that follows infer.py.
+BEHIND = '''
+def path(option):
+    """The file that the grader asked for with this option."""
+    import sys
+    return sys.argv[sys.argv.index(option) + 1]
+
+
+def put(option, change):
+    """Change the bytes of that file."""
+    with open(path(option), "rb") as file:
+        data = change(file.read())
+    with open(path(option), "wb") as file:
+        file.write(data)
+
+
+def chunk(name, content):
+    """A chunk of a PNG."""
+    import struct
+    import zlib
+    return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
 '''
 
 
@@ -193,6 +223,29 @@ def compose(name, targets):
     return "\n\n".join([reference.replace(RIGHT, answers), FRAME, f"TARGETS = {targets!r}", attack])
 
 
+def hand_in(name, folder, targets):
+    """Write a hostile submission below a folder; returns its path."""
+    kind = EXPECTATIONS[name].get("file", "scheduler.py")
+    scheduler, infer = ((ROOT / "solution" / f).read_text(encoding="utf-8") for f in ("scheduler.py", "infer.py"))
+    if kind == "archive":
+        runpy.run_path(HERE / f"{name}.py")["make"](folder / "work", scheduler.encode())
+        return folder / "work"
+    texts = {"scheduler.py": compose(name, targets)}
+    if kind == "infer.py":
+        attack = (HERE / f"{name}.py").read_text(encoding="utf-8")
+        texts = {"scheduler.py": scheduler, kind: f"{infer}\n\nTARGETS = {targets!r}\n{BEHIND}\n\n{attack}"}
+    for file, text in texts.items():
+        (folder / file).write_text(text, encoding="utf-8", errors="surrogatepass")
+    return folder
+
+
+def parts_of(name):
+    """The parts that show what an attack does, and the check that it happens in."""
+    if EXPECTATIONS[name].get("file") == "infer.py":
+        return ("infer",), "infer.ddim"
+    return ("forward",), CHECK
+
+
 class Beside(threading.Thread):
     """Grades the reference in a box of its own, at least once, until `lost` is asked for."""
 
@@ -226,10 +279,10 @@ def run(name, scene, rubric, public, hidden, only=checks.EXACT, beside=None):
     box = scene.box
     before = set(box.spool.iterdir()), descendants(box.parent.process.pid)
     with tempfile.TemporaryDirectory() as folder:
-        Path(folder, "scheduler.py").write_text(compose(name, scene.targets), encoding="utf-8", errors="surrogatepass")
+        handed_in = hand_in(name, Path(folder), scene.targets)
         changed = replace(rubric, limits=rubric.limits | expected.get("limits", {}), box={"minimum_tier": "E"})
         reference = beside and Beside(beside, replace(rubric, box={"minimum_tier": "E"}), public, hidden, only)
-        graded = grade(Path(folder), box, changed, public, hidden, only)
+        graded = grade(handed_in, box, changed, public, hidden, only)
         lost = reference.lost() if beside else []
     found = scene.damage() + lost
     if (set(box.spool.iterdir()), descendants(box.parent.process.pid)) != before:
@@ -241,13 +294,16 @@ def run(name, scene, rubric, public, hidden, only=checks.EXACT, beside=None):
         found.append("told a secret")
     if any(array.ravel()[:3].tobytes().hex() in told for array in hidden.inputs(CHECK) if array.size > 3):
         found.append("told a hidden input")
-    printed = next((check.printed for check in graded.checks if check.id == CHECK), "")
+    page = html.render(graded, rubric)
+    if "<script>alert" in page or "<img src=x" in page or re.search("href=.(javascript|data|vbscript)", page):
+        found.append("told what acts on a page")
+    printed = next((check.printed for check in graded.checks if check.id == parts_of(name)[1]), "")
     if "WORKED" in printed:
         found.append(printed[printed.index("WORKED") :][:300])
     return Outcome(
         name,
         "; ".join(found),
-        printed,
+        printed or " ".join(graded.notes),
         graded.points,
         {check.id: check.verdict for check in graded.checks},
         {check.id: check.message for check in graded.checks},
@@ -270,7 +326,7 @@ def problems(outcome, tier):
     for check, verdict in outcome.verdicts.items():
         wanted = expected.get("verdicts", {})
         right = wanted.get(check, wanted.get("*", PASSED))
-        loses = check == CHECK and expected.get("loses", False)
+        loses = check == parts_of(outcome.name)[1] and expected.get("loses", False)
         if "score" in expected and not wanted and not loses and expected["score"][0] == 0:
             continue  # it harms itself, as it likes
         if (verdict == PASSED) if loses else (verdict != right):
@@ -297,13 +353,16 @@ def main():
     public = Expectations.load(PUBLIC)
     with Box(rubric.limits, layers[options.tier]()) as box, Box(rubric.limits, layers[options.tier]()) as other:
         print(json.dumps({"tier": box.tier, "user": box.layers.user, "missing": box.layers.missing}), flush=True)
-        hidden = record(box, rubric, "a test seed")
+        attacks = options.attacks or names()
+        parts = {part for name in attacks for part in (*checks.EXACT, *parts_of(name)[0])}
+        ids = [id for id in checks.CHECKS if rubric.checks[id].part in parts]
+        hidden = record(box, rubric, "a test seed", only=ids)
         scene = Scene(box, public)
-        for name in options.attacks or names():
+        for name in attacks:
             entry = EXPECTATIONS[name]
             unsafe = not (box.tier in entry.get("stopped_by", "AB") or entry.get("tried_unconfined", True))
             if not unsafe:
-                only = ("forward",) if "*" not in str(entry) else checks.EXACT
+                only = parts_of(name)[0] if "*" not in str(entry) else checks.EXACT
                 beside = other if box.tier != "E" else None  # which promises others nothing
                 outcome = run(name, scene, rubric, public, hidden, only, beside)
                 print(json.dumps(asdict(outcome) | {"problems": problems(outcome, box.tier)}), flush=True)

@@ -26,7 +26,7 @@ HERE = Path(__file__).parent
 
 def test_there_are_enough_and_each_says_what_to_expect():
     assert ATTACKS == sorted(hostile.EXPECTATIONS)
-    assert len(ATTACKS) >= 70
+    assert len(ATTACKS) >= 200
 
 
 @pytest.fixture(scope="module")
@@ -36,16 +36,23 @@ def scene(box, public):
     scene.close()
 
 
-@pytest.mark.parametrize("name", hostile.names())
+def slowly(name):
+    """Those that run infer.py take seconds each."""
+    return pytest.param(name, marks=[pytest.mark.slow] if hostile.parts_of(name)[0] == ("infer",) else [])
+
+
+@pytest.mark.parametrize("name", [slowly(name) for name in hostile.names()])
 def test_hostile(name, scene, rubric, public, hidden):
     """Its verdicts are as expected, its honest part keeps its points, nothing is reached, told, changed or left."""
     if scene.box.tier not in hostile.EXPECTATIONS[name].get("stopped_by", "AB"):
         pytest.skip(f"this host reaches tier {scene.box.tier} only, which does not promise to stop this")
-    score = hostile.EXPECTATIONS[name].get("score")
+    expected, (part, _) = hostile.EXPECTATIONS[name], hostile.parts_of(name)
+    score, harmed = expected.get("score"), "verdicts" in expected or "loses" in expected
     # What answers rightly throughout keeps the points of all it is graded on: half of the checks show that as well.
-    outcome = hostile.run(name, scene, rubric, public, hidden, only=checks.EXACT if score else ("schedule", "forward"))
+    only = checks.EXACT if score else ("schedule", "forward")
+    outcome = hostile.run(name, scene, rubric, public, hidden, only if part == ("forward",) else part)
     assert hostile.problems(outcome, scene.box.tier) == []
-    low, high = score or (30, 30)
+    low, high = score or ((22, 29) if harmed else (30, 30))
     assert low <= outcome.points <= high
 
 
@@ -161,7 +168,7 @@ def test_unconfined_most_attacks_work_so_that_these_tests_can_fail(readable_pyth
     about, outcomes = battery("E", readable_python, USER)
     assert about["tier"] == "E"
     assert_all_as_expected(outcomes)
-    assert sum(bool(outcome["worked"]) for outcome in outcomes) >= 50
+    assert sum(bool(outcome["worked"]) for outcome in outcomes) >= 80
 
 
 @pytest.fixture

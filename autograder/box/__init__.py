@@ -18,6 +18,7 @@ from .layers import Layers, tasks_of
 from .process import Ended, Process
 from .selftest import not_blocked
 
+SIGNALS = 64  # that may wait for a process
 ROOM, ROOM_FILES = 16 << 20, 600  # bytes and files on disk, below which it counts as full
 
 __all__ = ["Box", "BoxError", "Ended", "Layers", "Process"]
@@ -156,6 +157,8 @@ class Box:
             "NOFILE": limits["open_files"],
             "NPROC": self.tasks + most,
             "MSGQUEUE": 0,
+            # Counted for all processes of a user: so few that nobody else, who may have thousands, runs out of them.
+            "SIGPENDING": SIGNALS,
         }
         # CUDA reserves huge ranges of addresses: there the watchdog looks at the memory in use.
         return kept if gpu else kept | {"MEMORY": limits["memory_mb"] << 20}

@@ -1,9 +1,10 @@
 """How a boxed process comes into being: forked from a warm parent, or spawned as a fresh interpreter.
 
-Both launchers take (arguments, output, noted) and return (requests, replies, kill, resident, locate): the two ends of
-the channel, replies unbuffered; a function that kills the process with all it started and returns the facts about it;
-one that says how many bytes of memory it takes now, or None where its address space is limited anyway; and one that
-finds its process id as this process sees it, once it is ready, or None.
+Both launchers take (arguments, output, noted) and return (requests, replies, kill, resident, written, locate): the two
+ends of the channel, replies unbuffered; a function that kills the process with all it started and returns the facts
+about it; one that says how many bytes of memory it takes now, or None where its address space is limited anyway; one
+that says how many bytes it wrote to disk (disk.written); and one that finds its process id as this process sees it,
+once it is ready, or None.
 """
 
 import contextlib
@@ -18,6 +19,7 @@ import time
 from pathlib import Path
 
 from .gpu import NO_GPU
+from .inside import disk
 from .layers import as_user
 
 HERE = Path(__file__).parent / "inside"
@@ -75,8 +77,15 @@ class Parent:
             open(replies, "rb", 0),
             lambda: self.ask({"stop": pid}),
             lambda: None,
+            lambda: self.written(pid),
             lambda: pid_here(self.process.pid, pid),
         )
+
+    def written(self, pid):
+        try:
+            return self.ask({"look": pid})["written"]
+        except BoxError:  # the next question meets it, too
+            return 0
 
     def ask(self, request, descriptors=()):
         with self.lock:
@@ -130,6 +139,7 @@ class Spawner:
             child.stdout,
             lambda: kill(child),
             lambda: resident(child.pid),
+            lambda: sum(map(disk.written, (child.pid, *descendants(child.pid)))),
             lambda: [child.pid, *descendants(child.pid)][-1],  # bubblewrap's come before it
         )
 

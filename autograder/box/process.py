@@ -39,13 +39,13 @@ class Ended(Exception):
 class Process:
     """`ask` is the only way in; `end` kills the process with all it started.
 
-    launched  (requests, replies, kill, resident, locate) of a launcher
+    launched  (requests, replies, kill, resident, written, locate) of a launcher
     run       its folder: scratch/, and the files output and noted
     limits    the table [limits] of rubric.toml
     """
 
     def __init__(self, launched, run, limits):
-        self.requests, self.replies, self.kill, self.resident, locate = launched
+        self.requests, self.replies, self.kill, self.resident, self.written, locate = launched
         self.run, self.limits = run, limits
         self.output, self.noted = open(run / "output", "rb"), open(run / "noted", "rb")
         self.started = time.monotonic()
@@ -128,6 +128,8 @@ class Process:
         """The limit among those of disk and memory."""
         entries, size = scratch.usage(self.run / "scratch", self.limits["scratch_files"])
         if entries > self.limits["scratch_files"] or size > self.limits["scratch_mb"] << 20:
+            return "scratch"
+        if self.written() > 2 * self.limits["scratch_mb"] << 20:  # twice, as what was overwritten may count, too
             return "scratch"
         memory = self.resident()
         if memory and memory > (self.limits["memory_mb"] + self.limits["torch_mb"]) << 20:

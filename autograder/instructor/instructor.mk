@@ -27,7 +27,7 @@ test: ## lint, format and tests of the kit (minutes)
 test-slow: ## the tests that take minutes each: every mistake under a fresh seed, real sampling
 	@$(DEV) -m pytest -m slow
 
-fuzz: ## mutate what students send, and read it: make fuzz [ARGS=100000] (an hour)
+fuzz: ## mutate what students send, and read it: make fuzz [ARGS=100000]
 	@$(DEV) tests/fuzzing.py $(ARGS)
 
 test-gpu: ## the tests that need a GPU

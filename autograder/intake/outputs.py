@@ -8,7 +8,7 @@ import json
 
 import numpy as np
 import safetensors.numpy
-from PIL import Image
+from PIL import Image, PngImagePlugin  # noqa: F401 (which Pillow imports at the first picture, in each child)
 
 MAX_HEADER = 1 << 20  # bytes of the table of contents of a safetensors file
 MAX_TENSORS = 1000

@@ -12,6 +12,7 @@ Windows has no such limits, so that only the clock stops it there.
 
 import atexit
 import contextlib
+import gc
 import importlib
 import os
 import signal
@@ -119,7 +120,7 @@ class Room:
             ready = wire.receive(self.server.stdout, limit=1000)
         except (EOFError, OSError, wire.WireError) as error:
             self.close()
-            raise BoxError(f"the process that parses could not be started ({error or 'it ended'})") from None
+            raise BoxError(f"the process that parses could not be started ({str(error) or 'it ended'})") from None
         assert ready == "ready"
 
     def stop(self):
@@ -167,6 +168,8 @@ def serve():
         os.dup2(null, descriptor)
     for module in sys.argv[1:]:
         importlib.import_module(module)
+    gc.collect()
+    gc.freeze()  # keeps the collector of a child from touching, and so copying, every page of the server
     wire.send(replies, "ready")
     while True:
         if FORKS and (child := os.fork()):

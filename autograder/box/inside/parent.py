@@ -2,6 +2,7 @@
 
 Run as a program, with the number of its control socket. Requests are JSON:
   {"start": arguments of worker.enter}, with four descriptors (requests, replies, output, noted)  ->  {"pid": n}
+  {"look": n}  ->  {"written"}, see disk.written; whoever runs as another user may not look
   {"stop": n}  ->  {"status", "maxrss_kb", "cpu_s"}
 `stop` kills the process with all it started, also what left its session or was orphaned: this process is the
 subreaper of everything below it. When the control socket closes, everything ends.
@@ -20,6 +21,8 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
+
+import disk
 
 KILL_SECONDS = 10  # as in launch.py
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
@@ -110,6 +113,8 @@ def main(descriptor):
             if "start" in request:
                 reply = start(control, request["start"], descriptors)
                 alive.add(reply["pid"])
+            elif "look" in request:
+                reply = {"written": disk.written(request["look"])}
             else:
                 alive.discard(request["stop"])
                 reply = stop(request["stop"], alive)

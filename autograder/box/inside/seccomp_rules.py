@@ -1,9 +1,10 @@
 """seccomp: which system calls the boxed process may make. A thin adapter to the package pyseccomp, over libseccomp.
 
 A list of what is denied, not of what is allowed: torch and its libraries call more than anyone could list. What is
-denied is what reaches another process, the network, or what a file is rather than what it holds; Landlock
-decides about the rest. Only fcntl and ioctl, each a hundred calls in one, have a list of what is allowed. Imported by
-the boxed process, and by host.py to see whether it is there.
+denied is what reaches another process, the network, or what a file is rather than what it holds, what others must wait
+for, and what is counted for all processes of a user; Landlock decides about the rest. Only fcntl and ioctl, each a
+hundred calls in one, have a list of what is allowed. Imported by the boxed process, and by host.py to see whether it is
+there.
 """
 
 import contextlib
@@ -22,9 +23,10 @@ DENIED = """
     ptrace process_vm_readv process_vm_writev process_madvise process_mrelease pidfd_open pidfd_getfd pidfd_send_signal
     kcmp tkill rt_sigqueueinfo rt_tgsigqueueinfo setpriority ioprio_set
     sched_setscheduler sched_setattr sched_setparam move_pages migrate_pages
-    connect bind listen accept accept4 sendmmsg
+    connect bind listen accept accept4 sendmsg sendmmsg
     memfd_create memfd_secret shmget shmat semget msgget mq_open
     io_uring_setup io_uring_enter io_uring_register io_setup userfaultfd perf_event_open bpf
+    sync syncfs timer_create modify_ldt
     unshare setns mount umount2 pivot_root chroot open_tree move_mount fsopen fspick mount_setattr personality
     open_by_handle_at name_to_handle_at keyctl add_key request_key
     chmod fchmod fchmodat fchmodat2 chown fchown lchown fchownat truncate mknod mknodat
@@ -34,7 +36,7 @@ DENIED = """
     init_module finit_module delete_module kexec_load settimeofday clock_settime sethostname setdomainname
 """.split()
 # CUDA starts with an abstract unix socket of its own and a memfd; connect and accept stay denied.
-NEEDED_BY_CUDA = {"memfd_create", "bind", "listen"}
+NEEDED_BY_CUDA = {"memfd_create", "bind", "listen", "sendmsg", "timer_create"}
 # Calls whose flags lie in memory, out of a filter's sight, calls that tell which pages of a file others have read, and
 # calls newer than this list. "No such call" makes callers fall back to the older one.
 UNKNOWN = ("clone3", "openat2", "preadv2", "mincore", "fadvise64", "readahead", 451, *range(463, 512))  # 451: cachestat
@@ -51,7 +53,7 @@ IOCTL = (0x5401, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451)
 DENIED_WITH_GPU = (0x58, 0x66, 0x94, 0x89)
 
 CLONE_THREAD = 0x10000
-PR_SET_PDEATHSIG = 1
+PR_SET_PDEATHSIG, PR_SET_DUMPABLE = 1, 4
 WORD = 0xFFFFFFFF  # the kernel looks at the lower 32 bits of these arguments only
 O_ACCMODE = 3
 TRUNCATE_ON_READ = (os.O_TRUNC | O_ACCMODE, os.O_TRUNC)  # truncates what may only be read, on old Landlock
@@ -81,6 +83,7 @@ def restrict(gpu):
     deny_masked("open", 1, *TRUNCATE_ON_READ)
     deny_masked("openat", 2, *TRUNCATE_ON_READ)
     deny_masked("prctl", 0, WORD, PR_SET_PDEATHSIG)  # it dies with its parent
+    deny_masked("prctl", 0, WORD, PR_SET_DUMPABLE)  # how much it wrote stays to be seen
     for mask, value in all_but(FCNTL):
         deny_masked("fcntl", 1, mask, value)
     for mask, value in [(0xFF00, letter << 8) for letter in DENIED_WITH_GPU] if gpu else all_but(IOCTL):

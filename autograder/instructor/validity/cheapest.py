@@ -1,13 +1,15 @@
 """The cheapest program that earns points: a search over schedulers without a formula of diffusion, each method of which
 answers one thing from a menu. `python -m autograder.instructor.validity.cheapest` prints the best of them.
 
-Every prediction is tried with every step, since one may be carried by the other; the other methods stand alone, and go
-through their menus on the way. Public cases of the exact parts: what fails these earns nothing.
+Every prediction is tried with every step, since one may be carried by the other; the other methods stand alone, and
+draw from their menus on the way, always in the same order. Public cases of the exact parts: what fails these earns
+nothing.
 """
 
+import random
 import tempfile
 from dataclasses import replace
-from itertools import cycle, product
+from itertools import product
 from pathlib import Path
 
 from rich.console import Console
@@ -21,7 +23,16 @@ from ...paths import PUBLIC
 from ...record import PASSED
 from ...rubric import Rubric
 
-TABLES = ("torch.zeros(T)", "torch.ones(T)", "torch.linspace(0, 1, T)", "torch.full((T,), float('nan'))")
+LISTS = (  # of S timesteps
+    "torch.arange(S - 1, -1, -1)",
+    "torch.linspace(T - 1, 0, S).long()",
+    "torch.arange(0, T, T // S).flip(0)[:S]",
+    "torch.arange(T - 1, -1, -1)",
+    "torch.zeros(S, dtype=torch.int64)",
+)
+PREVIOUS = ("t - 1", "max(t - 1, 0)", "t - len(self.alphas) // len(self.timesteps)", "-1", "t")
+TABLES = ("torch.zeros(T)", "torch.ones(T)", "torch.linspace(0, 1, T)", "torch.full((T,), float('nan'))",
+          "torch.linspace(1, 0, T)", "torch.linspace(1e-4, 0.02, T)", "1 - torch.arange(T) / T")  # fmt: skip
 IMAGES = (
     "0 * sample",
     "sample.clone()",
@@ -33,12 +44,16 @@ IMAGES = (
     "float('nan') * sample",
     "torch.linspace(0, 1, sample.numel()).view(sample.shape).to(sample)",
     "spiked(sample)",
+    "sample / 2**0.5 + output / 2**0.5",
+    "sample / 2**0.5 - output / 2**0.5",
 )
 PAIRS = (
     "0 * sample, 0 * sample",
     "sample.clone(), output.clone()",
     "output.clone(), sample.clone()",
     "sample.clamp(-1, 1), output.clone()",
+    "(sample - output).clamp(-1, 1), output.clone()",
+    "(sample - output / 2) / 2, output.clone()",
     "1e15 * sample, output.clone()",
     "spiked(sample), output.clone()",
     "sample.clone(), 1e15 * output",
@@ -53,6 +68,13 @@ STEPS = (
     "self.predict(output, t, sample)[1]",
     "self.predict(output, t, sample)[0] + z",
     "sum(self.predict(output, t, sample))",
+    # What knows the last step, and how large eta is.
+    "self.predict(output, t, sample)[0] + (z if t else 0)",
+    "self.predict(output, t, sample)[0] + eta * z",
+    "sample + eta * z",
+    "self.predict(output, t, sample)[0] * 0.5 + sample * 0.5 + 0.1 * z",
+    "self.posterior(self.predict(output, t, sample)[0], sample, t)[0] + z",
+    "self.add_noise(*self.predict(output, t, sample), t) + z",
 )
 PROGRAM = """\
 import torch
@@ -71,10 +93,12 @@ class DDPMScheduler:
         self.timesteps = torch.arange(T - 1, -1, -1)
 
     def set_timesteps(self, num_inference_steps, device=None):
-        self.timesteps = torch.arange(num_inference_steps - 1, -1, -1, device=device)
+        T, S = len(self.alphas), num_inference_steps
+        self.timesteps = {list}.to(device)
 
     def previous_timestep(self, timestep):
-        return int(timestep) - 1
+        t = int(timestep)
+        return {previous}
 
     def add_noise(self, sample, output, timesteps):
         return {images}
@@ -98,9 +122,17 @@ class DDIMScheduler(DDPMScheduler):
 
 
 def programs():
-    others = zip(cycle(TABLES), cycle(IMAGES), cycle((0, 1, "float('nan')")))
-    for (predict, step), (tables, images, number) in zip(product(PAIRS, STEPS), others, strict=False):
-        yield PROGRAM.format(predict=predict, step=step, tables=tables, images=images, number=number)
+    menus = {
+        "tables": TABLES,
+        "images": IMAGES,
+        "number": (0, 1, "float('nan')", "0.02", "self.betas[int(timestep)]"),
+        "list": LISTS,
+        "previous": PREVIOUS,
+    }
+    rng = random.Random(0)
+    for predict, step in product(PAIRS, STEPS):
+        others = {name: rng.choice(menu) for name, menu in menus.items()}
+        yield PROGRAM.format(predict=predict, step=step, **others)
 
 
 def search(box, rubric):
