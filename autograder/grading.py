@@ -5,11 +5,11 @@ import time
 import traceback
 from dataclasses import dataclass, field, replace
 
-from . import __version__, causes, checks, given, parsing
+from . import __version__, causes, checks, given, parsing, reads
 from .box import BoxError
 from .box.layers import TIERS
 from .box.student import Budget, Student
-from .diagnosis import Suspects, diagnose
+from .diagnosis import Suspects, diagnose, hold_to_formulas
 from .expected import Expect
 from .paths import ROOT
 from .record import (
@@ -195,13 +195,18 @@ def run(found, box, rubric, submission, sets, stage, entries, progress=lambda ti
         (found.results if settled else found.waiting)[entry.id] = made
         if not student.imported and made.verdict != UNGRADED and not found.stopper:
             found.stopper = f"not run: scheduler.py could not be imported (see {entry.id})"
+    took = budget.student - before[0], budget.wall - before[1]
+    if exact and stage.cases == "public":
+        results = {entry.id: found.results[entry.id] for entry in entries if entry.id in found.results}
+        reads.add_to(results, student, rubric, sets["public"])
+        suspects = {id: suspect for id, suspect in found.suspects.items() if id in results}
+        hold_to_formulas(suspects, results, sets["public"].mistakes["reads"])
     student.close()
     box.discard(folder)
     found.imported = student.imported
     found.runs += student.runs
     found.box = max(found.box, confinement(box), key=lambda one: one.get("box_tier", ""))
     found.seconds += time.monotonic() - started
-    took = budget.student - before[0], budget.wall - before[1]
     if whole:
         found.student_seconds, found.wall_seconds = found.student_seconds + took[0], found.wall_seconds + took[1]
     if exact:

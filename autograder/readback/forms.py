@@ -22,12 +22,14 @@ class Step:
     terms    the two terms of its form
     reads    {term: Reading or None}, for the two and z
     right    {term: (K,) whether its weight is right, in each case}
+    weights  {term: (K,)}, as they were measured
     follows  terms that were read to the right weight, if that of z were right, wherever there is a previous timestep
     """
 
     terms: tuple
     reads: dict
     right: dict
+    weights: dict
     follows: tuple
 
     @property
@@ -126,7 +128,8 @@ def read_step(cases, weights, errors, expected=None, forms=DDPM_FORMS):
             if reads[term]
             and alike(reads[term].expression.value(known), wanted, HOLDS / 3 * np.abs(wanted))[inner].all()
         )
-    return Step(form, reads, right, follows)
+    measured = dict(zip(reads, (*mine[form][0].T, weights[:, 2]), strict=True))
+    return Step(form, reads, right, measured, follows)
 
 
 def confirmed(step, cases, weights, errors):

@@ -1,8 +1,9 @@
-"""What a submission computes, read back from its answers to public cases: `python -m autograder reads`.
+"""What a submission computes, read back from its answers to public cases: as part of a grade, and as a command of its
+own, `python -m autograder reads`.
 
-It stands outside of grading: the checks run with an Expect that only collects. What is right is called right and no
-more, so that nobody can read here what they have not written; what cannot be read is called so. The mathematics is
-that of readback/.
+The checks run once more, with an Expect that only collects. What is right is called right and no more, so that nobody
+can read here what they have not written; what cannot be read is called so. Nothing here decides about points. The
+mathematics is that of readback/.
 
 collecting  the answers, and what was asked
 found       what was read of one thing, and how it is told
@@ -15,7 +16,8 @@ import numpy as np
 from .. import given
 from ..box import BoxError
 from ..box.student import Budget, Student
-from .collecting import collect
+from ..record import BAD_OUTPUT, TIMED_OUT, WRONG
+from .collecting import Readers
 from .found import TABLES, Found
 from .predict import PREDICTIONS, clip, prediction
 from .showing import as_data, as_text
@@ -23,12 +25,9 @@ from .steps import STEPS, step
 from .tables import SCHEDULES, tables
 from .timesteps import timesteps
 
-__all__ = ["as_data", "as_text", "read"]
+__all__ = ["add_to", "as_data", "as_text", "of_failed", "read"]
 
-ALL = (
-    *(f"schedule.{name}" for name in SCHEDULES), "reverse.timesteps", *PREDICTIONS, "reverse.clip",
-    *dict.fromkeys(check for _, sources in STEPS.values() for check in sources),
-)  # fmt: skip
+SECONDS = 5  # of the student's time, for the answers that a grade's reading takes
 
 
 def read(box, submission, rubric, public):
@@ -36,15 +35,62 @@ def read(box, submission, rubric, public):
     folder = box.stage(given.files() | submission.files)
     limits = rubric.limits
     student = Student(box, folder, limits, Budget(limits["exact_seconds"], limits["wall_factor"]))
+    readers = Readers(student, rubric, public)
     try:
-        readers = collect(student, rubric, public, ALL)
+        why = readers["schedule.linear"].stopped
         if not student.imported:
-            why = readers[ALL[0]].stopped
-            return [Found(ALL[0], "scheduler.py", dict.fromkeys(TABLES), [f"not read: {why}"])]
+            found = Found("schedule.linear", "scheduler.py", dict.fromkeys(TABLES))
+            found.say(f"not read: {why}")
+            return [found]
         return [attempt(readers, *one) for one in everything()]
     finally:
         student.close()
         box.discard(folder)
+
+
+def add_to(results, student, rubric, public):
+    """Give the failed among the results of public cases what was read of them.
+
+    results  {check: CheckResult}; their `reads` and `computes` are filled in
+    student  whose code they are of. Its time and its output are left as they were
+    Nothing raises, and nothing is read of a submission that is slow, or that answers otherwise than it did.
+    """
+    wrong = {id: result.evidence for id, result in results.items() if result.verdict in (WRONG, BAD_OUTPUT)}
+    if not wrong or any(result.verdict == TIMED_OUT for result in results.values()):
+        return
+    budget, (left, _) = student.budget, student.budget.left()
+    student.budget = Budget(min(SECONDS, left), rubric.limits["wall_factor"])
+    try:
+        for found, failed in of_failed(student, rubric, public, wrong):
+            for id in failed:
+                results[id].reads = results[id].reads or found.reads
+            if first := next((results[id] for id in failed if not results[id].computes), None):
+                heading = f"What your code computes, {found.what} (the right one stands in handout {first.section}):"
+                first.computes = [["", heading], *map(list, found.lines)]
+    except Exception:  # these are only words, and a host that fails here may grade all the same
+        pass
+    finally:
+        student.budget = budget
+        student.printed()
+
+
+def of_failed(student, rubric, public, wrong):
+    """Yield (Found, the failed checks that it tells of) of what was read and is not as it should be.
+
+    wrong  {check: Evidence or None} of those that failed on public cases
+    Raises BoxError and OSError for what is this host's.
+    """
+    readers = Readers(student, rubric, public)
+    for check, what, reads in everything():
+        failed = [id for id in sources(check) if id in wrong and readers[id].repeats(wrong[id])]
+        found = attempt(readers, check, what, reads) if failed else None
+        if found and found.telling and not readers.over:
+            yield found, failed
+
+
+def sources(check):
+    """The checks whose answers tell of a thing that is called after one of them."""
+    return STEPS[check][1] if check in STEPS else (check,)
 
 
 def everything():
@@ -66,5 +112,6 @@ def attempt(readers, check, what, reads):
     except (BoxError, OSError):
         raise
     except Exception:  # numbers of student code may be anything, and silence is never wrong
-        found.reads, found.lines = dict.fromkeys(found.reads), ["not read"]
+        found = Found(check, what, dict.fromkeys(found.reads))
+        found.say("not read")
     return found

@@ -119,6 +119,14 @@ class Reader(Expect):
     def settle(self):
         raise Collected
 
+    def repeats(self, evidence):
+        """Whether a wrong answer came out as it did when it was graded; who answers by chance is not read."""
+        same = [case for case in self.cases if evidence and (case.name, case.where) == (evidence.name, evidence.where)]
+        return not self.stopped and all(
+            case.got is not None and np.allclose(case.got, evidence.got, rtol=1e-4, atol=1e-6, equal_nan=True)
+            for case in same
+        )
+
 
 def near(got, expected):
     """Whether an answer is the right one but for rounding: images as a whole, each entry of a table or list."""
@@ -127,24 +135,30 @@ def near(got, expected):
     return bool(np.all(np.abs(got - expected) <= CLOSE * np.abs(expected).max(initial=1e-6)))
 
 
-def collect(student, rubric, public, ids):
-    """{check: Reader} of some checks; what a student's code raises ends a check and is noted."""
-    readers, watch, over = {}, Watch(student), ""
-    for check in ids:
-        reader = readers[check] = Reader(public, check, rubric.checks[check].tolerance, watch)
-        reader.stopped = over
+class Readers(dict):
+    """{check: Reader}; a check is run when its Reader is first asked for. What a student's code raises ends a check and
+    is noted. Raises BoxError and OSError for what is this host's."""
+
+    def __init__(self, student, rubric, public):
+        super().__init__()
+        self.student, self.rubric, self.public, self.over = student, rubric, public, ""
+
+    def __missing__(self, check):
+        watch = Watch(self.student)
+        reader = self[check] = Reader(self.public, check, self.rubric.checks[check].tolerance, watch)
+        reader.stopped = self.over
         try:
             with np.errstate(all="ignore"):
-                if not over:
+                if not self.over:
                     checks.run(check, watch, reader)
         except Collected:
             pass
         except Failed as failed:
             reader.stopped = failed.message
-            if not student.imported or failed.verdict == TIMED_OUT:  # the rest would only take as long
-                over = failed.message
+            if not self.student.imported or failed.verdict == TIMED_OUT:  # the rest would only take as long
+                self.over = failed.message
         except (BoxError, OSError):
             raise
         except Exception:  # an answer that nobody thought of
             reader.stopped = "its answers cannot be compared"
-    return readers
+        return reader

@@ -1,18 +1,33 @@
 """What was read of one thing, and what may be said of it: what is right is called right and no more."""
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
-from ..readback.expression import SYMBOLS, combination
+from ..readback.expression import SYMBOLS, Expression, combination
 from ..which import apart, certain
 
 TABLES = ("betas", "alphas", "alphas_cumprod")
 RIGHT = "right"
-OF_Z = "for this weight of z"
+OF_Z = "right_for_z"
 NEARLY = "the numbers are right; `make check` says what else is wrong"
 OTHER_TIMESTEPS = (6, 61, 307, 733)  # of the full list, where what was read must hold, too
 MOST = 7.0  # the cost of a formula; among those beyond it some fit by chance
+
+
+class Line(NamedTuple):
+    """One line of what there is to say.
+
+    formula  source of an equation, or ""; see readback/expression.py
+    text     what follows it
+    """
+
+    formula: str
+    text: str
+
+    def __str__(self):
+        return (Expression(self.formula).unicode if self.formula else "") + self.text
 
 
 @dataclass
@@ -22,74 +37,100 @@ class Found:
     check  its id
     what   it is, in words
     reads  {term: source of an Expression, RIGHT, or None where it was not read}
-    lines  what there is to say of it
+    lines  [Line], what there is to say of it
+    cases  in which cases it is right: sentences
     """
 
     check: str
     what: str
     reads: dict = field(default_factory=dict)
     lines: list = field(default_factory=list)
+    cases: list = field(default_factory=list)
+
+    def say(self, text="", formula=""):
+        self.lines.append(Line(formula, text))
+
+    def which(self, cases, name=""):
+        """Say what is right among cases that are not all right."""
+        told = [(case.where, case.right) for case in cases]
+        if len({case.right for case in cases}) < 2:
+            return
+        words = apart(told) or certain(told)
+        right = f"right in {sum(right for _, right in told)} of {len(told)} cases{words and f': {words}'}"
+        self.cases.append(f"{name} is {right}" if name else right)
+
+    @property
+    def telling(self):
+        """Whether anything was read that is not as it should be."""
+        return any(source not in (RIGHT, None) for source in leaves(self.reads))
+
+
+def leaves(reads):
+    """All that was read, of terms and of terms of terms."""
+    return [leaf for value in reads.values() for leaf in (leaves(value) if isinstance(value, dict) else [value])]
 
 
 def untold(found, terms, why):
     """Note that some terms were not read, and why."""
     found.reads |= dict.fromkeys(terms)
-    found.lines.append(f"not read{why and f': {why}'}")
+    found.say(f"not read{why and f': {why}'}")
 
 
-def which(cases):
-    """What is right among cases that are not all right, as a line, if there is one."""
-    told = [(case.where, case.right) for case in cases]
-    if len({case.right for case in cases}) < 2:
-        return []
-    words = apart(told) or certain(told)
-    return [f"  right in {sum(right for _, right in told)} of {len(told)} cases{words and f': {words}'}"]
-
-
-def told(found, name, one, into, cases, holds, partly=()):
+def told(found, name, one, into, cases, holds, partly=(), t=()):
     """Write down a weighted sum: what is right, as such; what was read, in full; and which cases are right.
 
+    name    of the sum, a symbol
     one     Sum or Step
     into    {term: ...} of found.reads
     cases   all that are told of
     holds   {term: whether what was read holds in other cases, too}
-    partly  {term: in what way its formula is right, where its weights are not right in all cases}
+    partly  {term: what stands for its weight, where its formula is right and its weights are not in all cases}
+    t       timesteps of the cases that it was read from
     """
     if all(right.all() for right in one.right.values()):
-        found.lines += [f"{name}: not read, its weights are nearly right", *which(cases)]
+        found.say(f"{SYMBOLS[name]}: not read, its weights are nearly right")
+        found.which(cases)
         return
-    shown, wrong, unread = [], [], []
+    shown, wrong, unread = {}, [], []
     for term, reading in one.reads.items():
-        symbol, right = SYMBOLS[term], one.right[term]
+        right = one.right[term]
         if right.all():
             into[term] = RIGHT
-            shown.append(f"+ [right] · {symbol}")
+            shown[term] = "right"
         elif term in partly:
             into[term] = RIGHT if partly[term] == OF_Z else None
-            shown.append(f"+ [right {partly[term]}] · {symbol}")
+            shown[term] = partly[term]
         elif not (reading and sure(reading) and holds[term] and np.all(reading.holds | right)):
-            wrong.append(symbol)
-            unread.append(symbol)
-            shown.append(f"+ [not read] · {symbol}")
+            wrong.append(term)
+            unread.append(term)
+            shown[term] = "unread"
         else:
-            wrong.append(symbol)
-            into[term] = reading.expression.python
-            text = combination({term: reading.expression}).unicode
-            if text != "0":
-                shown.append(f"− {text[1:]}" if text.startswith("−") else f"+ {text}")
-    if wrong and len(unread) == len(wrong):
-        found.lines.append(f"{name}: not read")
+            wrong.append(term)
+            into[term] = shown[term] = reading.expression.python
+    if wrong and len(unread) == len(wrong) == len(shown):
+        found.say(f"{SYMBOLS[name]}: not read")
     else:
-        text = " ".join(shown).removeprefix("+ ") or "0"
-        found.lines.append(f"{name} = {'−' + text[2:] if text.startswith('− ') else text}")
+        found.say(
+            formula=f"{name} == {combination({term: Expression(source) for term, source in shown.items()}).python}"
+        )
         if any("sigma" in (source or "") for source in into.values()):
-            found.lines.append("  where σ is the weight of z")
+            found.say("where σ is the weight of z")
+        for term in unread:
+            if some := values(one.weights[term], t):
+                found.say(f"the weight of {SYMBOLS[term]} that was not read is {some}")
     if wrong:
         rights = [SYMBOLS[term] for term in one.reads if one.right[term].all()]
-        verb = "weight of {} differs" if len(wrong) == 1 else "weights of {} differ"
-        line = f"  the {verb.format(' and '.join(wrong))} from the recorded"
-        found.lines.append(line + (f"; right: {' and '.join(rights)}" if rights else ""))
-    found.lines += which(cases)
+        names = " and ".join(SYMBOLS[term] for term in wrong)
+        right = f"; right: {' and '.join(rights)}" if rights else ""
+        found.say(f"not as it should be: the weight{'s' * (len(wrong) > 1)} of {names}{right}")
+    found.which(cases)
+
+
+def values(weights, t):
+    """A weight at some timesteps, in words."""
+    some = {int(when): weight for when, weight in zip(t, weights, strict=True)} if len(t) == len(weights) else {}
+    chosen = sorted(some)[:: max(1, len(some) // 4)]
+    return ", ".join(f"{some[when]:.4g} at t = {when}" for when in chosen)
 
 
 def sure(reading):

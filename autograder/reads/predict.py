@@ -2,11 +2,12 @@
 
 import numpy as np
 
+from ..readback.expression import SYMBOLS
 from ..readback.predictions import CLIPPED_TERMS, TERMS, read_clip, read_derived, read_sum
 from ..readback.products import quantities
 from ..readback.reading import CONFIRMED, Cases
 from ..readback.weights import measure
-from .found import NEARLY, OTHER_TIMESTEPS, RIGHT, arrays, standard, told, which
+from .found import NEARLY, OTHER_TIMESTEPS, RIGHT, arrays, standard, told
 
 PREDICTIONS = {"reverse.predict_epsilon": "epsilon", "reverse.predict_v": "v_prediction"}
 
@@ -19,23 +20,28 @@ def prediction(readers, found):
         cases = [case for case in reader.cases if case.name == name]
         if cases and all(case.right for case in cases) and not reader.stopped:
             found.reads[name] = dict.fromkeys(TERMS, RIGHT)
-            found.lines.append(f"{name}: right")
+            found.say(f"{SYMBOLS[name]}: right")
         elif (one := summed(readers, cases)) is None:
-            found.lines += [f"{name}: not read{because(readers, reader)}", *which(cases)]
+            found.say(f"{SYMBOLS[name]}: not read{because(readers, reader)}")
+            found.which(cases, SYMBOLS[name])
         else:
             others = other_predictions(readers, PREDICTIONS[found.check], name)
-            told(found, name, one, found.reads[name], cases, others_agree(one, *others))
+            told(found, name, one, found.reads[name], cases, others_agree(one, *others), (), times(cases))
 
 
 def other_predictions(readers, kind, name):
     """(Cases, weights, errors) of x_t and the output at timesteps that the check has not."""
-    student, rng, found = readers["reverse.clip"].watch.student, np.random.default_rng(0), []
+    student, rng, found = readers.student, np.random.default_rng(0), []
     scheduler = student.DDPMScheduler(prediction_type=kind, clip_sample=False)
     for t in OTHER_TIMESTEPS:
         output, sample = rng.standard_normal((2, 3, 2, 4, 4), dtype=np.float32)
         got = scheduler.predict(output, t, sample)[("x0_hat", "epsilon_hat").index(name)]
         found.append(measure(np.asarray(got), [sample, output]))
     return Cases(quantities(*standard(readers), OTHER_TIMESTEPS)), *arrays(found)
+
+
+def times(cases):
+    return [case.asked[0][1] for case in cases]
 
 
 def others_agree(one, cases, weights, errors):
@@ -75,29 +81,35 @@ def clip(readers, found):
     pairs = list(zip(reader.cases[::2], reader.cases[1::2], strict=False))
     found.reads = {"x0_hat": None, "epsilon_hat": dict.fromkeys(CLIPPED_TERMS)}
     if reader.stopped or not pairs:
-        found.lines.append(f"not read{reader.stopped and f': {reader.stopped}'}")
+        found.say(f"not read{reader.stopped and f': {reader.stopped}'}")
         return
     images, noises = ([pair[n] for pair in pairs] for n in (0, 1))
     if all(case.right for case in images):
         found.reads["x0_hat"] = RIGHT
-        found.lines.append("x0_hat: right")
+        found.say("x̂0: right")
     elif all(case.close for case in images):
-        found.lines.append(f"x0_hat: {NEARLY}")
+        found.say(f"x̂0: {NEARLY}")
     elif own and (one := clipped(readers, images)):
         found.reads["x0_hat"] = one.expression.python
-        bounds = one.expression if one.expression.python != "x0_hat" else "not clipped"
-        found.lines += [f"x0_hat: {bounds}", *which(images)]
+        if one.expression.python == "x0_hat":
+            found.say("x̂0: not clipped")
+        else:
+            found.say(", of the x̂0 before the clip", f"x0_hat == {one.expression.python}")
+        found.which(images, "x̂0")
     else:
-        found.lines += ["x0_hat: not read", *which(images)]
+        found.say("x̂0: not read")
+        found.which(images, "x̂0")
     if all(case.right for case in noises):
         found.reads["epsilon_hat"] = dict.fromkeys(CLIPPED_TERMS, RIGHT)
-        found.lines.append("epsilon_hat: right")
+        found.say("ε̂: right")
         return
     one = derived(images, noises, own) if own and all(case.right for case in images) else None
     if one:
-        told(found, "epsilon_hat", one, found.reads["epsilon_hat"], noises, dict.fromkeys(CLIPPED_TERMS, True))
+        holds = dict.fromkeys(CLIPPED_TERMS, True)
+        told(found, "epsilon_hat", one, found.reads["epsilon_hat"], noises, holds, (), times(noises))
     else:
-        found.lines += ["epsilon_hat: not read", *which(noises)]
+        found.say("ε̂: not read")
+        found.which(noises, "ε̂")
 
 
 def clipped(readers, images):

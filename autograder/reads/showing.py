@@ -3,7 +3,8 @@
 
 def as_text(found):
     """What was read, for people."""
-    return "\n".join("\n  ".join([f"{one.what} ({one.check})", *one.lines]) for one in found)
+    blocks = [[f"{one.what} ({one.check})", *map(str, one.lines), *one.cases] for one in found]
+    return "\n".join("\n  ".join(block) for block in blocks)
 
 
 def as_data(found):

@@ -6,7 +6,7 @@ from ..readback.forms import DDIM_FORMS, DDPM_FORMS, confirmed, read_step
 from ..readback.products import quantities
 from ..readback.reading import Cases
 from ..readback.weights import measure
-from .found import OF_Z, OTHER_TIMESTEPS, RIGHT, arrays, standard, told, untold, which
+from .found import OF_Z, OTHER_TIMESTEPS, RIGHT, arrays, standard, told, untold
 
 # {check: (its variance_type, "" for DDIM; the checks that it is read from)}
 STEPS = {
@@ -34,7 +34,7 @@ def step(readers, found):
     stopped = next((readers[check].stopped for check in sources if readers[check].stopped), "")
     if all_cases and not stopped and all(case.right for case in all_cases):
         found.reads = dict.fromkeys(found.reads, RIGHT)
-        found.lines.append("x_prev: right")
+        found.say("x_prev: right")
         return
     if not all_cases:
         untold(found, found.reads, stopped)
@@ -54,32 +54,33 @@ def step(readers, found):
     one = read_plain(cases, own, forms) if np.sum(~last) >= FEWEST else None
     if one is None:
         untold(found, found.reads, stopped or "it is no weighted sum of x_t, ε̂ and z")
-        found.lines += which(all_cases)
+        found.which(all_cases)
         return
     found.reads = dict.fromkeys(one.reads)
     if all(right.all() for right in one.right.values()) and all(case.right for case in cases):
         found.reads = dict.fromkeys(one.reads, RIGHT)
-        found.lines += ["x_prev: right in these cases", *which(all_cases)]
+        found.say("x_prev: right in these cases")
+        found.which(all_cases)
         return
     partly = {}
     for term, reading in one.reads.items():
         if one.right[term][~last].all():
-            partly[term] = "but in the last step"
+            partly[term] = "right_but_last"
         elif term in one.follows:
-            partly[term] = OF_Z if "sigma" in reading.expression.symbols else "in some cases"
+            partly[term] = OF_Z if "sigma" in reading.expression.symbols else "right_in_some"
     others = other_steps(readers, found.check)
     holds = confirmed(one, *others) if others else dict.fromkeys(one.reads, False)
-    told(found, "x_prev", one, found.reads, all_cases, holds, partly)
+    told(found, "x_prev", one, found.reads, all_cases, holds, partly, [case.asked[0][1] for case in cases])
     if endless:
-        found.lines.append(f"  NaN or infinite in {len(endless)} of these cases, such as {endless[0].where}")
+        found.say(f"NaN or infinite in {len(endless)} of these cases, such as {endless[0].where}")
     if stopped:
-        found.lines.append(f"  some cases were not run: {stopped}")
+        found.say(f"some cases were not run: {stopped}")
 
 
 def other_steps(readers, check):
     """(Cases, weights, errors) of steps that the checks have not, over the full list and a short one; None of few."""
     variance, _ = STEPS[check]
-    student, rng, found, asked = readers[check].watch.student, np.random.default_rng(0), [], []
+    student, rng, found, asked = readers.student, np.random.default_rng(0), [], []
     for S, places in ((1000, [999 - t for t in OTHER_TIMESTEPS]), (20, (0, 7, 15))):
         kind = student.DDPMScheduler if variance else student.DDIMScheduler
         scheduler = kind(clip_sample=False, **({"variance_type": variance} if variance else {}))

@@ -1,11 +1,15 @@
 """The tables of a schedule: the curve of the betas, and what the other two are made of."""
 
+import ast
+
 import numpy as np
 
-from ..readback.curves import Table, made_equal, read_alphas, read_alphas_cumprod, read_betas
-from ..readback.expression import SYMBOLS
-from .found import NEARLY, RIGHT, TABLES, untold, which
+from ..readback.curves import Table, fits, made_equal, read_alphas, read_alphas_cumprod, read_betas
+from ..readback.expression import Expression
+from .found import NEARLY, RIGHT, TABLES, untold
 
+ENTRY = {"betas": "beta_t", "alphas": "alpha_t", "alphas_cumprod": "abar"}
+MOSTLY = 0.9  # of a table: the rest is where it is clipped
 SCHEDULES = ("linear", "scaled_linear", "cosine")
 
 
@@ -25,16 +29,21 @@ def tables(readers, found):
         usual = expression is not None and gives(expression, name, recorded)
         if not expression or (usual and name == "betas"):
             found.reads[name] = RIGHT if right else None
-            found.lines += [f"{name}: {RIGHT if right else NEARLY if close or usual else 'not read'}", *which(cases)]
+            found.say(f"{name}: {RIGHT if right else NEARLY if close or usual else 'not read'}")
         elif usual and not place:
             found.reads[name] = RIGHT
-            found.lines.append(f"{name}: right for the tables before it")
+            found.say(f"{name}: right for the tables before it")
+            continue
         else:
             found.reads[name] = None if place else expression.python
-            text = "as it should be, but" if usual else f"{SYMBOLS[name]}_t = {expression}"
             first = own[name][0]
             size = f", in {len(first.values)} entries for T = {first.T}" if len(first.values) != first.T else ""
-            found.lines += [f"{name}: {text}{place and f' {place}'}{size}", *which(cases)]
+            if usual:
+                found.say(f"{name}: as it should be, but {place}{size}")
+            else:
+                shown = bounded(expression, recorded[name]) if name == "betas" else expression.python
+                found.say(f"{place and f', {place}'}{size}", f"{ENTRY[name]} == {shown}")
+        found.which(cases, name)
 
 
 def table_of(case, array):
@@ -50,6 +59,18 @@ def read_table(name, own):
     if name == "alphas":
         return read_alphas(own["alphas"], own["betas"]), ""
     return read_alphas_cumprod(own["alphas_cumprod"], own["alphas"], own["betas"])
+
+
+def bounded(expression, recorded):
+    """What is shown of a curve: where the right one was only clipped otherwise, no more than that."""
+    inner = expression.tree
+    while isinstance(inner, ast.Call) and inner.func.id in ("min", "max"):
+        inner = inner.args[0]
+    curve = ast.unparse(inner)
+    agree = [np.mean(fits(Expression(curve), table)) for table in recorded]
+    if curve == expression.python or min(agree) < MOSTLY:
+        return expression.python
+    return ast.unparse(expression.tree).replace(curve, "right")
 
 
 def gives(expression, name, recorded):

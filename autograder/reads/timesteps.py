@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..readback.lists import read_list
-from .found import NEARLY, RIGHT, untold, which
+from .found import NEARLY, RIGHT, untold
 
 OTHER_LISTS = ((1000, 3), (1000, 6), (1000, 7), (1000, 14), (1000, 64), (1000, 150), (1000, 600), (90, 4), (100, 70))
 
@@ -18,18 +18,20 @@ def timesteps(readers, found):
         untold(found, ("timesteps", "length"), reader.stopped)
     elif all(case.right for case in cases):
         found.reads = {"timesteps": RIGHT, "length": RIGHT}
-        found.lines.append(RIGHT)
+        found.say(RIGHT)
     elif all(case.close for case in later):
         found.reads = dict.fromkeys(("timesteps", "length"))
-        found.lines += [NEARLY, *which(cases)]
+        found.say(NEARLY)
+        found.which(cases)
     elif any(got is None or got.ndim != 1 for got, *_ in lists):
         untold(found, ("timesteps", "length"), "it is no list of numbers")
-    elif spacing := read_list(lists + other_lists(reader.watch.student)):
+    elif spacing := read_list(lists + other_lists(readers.student)):
         found.reads = {"timesteps": spacing.entry.python, "length": spacing.length.python}
-        found.lines += [str(spacing), *which(cases)]
+        found.say(f", for i = 0, 1, 2, ...{spacing.count}", f"timestep_i == {spacing.entry.python}")
+        found.which(cases)
     else:
         untold(found, ("timesteps", "length"), "")
-        found.lines += which(cases)
+        found.which(cases)
 
 
 def other_lists(student):
