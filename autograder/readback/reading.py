@@ -55,6 +55,13 @@ class Cases:
         abar = self.quantities["abar"]
         return Cases({**self.quantities, "sigma": np.broadcast_to(np.abs(sigma), abar.shape)})
 
+    def part(self, kept):
+        """Some of the cases.
+
+        kept  (K,) bool
+        """
+        return Cases({name: array[kept] for name, array in self.quantities.items()})
+
     @cached_property
     def libraries(self):
         """Products of all quantities; and, as eta is 0 or 1 in some cases, products without it, for all cases."""
@@ -185,7 +192,7 @@ class Cases:
             at = np.abs(np.abs(weight) - bound) <= 1e-5 * bound
             if at.sum() < 2 or (~at).sum() < 4 or not is_round(bound):
                 continue
-            rest = Cases({name: array[~at] for name, array in self.quantities.items()})
+            rest = self.part(~at)
             inner = rest.product(weight[~at], error[~at])
             if inner is None or not inner.everywhere:
                 continue

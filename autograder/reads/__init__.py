@@ -7,7 +7,7 @@ mathematics is that of readback/.
 
 collecting  the answers, and what was asked
 found       what was read of one thing, and how it is told
-tables, timesteps, predict, steps  each reads one kind of thing
+tables, forward, timesteps, predict, posterior, steps  each reads one kind of thing
 showing     all of it, for people and as data
 """
 
@@ -18,7 +18,9 @@ from ..box import BoxError
 from ..box.student import Budget, Student
 from ..record import BAD_OUTPUT, TIMED_OUT, WRONG
 from .collecting import Readers
+from .forward import FORWARD, forward
 from .found import TABLES, Found
+from .posterior import POSTERIOR, posterior
 from .predict import PREDICTIONS, clip, prediction
 from .showing import as_data, as_text
 from .steps import STEPS, step
@@ -96,9 +98,11 @@ def sources(check):
 def everything():
     """(check, what is read, the function that reads it)"""
     yield from ((f"schedule.{name}", f"tables of the {name} schedule", tables) for name in SCHEDULES)
+    yield from ((check, method, forward) for check, (method, _) in FORWARD.items())
     yield "reverse.timesteps", "set_timesteps", timesteps
     yield from ((check, f"predict for {kind}, not clipped", prediction) for check, kind in PREDICTIONS.items())
     yield "reverse.clip", "predict with clip_sample", clip
+    yield POSTERIOR, "posterior", posterior
     for check, (variance, _) in STEPS.items():
         yield check, f"step of {f'DDPM, {variance}' if variance else 'DDIM'}, for epsilon, not clipped", step
 

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..readback.expression import SYMBOLS, Expression, combination
+from ..readback.reading import CONFIRMED
 from ..which import apart, certain
 
 TABLES = ("betas", "alphas", "alphas_cumprod")
@@ -39,6 +40,7 @@ class Found:
     reads  {term: source of an Expression, RIGHT, or None where it was not read}
     lines  [Line], what there is to say of it
     cases  in which cases it is right: sentences
+    notable  whether the lines tell of something that is not as it should be, and that is no formula
     """
 
     check: str
@@ -46,6 +48,7 @@ class Found:
     reads: dict = field(default_factory=dict)
     lines: list = field(default_factory=list)
     cases: list = field(default_factory=list)
+    notable: bool = False
 
     def say(self, text="", formula=""):
         self.lines.append(Line(formula, text))
@@ -62,7 +65,7 @@ class Found:
     @property
     def telling(self):
         """Whether anything was read that is not as it should be."""
-        return any(source not in (RIGHT, None) for source in leaves(self.reads))
+        return self.notable or any(source not in (RIGHT, None) for source in leaves(self.reads))
 
 
 def leaves(reads):
@@ -88,7 +91,9 @@ def told(found, name, one, into, cases, holds, partly=(), t=()):
     t       timesteps of the cases that it was read from
     """
     if all(right.all() for right in one.right.values()):
-        found.say(f"{SYMBOLS[name]}: not read, its weights are nearly right")
+        right = all(case.right for case in cases)
+        found.say(f"{SYMBOLS[name]}: {RIGHT if right else 'its weights are right, or nearly'}")
+        into |= dict.fromkeys(one.reads, RIGHT if right else None)
         found.which(cases)
         return
     shown, wrong, unread = {}, [], []
@@ -131,6 +136,15 @@ def values(weights, t):
     some = {int(when): weight for when, weight in zip(t, weights, strict=True)} if len(t) == len(weights) else {}
     chosen = sorted(some)[:: max(1, len(some) // 4)]
     return ", ".join(f"{some[when]:.4g} at t = {when}" for when in chosen)
+
+
+def others_agree(one, cases, weights, errors):
+    """{term: whether what was read holds in other cases}"""
+    measured = dict(zip(one.reads, zip(weights.T, errors.T, strict=True), strict=True))
+    return {
+        term: reading is not None and bool(cases.agrees(reading.expression, *measured[term], CONFIRMED).all())
+        for term, reading in one.reads.items()
+    }
 
 
 def sure(reading):

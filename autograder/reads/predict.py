@@ -5,9 +5,9 @@ import numpy as np
 from ..readback.expression import SYMBOLS
 from ..readback.predictions import CLIPPED_TERMS, TERMS, read_clip, read_derived, read_sum
 from ..readback.products import quantities
-from ..readback.reading import CONFIRMED, Cases
+from ..readback.reading import Cases
 from ..readback.weights import measure
-from .found import NEARLY, OTHER_TIMESTEPS, RIGHT, arrays, standard, told
+from .found import NEARLY, OTHER_TIMESTEPS, RIGHT, arrays, others_agree, standard, told
 
 PREDICTIONS = {"reverse.predict_epsilon": "epsilon", "reverse.predict_v": "v_prediction"}
 
@@ -42,15 +42,6 @@ def other_predictions(readers, kind, name):
 
 def times(cases):
     return [case.asked[0][1] for case in cases]
-
-
-def others_agree(one, cases, weights, errors):
-    """{term: whether what was read holds in other cases}"""
-    measured = dict(zip(one.reads, zip(weights.T, errors.T, strict=True), strict=True))
-    return {
-        term: reading is not None and bool(cases.agrees(reading.expression, *measured[term], CONFIRMED).all())
-        for term, reading in one.reads.items()
-    }
 
 
 def because(readers, reader):
