@@ -33,13 +33,17 @@ CLEAR = 3  # tolerances; an answer less far off may be right in another, equally
 
 @dataclass(frozen=True)
 class Mistake:
-    """An entry of the catalogue, for a student to read. Never says what would be right."""
+    """An entry of the catalogue, for a student to read. Never says what would be right.
+
+    form  {check: {term: source of the wrong formula}}, where the mistake is a formula: what reads/ must read back of it
+    """
 
     id: str
     did: str
     effect: str
     hint: str
     section: str
+    form: dict = field(default_factory=dict, compare=False)
 
     @property
     def text(self):

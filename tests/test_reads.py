@@ -62,7 +62,7 @@ def test_wrong_formulas_are_read_back(found):
 def test_predict_and_the_list_are_read_back(found):
     made = found([PREDICTED, LIST])
     assert made["reverse.predict_epsilon"].reads["x0_hat"] == {"x_t": "right", "output": "-(1 - abar) / abar**0.5"}
-    assert made["reverse.timesteps"].reads == {"timesteps": "T - i * round(T / S) - 1", "length": "S"}
+    assert made["reverse.timesteps"].reads == {"timesteps": "T - i * round(T / S) - 1", "length": "right"}
     assert "not read" in str(made["reverse.step"].lines[0])  # it is made of predict, and of the list
 
 

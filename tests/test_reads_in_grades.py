@@ -1,18 +1,22 @@
 """What the student's code computes, in the grade: for failed public cases only, and never at the cost of a point."""
 
 import json
+from io import StringIO
 
 import pytest
+from rich.console import Console
 from test_reads import SIGMA
+from test_submissions import BROKEN, source
 
 from autograder import reads
-from autograder.diagnosis import Suspects, hold_to_formulas
+from autograder.diagnosis import Suspects, catalogue, hold_to_formulas
 from autograder.paths import ROOT
 from autograder.readback.sameness import agree, same
 from autograder.record import PASSED, CheckResult
-from autograder.reports import gradescope, html, markdown
+from autograder.reports import gradescope, html, markdown, mistakes
 from autograder.tools import patches
 
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 REFERENCE = (ROOT / "solution" / "scheduler.py").read_text(encoding="utf-8")
 FORMULA = "x_prev = [right] · x̂0 + [right for this weight of z] · ε̂ + η·√β_t · z"
 
@@ -145,4 +149,43 @@ def test_a_name_is_held_to_the_formula(read, known, names):
 def test_same_formulas():
     assert same("beta / alpha_t", "(1 - abar / abar_prev) / (1 - beta_t)")
     assert not same("beta", "beta_t") and not same("abar_lag", "abar_prev") and not same("right", "abar")
+    cosine = "1 - cos(((t + 1) / T + 0.008) / 1.008 * pi / 2)**2 / cos((t / T + 0.008) / 1.008 * pi / 2)**2"
+    curves = [cosine, *(f"min({cosine}, {bound})" for bound in ("0.999", "0.9999", "0.02", "beta_end"))]
+    curves += [f"max({cosine}, 0.0001)", cosine.replace("0.008", "0.009")]
+    lists = ["round((S - i) * T / S) - 1", "floor((S - i) * T / S) - 1", "T - i * (T // S) - 1"]
+    clips = ["x0_hat", "min(max(x0_hat, -1), 1)", "min(max(x0_hat, 0), 1)", "min(x0_hat, 1)"]
+    for group in (curves, lists, clips):
+        assert all(same(one, other) == (one == other) for one in group for other in group)
     assert agree({"x": {"z": None}}, {"x": {"z": "abar"}})
+
+
+# ----- the catalogue -------------------------------------------------------------------------------------------------
+
+
+def formulas(reads):
+    """{term: source} of what is not right, also of terms of terms."""
+    found = {term: formulas(one) if isinstance(one, dict) else one for term, one in reads.items()}
+    return {term: one for term, one in found.items() if one not in ("right", None, {})}
+
+
+def test_known_mistakes_are_read_back_to_what_the_catalogue_says(public):
+    """Each formula that is recorded for a mistake stands in its entry, and each that stands there is recorded."""
+    recorded = public.mistakes["reads"]
+    for id, mistake in catalogue().items():
+        known = {check: formulas(reads) for check, reads in recorded.get(id, {}).items()}
+        told = [form for form in known.values() if form]
+        assert all(any(agree(form, one) for one in mistake.form.values()) for form in told), id
+        assert all(agree(form, known.get(check, {})) for check, form in mistake.form.items()), id
+    assert sum(bool(mistake.form) for mistake in catalogue().values()) >= 100
+
+
+def test_formulas_of_the_catalogue_can_be_written():
+    table = Console(width=200, record=True, file=StringIO())
+    table.print(mistakes.render(catalogue().values(), {}))
+    assert "z: η·√β_t" in table.export_text()
+
+
+def test_readme_shows_what_a_wrong_step_of_the_web_gets(grade):
+    block = README.split("<!-- one_step_mean -->\n")[1].split("```")[1].strip().splitlines()
+    check = by_id(grade(source(BROKEN["one_step_mean"])))["reverse.strided"]
+    assert len(block) > 3 and block == check.output.splitlines()[: len(block)]

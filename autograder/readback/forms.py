@@ -12,6 +12,7 @@ from .reading import CONFIRMED, HOLDS
 # As the handout writes them first, and then the others.
 DDPM_FORMS = (("x0_hat", "x_t"), ("x_t", "epsilon_hat"), ("x0_hat", "epsilon_hat"))
 DDIM_FORMS = (("x0_hat", "epsilon_hat"), ("x_t", "epsilon_hat"), ("x0_hat", "x_t"))
+NOT_EVERYWHERE = 8  # cost of a formula that some cases speak against
 MEANS = 2e-2  # how far what is read may be from what was measured, in the form that tells most; relative
 
 
@@ -99,7 +100,11 @@ def read_step(cases, weights, errors, expected=None, forms=DDPM_FORMS):
         good = [one.all() for one in right[form]]
         if all(good):  # right in one form is right in all
             return forms.index(form) - (10 if all(found[form]) else 5)
-        cost = sum(one.cost if one else 20 for one in found[form]) - 2 * sum(good)
+        cost = sum(
+            one.cost + (0 if np.all(one.holds | fine) else NOT_EVERYWHERE) if one else 20
+            for one, fine in zip(found[form], right[form], strict=True)
+        )
+        cost -= 2 * sum(good)
         return max(cost, 0) + 0.1 * forms.index(form)
 
     def meant(form, reads):

@@ -68,7 +68,8 @@ def add_to(results, student, rubric, public):
                 results[id].reads = results[id].reads or found.reads
             if first := next((results[id] for id in failed if not results[id].computes), None):
                 heading = f"What your code computes, {found.what} (the right one stands in handout {first.section}):"
-                first.computes = [["", heading], *map(list, found.lines)]
+                several = [["", f"It is {sentence}."] for sentence in found.cases if len(sources(found.check)) > 1]
+                first.computes = [["", heading], *map(list, found.lines), *several]
     except Exception:  # these are only words, and a host that fails here may grade all the same
         pass
     finally:

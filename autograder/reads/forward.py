@@ -61,7 +61,16 @@ def forward(readers, found):
         found.say(f"{SYMBOLS[name]}: its weights are right, but {way.note}")
         found.notable = True
         return
-    told(found, name, one, found.reads, cases, others_agree(one, *others(readers, method, own, way)), (), t)
+    told(
+        found,
+        name,
+        one,
+        found.reads,
+        cases,
+        others_agree(one, *others(readers, method, own, way)),
+        (),
+        [f"t = {when}" for when in t],
+    )
     if way.note:
         found.say(way.note)
 

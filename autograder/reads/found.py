@@ -14,6 +14,7 @@ RIGHT = "right"
 OF_Z = "right_for_z"
 NEARLY = "the numbers are right; `make check` says what else is wrong"
 OTHER_TIMESTEPS = (6, 61, 307, 733)  # of the full list, where what was read must hold, too
+NONE = 1e-6  # a weight
 MOST = 7.0  # the cost of a formula; among those beyond it some fit by chance
 
 
@@ -79,7 +80,7 @@ def untold(found, terms, why):
     found.say(f"not read{why and f': {why}'}")
 
 
-def told(found, name, one, into, cases, holds, partly=(), t=()):
+def told(found, name, one, into, cases, holds, partly=(), where=()):
     """Write down a weighted sum: what is right, as such; what was read, in full; and which cases are right.
 
     name    of the sum, a symbol
@@ -88,7 +89,7 @@ def told(found, name, one, into, cases, holds, partly=(), t=()):
     cases   all that are told of
     holds   {term: whether what was read holds in other cases, too}
     partly  {term: what stands for its weight, where its formula is right and its weights are not in all cases}
-    t       timesteps of the cases that it was read from
+    where   what to call the cases that it was read from
     """
     if all(right.all() for right in one.right.values()):
         right = all(case.right for case in cases)
@@ -120,22 +121,28 @@ def told(found, name, one, into, cases, holds, partly=(), t=()):
         )
         if any("sigma" in (source or "") for source in into.values()):
             found.say("where σ is the weight of z")
+        found.notable |= bool(unread)
         for term in unread:
-            if some := values(one.weights[term], t):
+            if some := values(one.weights[term], where):
                 found.say(f"the weight of {SYMBOLS[term]} that was not read is {some}")
     if wrong:
         rights = [SYMBOLS[term] for term in one.reads if one.right[term].all()]
-        names = " and ".join(SYMBOLS[term] for term in wrong)
-        right = f"; right: {' and '.join(rights)}" if rights else ""
-        found.say(f"not as it should be: the weight{'s' * (len(wrong) > 1)} of {names}{right}")
+        right = f"; right: {listed(rights)}" if rights else ""
+        wrong = listed([SYMBOLS[term] for term in wrong])
+        found.say(f"not as it should be: the weight{'s' * (' and ' in wrong)} of {wrong}{right}")
     found.which(cases)
 
 
-def values(weights, t):
-    """A weight at some timesteps, in words."""
-    some = {int(when): weight for when, weight in zip(t, weights, strict=True)} if len(t) == len(weights) else {}
-    chosen = sorted(some)[:: max(1, len(some) // 4)]
-    return ", ".join(f"{some[when]:.4g} at t = {when}" for when in chosen)
+def listed(names):
+    *most, last = names
+    return f"{', '.join(most)} and {last}" if most else last
+
+
+def values(weights, where):
+    """A weight in some cases, in words; of those in which it is none, few."""
+    some = dict(zip(where, weights, strict=True)) if len(where) == len(weights) else {}
+    chosen = [case for case in some if abs(some[case]) > NONE] or list(some)
+    return ", ".join(f"{some[case]:.4g} at {case}" for case in chosen[:: max(1, len(chosen) // 4)])
 
 
 def others_agree(one, cases, weights, errors):

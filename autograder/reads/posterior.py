@@ -43,7 +43,7 @@ def posterior(readers, found):
     if means and other_means:
         one = read_sum(here, *arrays(means), TERMS, np.array([case.forms[0][:2] for case in asked]))
         holds = others_agree(one, there, *arrays(other_means))
-        told(found, "mean", one, found.reads, cases["mean"], holds, (), t)
+        told(found, "mean", one, found.reads, cases["mean"], holds, (), [f"t = {when}" for when in t])
     else:
         found.say("mean: not read, it is no weighted sum of x_0 and x_t")
     wanted = np.array([case.forms[0][2] for case in asked]) ** 2

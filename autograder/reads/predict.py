@@ -41,7 +41,7 @@ def other_predictions(readers, kind, name):
 
 
 def times(cases):
-    return [case.asked[0][1] for case in cases]
+    return [f"t = {case.asked[0][1]}" for case in cases]
 
 
 def because(readers, reader):

@@ -70,11 +70,17 @@ def step(readers, found):
             partly[term] = OF_Z if "sigma" in reading.expression.symbols else "right_in_some"
     others = other_steps(readers, found.check)
     holds = confirmed(one, *others) if others else dict.fromkeys(one.reads, False)
-    told(found, "x_prev", one, found.reads, all_cases, holds, partly, [case.asked[0][1] for case in cases])
+    told(found, "x_prev", one, found.reads, all_cases, holds, partly, [place(case) for case in cases])
     if endless:
         found.say(f"NaN or infinite in {len(endless)} of these cases, such as {endless[0].where}")
     if stopped:
         found.say(f"some cases were not run: {stopped}")
+
+
+def place(case):
+    """What to call a case where a weight is shown."""
+    (_, t, _), named = case.asked
+    return f"t = {t}" + (f" with η = {named['eta']:g}" if "eta" in named else "")
 
 
 def other_steps(readers, check):

@@ -26,7 +26,8 @@ def timesteps(readers, found):
     elif any(got is None or got.ndim != 1 for got, *_ in lists):
         untold(found, ("timesteps", "length"), "it is no list of numbers")
     elif spacing := read_list(lists + other_lists(readers.student)):
-        found.reads = {"timesteps": spacing.entry.python, "length": spacing.length.python}
+        length = spacing.length.python
+        found.reads = {"timesteps": spacing.entry.python, "length": RIGHT if length == "S" else length}
         found.say(f", for i = 0, 1, 2, ...{spacing.count}", f"timestep_i == {spacing.entry.python}")
         found.which(cases)
     else:

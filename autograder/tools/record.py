@@ -76,10 +76,11 @@ class Recorder(Expect):
         pass
 
 
-def record(box, rubric, seed, patches=(), only=checks.CHECKS):
+def record(box, rubric, seed, patches=(), only=checks.CHECKS, shown=True):
     """Expectations of the reference for one seed, and what each known mistake makes of the same inputs.
 
-    only  ids of checks; all by default
+    only   ids of checks; all by default
+    shown  whether students may see the cases: then each mistake is read back, too
     """
     folder = box.stage(given.files() | read(ROOT / "solution").files)
     student = Student(box, folder, rubric.limits)
@@ -92,14 +93,14 @@ def record(box, rubric, seed, patches=(), only=checks.CHECKS):
     box.discard(folder)
     metadata = {"kit_version": __version__, "digest": checks.version(), "given": given.version()}
     metadata["seed"] = hashlib.sha256(seed.encode()).hexdigest()[:12]  # its fingerprint; the seed itself stays here
-    mistakes = record_mistakes(box, rubric, Expectations(tensors, metadata), patches)
+    mistakes = record_mistakes(box, rubric, Expectations(tensors, metadata), patches, shown)
     return Expectations(tensors, {**metadata, "mistakes": json.dumps(mistakes)})
 
 
 # ----- known mistakes ----------------------------------------------------------------------------------------
 
 
-def record_mistakes(box, rubric, expectations, patches):
+def record_mistakes(box, rubric, expectations, patches, shown):
     """Run each patch on the checks that it fails. Adds to the tensors; returns `Expectations.mistakes`."""
     rows = {}  # {check: {mistake: {key: row}}}
     said, loses, read_back = {}, {}, {}
@@ -122,7 +123,8 @@ def record_mistakes(box, rubric, expectations, patches):
                 for kind, row in (("mistakes", fingerprint_of(answer, patch.random)), ("weights", weights_of(answer)))
                 if row is not None
             }
-        read_back[patch.id] = read_of(student, rubric, expectations, wrong)
+        if shown:
+            read_back[patch.id] = read_of(student, rubric, expectations, wrong)
         student.close()
         box.discard(folder)
     for by_mistake in rows.values():
@@ -208,9 +210,9 @@ def main(which):
     with Box(rubric.limits) as box:
         for path, seed in ((PUBLIC, PUBLIC_SEED), (HIDDEN, None)):
             if which in ("all", path.stem):
-                shown = track(patches, f"Running the known mistakes, {path.stem} cases", transient=True)
+                tracked = track(patches, f"Running the known mistakes, {path.stem} cases", transient=True)
                 only = checks.ALL if seed else checks.CHECKS
-                expectations = record(box, rubric, seed or course_seed(), shown, only)
+                expectations = record(box, rubric, seed or course_seed(), tracked, only, shown=bool(seed))
                 write(path, file_of(expectations))
                 print(f"Recorded {path.relative_to(ROOT)}: {len(checks.CHECKS)} checks, {path.stat().st_size >> 10} kB")
 
