@@ -17,6 +17,7 @@ import numpy as np
 
 from .causes import LIST, TABLES
 from .paths import MISTAKES
+from .readback.sameness import agree
 from .record import BAD_OUTPUT, BLOCKED, CRASHED, FOLLOWS, NOT_IMPLEMENTED, PASSED
 from .text import shown
 from .which import apart, certain
@@ -32,13 +33,17 @@ CLEAR = 3  # tolerances; an answer less far off may be right in another, equally
 
 @dataclass(frozen=True)
 class Mistake:
-    """An entry of the catalogue, for a student to read. Never says what would be right."""
+    """An entry of the catalogue, for a student to read. Never says what would be right.
+
+    form  {check: {term: source of the wrong formula}}, where the mistake is a formula: what reads/ must read back of it
+    """
 
     id: str
     did: str
     effect: str
     hint: str
     section: str
+    form: dict = field(default_factory=dict, compare=False)
 
     @property
     def text(self):
@@ -141,6 +146,7 @@ def explained(expect, ids):
         if recorded is None:  # no known mistake goes wrong here
             possible &= answer.right
             continue
+        recorded = of_each(recorded, len(ids))
         right, unclear = np.isnan(recorded[:, 0]), np.isinf(recorded[:, 0])
         same = right
         if not answer.right:
@@ -151,6 +157,13 @@ def explained(expect, ids):
         [id for id, one, sure in zip(ids, possible, clear, strict=True) if one and sure],
         [id for id, one, sure in zip(ids, possible, clear, strict=True) if one and not sure],
     )
+
+
+def of_each(rows, count):
+    """(count, 9) fingerprints, NaN for a mistake that has no row."""
+    found = np.full((count, rows.shape[1] - 1), np.nan)
+    found[rows[:, 0].astype(int)] = rows[:, 1:]
+    return found
 
 
 def carried(expect, ids):
@@ -212,6 +225,29 @@ def made(mistake, loses, results, suspects, sections):
     if any(sections.get(id) in same_code and not suspects[id].explained for id in others):
         return False
     return bool(others) or all(explained)
+
+
+def hold_to_formulas(suspects, results, recorded):
+    """Drop the suspects whose formula is another than what was read back of the student's code; and where none is left,
+    take those whose formula is the one that was read.
+
+    recorded  {id: {check: what is read back of that mistake}}
+    """
+
+    def is_not_another(mistake, suspect):
+        formulas = recorded.get(mistake, {})
+        return all(agree(results[id].reads, formulas.get(id, {})) for id in suspect.loses[mistake] if id in results)
+
+    def is_the_one(mistake, reads):
+        known = recorded[mistake].get(id, {})
+        return known and agree(known, reads)
+
+    for id, suspect in suspects.items():
+        for some in (suspect.mistakes, suspect.possible):
+            some[:] = [mistake for mistake in some if is_not_another(mistake, suspect)]
+        if results[id].reads and not suspect.mistakes:
+            alike = [mistake for mistake in recorded if is_the_one(mistake, results[id].reads)]
+            suspect.mistakes += [mistake for mistake in alike if is_not_another(mistake, suspect)]
 
 
 def diagnose(results, suspects, sections):

@@ -5,10 +5,10 @@ import time
 import traceback
 from dataclasses import dataclass, field, replace
 
-from . import __version__, causes, checks, given
+from . import __version__, causes, checks, given, reads
 from .box import BoxError
 from .box.layers import is_weaker
-from .diagnosis import Suspects, diagnose
+from .diagnosis import Suspects, diagnose, hold_to_formulas
 from .expect import Expect
 from .intake import parsing
 from .intake.submission import Refused, read
@@ -195,12 +195,17 @@ def run(found, box, rubric, submission, sets, stage, entries, progress=lambda ti
             (found.results if settled else found.waiting)[entry.id] = made
             if not student.imported and made.verdict != UNGRADED and not found.stopper:
                 found.stopper = f"not run: scheduler.py could not be imported (see {entry.id})"
+        took = budget.student - before[0], budget.wall - before[1]
+        if exact and stage.cases == "public":
+            results = {entry.id: found.results[entry.id] for entry in entries if entry.id in found.results}
+            reads.add_to(results, student, rubric, sets["public"])
+            suspects = {id: suspect for id, suspect in found.suspects.items() if id in results}
+            hold_to_formulas(suspects, results, sets["public"].mistakes["reads"])
     found.imported = student.imported
     found.runs += student.runs
     if not found.box or is_weaker(box.tier, found.box["box_tier"]):
         found.box = confinement(box)
     found.seconds += time.monotonic() - started
-    took = budget.student - before[0], budget.wall - before[1]
     if whole:
         found.student_seconds, found.wall_seconds = found.student_seconds + took[0], found.wall_seconds + took[1]
     if exact:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from .readback.expression import Expression
 from .text import all_shown, shown
 
 PASSED = "passed"
@@ -59,6 +60,9 @@ class CheckResult:
     detail   the numbers behind it; of public cases only
     hint     what the student probably did, or what else is known
     mistake  the catalogue's id for what the student did, where it is named
+    reads    {term: what the student's code computes it with, a formula in Python, "right", or None where it was not
+             read}; of public cases only
+    computes the same in lines to show, [[source of an equation or "", text that follows]]
     evidence what a picture can show of it; of public cases only
     picture  what the student's work drew: a PNG, in base64
     printed  what the student's code printed on public cases
@@ -76,6 +80,8 @@ class CheckResult:
     detail: str = ""
     hint: str = ""
     mistake: str | None = None
+    reads: dict = field(default_factory=dict)
+    computes: list = field(default_factory=list)
     evidence: Evidence | None = None
     picture: str = ""
     printed: str = ""
@@ -86,7 +92,7 @@ class CheckResult:
 
     def __post_init__(self):
         self.message = shown(self.message, limit=None)
-        for name in ("detail", "hint", "printed", "facts"):
+        for name in ("detail", "hint", "printed", "facts", "reads", "computes"):
             setattr(self, name, all_shown(getattr(self, name)))
 
     @property
@@ -94,7 +100,12 @@ class CheckResult:
         """All that the student is told, as lines of plain text."""
         what = f"{self.message} ({self.detail})" if self.detail else self.message
         printed = f"Printed:\n{self.printed}" if self.printed else ""
-        return "\n".join(text for text in (what, self.hint, printed) if text)
+        return "\n".join(text for text in (what, *self.formulas, self.hint, printed) if text)
+
+    @property
+    def formulas(self):
+        """What was read of the student's code, as lines of plain text."""
+        return [(Expression(formula).unicode if formula else "") + text for formula, text in self.computes]
 
     @property
     def points(self):

@@ -1,11 +1,18 @@
 """Reading steps back: right ones in all forms, wrong ones of the field, generated ones; and silence where it is due."""
 
+import ast
+import unicodedata
+from xml.etree import ElementTree
+
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from students import ATOMS, DDIM, DDPM, DDPM_BY_NOISE, agrees, cases_of, on_noise, read, read_weights, weights_of
 
-from autograder.readback.expression import Expression
+from autograder.readback.expression import SYMBOLS, Expression
 from autograder.readback.forms import DDPM_FORMS, rewritten
+from autograder.readback.typeset import mathml
 from autograder.readback.weights import measure
 
 
@@ -224,6 +231,46 @@ def test_collinear_terms_and_few_elements_prove_nothing():
 )
 def test_how_expressions_are_written(python, unicode):
     assert Expression(python).unicode == unicode
+
+
+def written():
+    """Sources of whatever can be written."""
+
+    def larger(inner):
+        return st.one_of(
+            st.tuples(inner, st.sampled_from(["+", "-", "*", "/", "//", "**"]), inner).map(
+                "({0[0]} {0[1]} {0[2]})".format
+            ),
+            inner.map("-({})".format),
+            st.tuples(st.sampled_from(["cos", "floor", "exp"]), inner).map("{0[0]}({0[1]})".format),
+            st.tuples(inner, inner).map("min({0[0]}, {0[1]})".format),
+        )
+
+    return st.recursive(st.sampled_from([*SYMBOLS, "2", "0.5", "1"]), larger, max_leaves=8)
+
+
+@given(written())
+@settings(max_examples=150, deadline=None)
+def test_what_is_typeset_is_what_is_written(python):
+    """The same letters and digits, but that roots and exponents need none for themselves."""
+    drawn = ElementTree.fromstring(mathml(f"x_prev == {python}"))
+    names = [node.id for node in ast.walk(ast.parse(python)) if isinstance(node, ast.Name)]
+    for name in names:
+        letters = {c for c in unicodedata.normalize("NFD", SYMBOLS.get(name, "")) if c.isalpha()}
+        assert letters <= set(unicodedata.normalize("NFD", "".join(drawn.itertext())))
+    assert Expression(f"x_prev == {python}").unicode.startswith("x_prev = ")
+
+
+def test_formulas_are_typeset():
+    assert mathml("x_prev == beta / (1 - abar)**0.5") == (
+        "<math><mrow><msub><mi>x</mi><mi>prev</mi></msub><mo>=</mo><mfrac><mi>β</mi><msqrt><mrow><mn>1</mn><mo>−</mo>"
+        "<msub><mover accent='true'><mi>α</mi><mo>‾</mo></mover><mi>t</mi></msub></mrow></msqrt></mfrac></mrow></math>"
+    )
+    assert mathml("(1 - eta)*z") == (
+        "<math><mrow><mrow><mo>(</mo><mrow><mn>1</mn><mo>−</mo><mi>η</mi></mrow><mo>)</mo></mrow>"
+        "<mspace width='0.25em'/><mi>z</mi></mrow></math>"
+    )
+    assert "<mtext>[right]</mtext>" in mathml("right * z")
 
 
 @pytest.mark.parametrize("python", ["__import__('os')", "abar.real", "[abar]", "abar if 1 else 2", "f(x", "'text'"])

@@ -21,15 +21,16 @@ class Expectations:
     """One file of recorded expectations.
 
     tensors   {"<check id>/<kind>/<name>": array}; kinds are input, value and forms, and for M known mistakes
-              mistakes, (M, 9) fingerprints (NaN: right there, infinite: unclear), and weights, (W, 10), the number of
-              a mistake and its weights like forms
+              mistakes, (W, 10), the number of each that is wrong there and its fingerprint (infinite: unclear), and
+              weights, (W, 10), the number of a mistake and its weights like forms
     metadata  kit_version, digest of the checks it was made for, fingerprint of its seed
-    mistakes  {"suspects": {check: [id]}, "said": {check: {id: words_of(...)}}, "loses": {id: [check]}}
+    mistakes  {"suspects": {check: [id]}, "said": {check: {id: words_of(...)}}, "loses": {id: [check]},
+              "reads": {id: {check: what is read back of it}}}
     """
 
     def __init__(self, tensors, metadata):
         self.tensors, self.metadata = tensors, metadata
-        self.mistakes = json.loads(metadata.get("mistakes", '{"suspects": {}, "said": {}, "loses": {}}'))
+        self.mistakes = json.loads(metadata.get("mistakes", '{"suspects": {}, "said": {}, "loses": {}, "reads": {}}'))
 
     @classmethod
     def load(cls, path):

@@ -3,7 +3,7 @@
 What a student computes is nearly always a linear function of its inputs, with weights that are short expressions in a
 handful of numbers. So the weights can be measured, and the expressions found; nothing needs to be known beforehand of
 what students write. The room knows numpy and no check, no box and no report: arrays in, expressions out. The command
-is autograder/reads.py.
+is autograder/reads/.
 
 expression  an expression as data: its value, and how the handout writes it
 weights     measures the weights of an answer on its terms by least squares

@@ -1,5 +1,5 @@
 """An expression as data. It is Python, of a small part of the language: what is written and what is computed come from
-the one syntax tree, so that they cannot disagree.
+the one syntax tree, so that they cannot disagree. `a == b` is an equation, which can only be written.
 
 The symbols are those of the handout, spelled as in Python: see SYMBOLS.
 """
@@ -32,17 +32,31 @@ SYMBOLS = {
     "epsilon_hat": "ε̂",
     "output": "output",
     "z": "z",
+    "x_0": "x_0",
+    "epsilon": "ε",
+    "x_prev": "x_prev",
+    "v": "v",
+    "mean": "mean",
+    "variance": "variance",
     "alphas": "α",
     "alphas_cumprod": "ᾱ",
     "betas": "β",
+    "timestep_i": "timesteps[i]",
+    # What stands for a weight that is not written out.
+    "right": "[right]",
+    "right_for_z": "[right for this weight of z]",
+    "right_but_last": "[right but in the last step]",
+    "right_in_some": "[right in some cases]",
+    "unread": "[not read]",
 }
 # Samples: a space keeps them apart from their weights.
-TERMS = ("x_t", "x0_hat", "epsilon_hat", "output", "z")
+TERMS = ("x_t", "x0_hat", "epsilon_hat", "output", "z", "x_0", "epsilon")
 FUNCTIONS = {
     "min": lambda *values: np.minimum.reduce(np.broadcast_arrays(*values)),
     "max": lambda *values: np.maximum.reduce(np.broadcast_arrays(*values)),
     "cos": np.cos,
     "exp": np.exp,
+    "log": np.log,
     "round": np.round,
     "floor": np.floor,
     "ceil": np.ceil,
@@ -156,6 +170,8 @@ def written(node):
             return called(raised(name, right), args), ATOM
         case ast.BinOp(left=left, op=ast.Pow(), right=right):
             return raised(held(left, ATOM), right), POWER
+        case ast.Compare(left=left, ops=[ast.Eq()], comparators=[right]):
+            return f"{written(left)[0]} = {written(right)[0]}", SUM
         case ast.Call(func=ast.Name(id="floor" | "ceil" as name), args=[inner]):
             return BRACKETS[name].format(written(inner)[0]), ATOM
         case ast.Call(func=ast.Name(id=name), args=args):

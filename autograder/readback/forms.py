@@ -12,6 +12,7 @@ from .reading import CONFIRMED, HOLDS
 # As the handout writes them first, and then the others.
 DDPM_FORMS = (("x0_hat", "x_t"), ("x_t", "epsilon_hat"), ("x0_hat", "epsilon_hat"))
 DDIM_FORMS = (("x0_hat", "epsilon_hat"), ("x_t", "epsilon_hat"), ("x0_hat", "x_t"))
+NOT_EVERYWHERE = 8  # cost of a formula that some cases speak against
 MEANS = 2e-2  # how far what is read may be from what was measured, in the form that tells most; relative
 
 
@@ -22,12 +23,14 @@ class Step:
     terms    the two terms of its form
     reads    {term: Reading or None}, for the two and z
     right    {term: (K,) whether its weight is right, in each case}
+    weights  {term: (K,)}, as they were measured
     follows  terms that were read to the right weight, if that of z were right, wherever there is a previous timestep
     """
 
     terms: tuple
     reads: dict
     right: dict
+    weights: dict
     follows: tuple
 
     @property
@@ -97,7 +100,11 @@ def read_step(cases, weights, errors, expected=None, forms=DDPM_FORMS):
         good = [one.all() for one in right[form]]
         if all(good):  # right in one form is right in all
             return forms.index(form) - (10 if all(found[form]) else 5)
-        cost = sum(one.cost if one else 20 for one in found[form]) - 2 * sum(good)
+        cost = sum(
+            one.cost + (0 if np.all(one.holds | fine) else NOT_EVERYWHERE) if one else 20
+            for one, fine in zip(found[form], right[form], strict=True)
+        )
+        cost -= 2 * sum(good)
         return max(cost, 0) + 0.1 * forms.index(form)
 
     def meant(form, reads):
@@ -126,7 +133,8 @@ def read_step(cases, weights, errors, expected=None, forms=DDPM_FORMS):
             if reads[term]
             and alike(reads[term].expression.value(known), wanted, HOLDS / 3 * np.abs(wanted))[inner].all()
         )
-    return Step(form, reads, right, follows)
+    measured = dict(zip(reads, (*mine[form][0].T, weights[:, 2]), strict=True))
+    return Step(form, reads, right, measured, follows)
 
 
 def confirmed(step, cases, weights, errors):

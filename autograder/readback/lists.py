@@ -51,9 +51,10 @@ class Spacing:
     entry: Expression
     length: Expression
 
-    def __str__(self):
-        length = "" if self.length.python == "S" else f", and there are {self.length} of them"
-        return f"timestep i is {self.entry}, for i = 0, 1, 2, ...{length}"
+    @property
+    def count(self):
+        """How many there are, in words, where that is not S."""
+        return "" if self.length.python == "S" else f", and there are {self.length} of them"
 
     def gives(self, timesteps, S, T):
         """Whether it gives this list."""

@@ -18,12 +18,14 @@ CLIPPED_TERMS = ("x_t", "x0_hat", "output")
 class Sum:
     """A weighted sum as it was read.
 
-    reads  {term: Reading or None}
-    right  {term: (K,) whether its weight is right, in each case}
+    reads    {term: Reading or None}
+    right    {term: (K,) whether its weight is right, in each case}
+    weights  {term: (K,)}, as they were measured
     """
 
     reads: dict
     right: dict
+    weights: dict
 
     @property
     def expression(self):
@@ -44,7 +46,7 @@ def read_sum(cases, weights, errors, terms, expected=None):
         wanted = None if expected is None else expected[:, n]
         reads[term] = cases.read(weights[:, n], errors[:, n], wanted)
         right[term] = alike(weights[:, n], wanted, errors[:, n])
-    return Sum(reads, right)
+    return Sum(reads, right, dict(zip(terms, weights.T, strict=True)))
 
 
 @dataclass(frozen=True)

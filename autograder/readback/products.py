@@ -113,7 +113,7 @@ class Products:
             first, second = first[kept], second[kept]
             kept = np.abs(self.values[first, case] + self.values[second, case] - target[case]) <= 2 * width[case]
         exponents = pairs(len(self.atoms))
-        both = np.unique(exponents[first[kept]] + exponents[second[kept]], axis=0)
+        both = distinct(exponents[first[kept]] + exponents[second[kept]])
         off = np.abs(both / 4 @ self.logs - target)[:, telling]
         agree = np.all(off <= (slack + np.abs(both) / 4 @ self.loose)[:, telling], axis=1)
         unequal = {}
@@ -146,6 +146,12 @@ class Products:
     def written(self, exponents, sign=1, factor=""):
         """The Python source of a product, with a number before it."""
         return product(self.powers(exponents), sign, factor)
+
+
+def distinct(rows):
+    """Rows of exponents, each once; as numbers of so many digits they are sorted much faster than as rows."""
+    digits = 33 ** np.arange(rows.shape[1], dtype=np.int64)  # two exponents add up to -16 ... 16
+    return rows[np.unique(rows.astype(np.int64) @ digits, return_index=True)[1]]
 
 
 @cache

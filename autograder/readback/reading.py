@@ -15,6 +15,7 @@ UNSURE = 0.5  # two that differ and cost about the same: a coin toss is no readi
 MINUENDS = ("1 - abar_prev", "1 - abar", "1", "(1 - abar_prev)**0.5", "(1 - abar)**0.5")
 SIMPLE = 6.0  # the most that what is subtracted may cost
 FACTORS = ((None, 2.0), (None, 0.5))  # numbers that are put before what is right
+ROOT_AND_SQUARE = (0.5, 2)  # what is done to a right weight as a whole
 NOTHING = 1e-4  # a weight is 0 if it is less than can be measured, and in most cases that is less than this
 CONFIRMED = 1e-3  # how far a weight may be off in cases that it was not read from, relative
 HOLDS = 1e-2  # how far a weight may be off where its quantities are hardly known: the first and the last timestep
@@ -55,6 +56,13 @@ class Cases:
         abar = self.quantities["abar"]
         return Cases({**self.quantities, "sigma": np.broadcast_to(np.abs(sigma), abar.shape)})
 
+    def part(self, kept):
+        """Some of the cases.
+
+        kept  (K,) bool
+        """
+        return Cases({name: array[kept] for name, array in self.quantities.items()})
+
     @cached_property
     def libraries(self):
         """Products of all quantities; and, as eta is 0 or 1 in some cases, products without it, for all cases."""
@@ -94,22 +102,38 @@ class Cases:
             found = library.find(weight / factor, error / factor) if sign else []
             if sign and not found and expected is not None and factor == 1:
                 found = self.near(library, weight, error, expected)
+            if sign and expected is not None and factor == 1 and (not found or found[0][1] > SIMPLE):
+                found = self.changed(library, weight, error, expected) or found
             if found and (reading := self.decided(library, found, sign, factor, weight, error)):
                 return reading
         return None
 
-    def near(self, library, weight, error, expected):
-        """Products near the right one: [(exponents, cost)], from what the weight is of it."""
+    def centre(self, library, expected):
+        """Exponents of the product that the right weight is, or None."""
         key = id(library), expected.tobytes()
         if key not in self.centres:
             known = np.all(np.isfinite(expected[library.regular]) & (expected[library.regular] != 0))
             self.centres[key] = library.find(expected, np.abs(expected) * PLAIN) if known else []
-        if not self.centres[key]:
+        return self.centres[key][0][0] if self.centres[key] else None
+
+    def near(self, library, weight, error, expected):
+        """Products near the right one: [(exponents, cost)], from what the weight is of it."""
+        centre = self.centre(library, expected)
+        if centre is None:
             return []
-        centre = self.centres[key][0][0]
         with np.errstate(all="ignore"):
             ratios = library.find(weight / expected, error / np.abs(expected))
         return [(tuple(np.add(row, centre).tolist()), cost + 1) for row, cost in ratios if cost <= SIMPLE]
+
+    def changed(self, library, weight, error, expected):
+        """The root or the square of the right product, where the weight is that: [(exponents, cost)]"""
+        centre, regular = self.centre(library, expected), library.regular
+        for power in ROOT_AND_SQUARE if centre is not None else ():
+            row, wanted = np.multiply(centre, power), np.abs(expected[regular]) ** power
+            off = np.abs(np.abs(weight[regular]) - wanted)
+            if np.all(row == np.round(row)) and np.all(off <= 4 * PLAIN * wanted + 3 * error[regular]):
+                return [(tuple(row.astype(int).tolist()), SIMPLE)]
+        return []
 
     def decided(self, library, found, sign, factor, weight, error):
         """The Reading of the simplest of some products, unless another one is about as simple."""
@@ -185,7 +209,7 @@ class Cases:
             at = np.abs(np.abs(weight) - bound) <= 1e-5 * bound
             if at.sum() < 2 or (~at).sum() < 4 or not is_round(bound):
                 continue
-            rest = Cases({name: array[~at] for name, array in self.quantities.items()})
+            rest = self.part(~at)
             inner = rest.product(weight[~at], error[~at])
             if inner is None or not inner.everywhere:
                 continue

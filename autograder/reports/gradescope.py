@@ -47,6 +47,7 @@ def test(number, check, scored):
             "part": check.part,
             "verdict": check.verdict,
             "mistake": check.mistake,
+            **({"reads": check.reads} if check.reads else {}),
             "points": check.points,
             "seconds": round(check.seconds, 3),
             **({"facts": check.facts} if check.facts else {}),

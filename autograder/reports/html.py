@@ -2,6 +2,7 @@
 
 from html import escape
 
+from ..readback.typeset import mathml
 from ..record import BLOCKED, PASSED, UNGRADED
 from .pictures import picture
 
@@ -26,6 +27,8 @@ h2 span, .points { margin-left: auto; white-space: nowrap; }
 .passed .verdict { color: var(--good); } .blocked .verdict { color: var(--dim); }
 p { margin: .4rem 0; }
 .hint { background: var(--hint); border-radius: .3rem; padding: .5rem .7rem; white-space: pre-line; }
+.computes { border-left: .2rem solid var(--yours); padding-left: .7rem; }
+math { font-size: 1.1em; }
 pre { overflow: auto; max-height: 14rem; background: var(--back); border: 1px solid var(--line);
   padding: .5rem; font-size: .8rem; }
 figure { margin: .6rem 0 0; } svg { width: 100%; height: auto; background: var(--back); border-radius: .3rem; }
@@ -77,6 +80,8 @@ def card(check, section):
     if check.message:
         detail = f' <span class="dim">({escape(check.detail)})</span>' if check.detail else ""
         lines.append(f"<p>{escape(check.message)}{detail}</p>")
+    if check.computes:
+        lines.append(f'<div class="computes">{"".join(map(computed, check.computes))}</div>')
     if check.hint:
         lines.append(f'<p class="hint">{escape(check.hint)}</p>')
     if check.evidence:
@@ -89,3 +94,9 @@ def card(check, section):
     if check.printed:
         lines.append(f"<details><summary class='dim'>Printed</summary><pre>{escape(check.printed)}</pre></details>")
     return "".join(lines) + "</article>\n"
+
+
+def computed(line):
+    """One line of what was read of the student's code: an equation, text, or both."""
+    formula, text = line
+    return f"<p>{mathml(formula) if formula else ''}{escape(text)}</p>"

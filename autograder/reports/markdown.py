@@ -11,7 +11,7 @@ def render(record, rubric):
     lines += ["| handout | check | points | verdict | |", "|---|---|---:|---|---|"]
     for check in record.checks:
         cells = (rubric.checks[check.id].section, check.title, f"{check.points:g}/{check.max_points:g}")
-        cells += (check.verdict.replace("_", " "), f"{check.message} {check.hint}")
+        cells += (check.verdict.replace("_", " "), " ".join((check.message, *check.formulas, check.hint)))
         lines.append(f"| {' | '.join(map(plain, cells))} |")
     return "\n".join(lines) + "\n"
 

@@ -3,12 +3,29 @@
 from rich.table import Table
 from rich.text import Text
 
+from ..readback.expression import SYMBOLS, Expression
+
 
 def render(mistakes, loses):
     """A rich table: what students do wrong, what comes of it, and which checks they lose."""
     table = Table("Handout", "Mistake", "What the student did, and what comes of it", "Loses", show_lines=True)
     for mistake in mistakes:
+        formulas = "".join(f"\n{line}" for line in equations(mistake.form))
         lost = "\n".join(loses.get(mistake.id, ()))
         # As Text: brackets in a formula are no markup.
-        table.add_row(mistake.section, mistake.id, Text(f"{mistake.did}\n").append(mistake.effect, "dim"), lost)
+        table.add_row(
+            mistake.section, mistake.id, Text(f"{mistake.did}\n").append(mistake.effect, "dim").append(formulas), lost
+        )
     return table
+
+
+def equations(form):
+    """The wrong formulas of a mistake, as they are read back: "z: η·√β_t"."""
+    lines = []
+    for terms in form.values():
+        for term, source in terms.items():
+            if isinstance(source, dict):
+                lines += [f"{SYMBOLS[term]}, {line}" for line in equations({"": source})]
+            else:
+                lines.append(f"{SYMBOLS.get(term, term)}: {Expression(source)}")
+    return list(dict.fromkeys(lines))

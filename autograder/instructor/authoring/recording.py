@@ -13,7 +13,7 @@ import numpy as np
 from rich.progress import track
 from safetensors.numpy import save
 
-from ... import __version__, checks, given
+from ... import __version__, checks, given, reads
 from ...box import Box
 from ...diagnosis import CLEAR, PROJECTIONS, fingerprint, words_of
 from ...expect import Expect
@@ -114,7 +114,7 @@ def is_stale(path):
 def record_mistakes(box, rubric, expectations, patches):
     """Run each patch on the checks that it fails. Adds to the tensors; returns `Expectations.mistakes`."""
     rows = {}  # {check: {mistake: {key: row}}}
-    said, loses = {}, {}
+    said, loses, read_back = {}, {}, {}
     for patch in patches:
         loses[patch.id] = [check for check in patch.loses if check not in checks.MEASURED]
         wrong = [*patch.loses, *patch.may_lose]
@@ -136,22 +136,30 @@ def record_mistakes(box, rubric, expectations, patches):
                     )
                     if row is not None
                 }
+            read_back[patch.id] = read_of(student, rubric, expectations, wrong)
     for by_mistake in rows.values():
         expectations.tensors.update(stack(list(by_mistake.values())))
-    return {"suspects": {check: list(ids) for check, ids in rows.items()}, "said": said, "loses": loses}
+    suspects = {check: list(ids) for check, ids in rows.items()}
+    return {"suspects": suspects, "said": said, "loses": loses, "reads": read_back}
+
+
+def read_of(student, rubric, expectations, wrong):
+    """{check: what is read of it}, as of a submission that fails these checks."""
+    found = {}
+    for one, failed in reads.of_failed(student, rubric, expectations, dict.fromkeys(wrong)):
+        for check in failed:
+            found.setdefault(check, one.reads)
+    return found
 
 
 def stack(rows):
-    """One array per key for all mistakes of a check, float32: fingerprints (M, 9), NaN where a mistake has none, and
-    weights (W, 10) of the few that have some, each after the number of its mistake."""
-    stacked, weights = {}, {}
+    """One array per key for all mistakes of a check, float32, a row for each of those that have something there, after
+    the number of that mistake: fingerprints (W, 10), and weights (W, 10)."""
+    stacked = {}
     for n, by_key in enumerate(rows):
         for key, row in by_key.items():
-            if "/weights/" in key:
-                weights.setdefault(key, []).append([n, *row.ravel()])
-            else:
-                stacked.setdefault(key, np.full((len(rows), *row.shape), np.nan, np.float32))[n] = row
-    return stacked | {key: np.array(found, np.float32) for key, found in weights.items()}
+            stacked.setdefault(key, []).append([n, *row.ravel()])
+    return {key: np.array(found, np.float32) for key, found in stacked.items()}
 
 
 def fingerprint_of(answer, random):

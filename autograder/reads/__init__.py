@@ -1,0 +1,117 @@
+"""What a submission computes, read back from its answers to public cases: as part of a grade, and as a command of its
+own, `python -m autograder reads`.
+
+The checks run once more, with an Expect that only collects. What is right is called right and no more, so that nobody
+can read here what they have not written; what cannot be read is called so. Nothing here decides about points. The
+mathematics is that of readback/.
+
+collecting  the answers, and what was asked
+found       what was read of one thing, and how it is told
+tables, forward, timesteps, predict, posterior, steps  each reads one kind of thing
+showing     all of it, for people and as data
+"""
+
+import numpy as np
+
+from ..box import BoxError
+from ..record import BAD_OUTPUT, TIMED_OUT, WRONG
+from ..student import Budget, Student
+from .collecting import Readers
+from .forward import FORWARD, forward
+from .found import TABLES, Found
+from .posterior import POSTERIOR, posterior
+from .predict import PREDICTIONS, clip, prediction
+from .showing import as_data, as_text
+from .steps import STEPS, step
+from .tables import SCHEDULES, tables
+from .timesteps import timesteps
+
+__all__ = ["add_to", "as_data", "as_text", "of_failed", "read"]
+
+SECONDS = 5  # of the student's time, for the answers that a grade's reading takes
+
+
+def read(box, submission, rubric, public):
+    """[Found] of a submission. Raises BoxError for what is this host's; what a student did never raises."""
+    limits = rubric.limits
+    budget = Budget(limits["exact_seconds"], limits["wall_factor"])
+    with Student.at_work(box, submission.files, limits, budget) as student:
+        readers = Readers(student, rubric, public)
+        why = readers["schedule.linear"].stopped
+        if not student.imported:
+            found = Found("schedule.linear", "scheduler.py", dict.fromkeys(TABLES))
+            found.say(f"not read: {why}")
+            return [found]
+        return [attempt(readers, *one) for one in everything()]
+
+
+def add_to(results, student, rubric, public):
+    """Give the failed among the results of public cases what was read of them.
+
+    results  {check: CheckResult}; their `reads` and `computes` are filled in
+    student  whose code they are of. Its time and its output are left as they were
+    Nothing raises, and nothing is read of a submission that is slow, or that answers otherwise than it did.
+    """
+    wrong = {id: result.evidence for id, result in results.items() if result.verdict in (WRONG, BAD_OUTPUT)}
+    if not wrong or any(result.verdict == TIMED_OUT for result in results.values()):
+        return
+    budget, (left, _) = student.budget, student.budget.left()
+    student.budget = Budget(min(SECONDS, left), rubric.limits["wall_factor"])
+    try:
+        for found, failed in of_failed(student, rubric, public, wrong):
+            for id in failed:
+                results[id].reads = results[id].reads or found.reads
+            if first := next((results[id] for id in failed if not results[id].computes), None):
+                heading = f"What your code computes, {found.what} (the right one stands in handout {first.section}):"
+                several = [["", f"It is {sentence}."] for sentence in found.cases if len(sources(found.check)) > 1]
+                first.computes = [["", heading], *map(list, found.lines), *several]
+    except Exception:  # these are only words, and a host that fails here may grade all the same
+        pass
+    finally:
+        student.budget = budget
+        student.printed()
+
+
+def of_failed(student, rubric, public, wrong):
+    """Yield (Found, the failed checks that it tells of) of what was read and is not as it should be.
+
+    wrong  {check: Evidence or None} of those that failed on public cases
+    Raises BoxError and OSError for what is this host's.
+    """
+    readers = Readers(student, rubric, public)
+    for check, what, reads in everything():
+        failed = [id for id in sources(check) if id in wrong and readers[id].repeats(wrong[id])]
+        found = attempt(readers, check, what, reads) if failed else None
+        if found and found.telling and not readers.over:
+            yield found, failed
+
+
+def sources(check):
+    """The checks whose answers tell of a thing that is called after one of them."""
+    return STEPS[check][1] if check in STEPS else (check,)
+
+
+def everything():
+    """(check, what is read, the function that reads it)"""
+    yield from ((f"schedule.{name}", f"tables of the {name} schedule", tables) for name in SCHEDULES)
+    yield from ((check, method, forward) for check, (method, _) in FORWARD.items())
+    yield "reverse.timesteps", "set_timesteps", timesteps
+    yield from ((check, f"predict for {kind}, not clipped", prediction) for check, kind in PREDICTIONS.items())
+    yield "reverse.clip", "predict with clip_sample", clip
+    yield POSTERIOR, "posterior", posterior
+    for check, (variance, _) in STEPS.items():
+        yield check, f"step of {f'DDPM, {variance}' if variance else 'DDIM'}, for epsilon, not clipped", step
+
+
+def attempt(readers, check, what, reads):
+    """The Found of one thing. Whatever the student's numbers are, there is one."""
+    found = Found(check, what)
+    try:
+        with np.errstate(all="ignore"):
+            reads(readers, found)
+    except (BoxError, OSError):
+        raise
+    except Exception:  # numbers of student code may be anything, and silence is never wrong
+        found = Found(check, what, dict.fromkeys(found.reads))
+        found.say("not read")
+    return found

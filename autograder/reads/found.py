@@ -1,0 +1,172 @@
+"""What was read of one thing, and what may be said of it: what is right is called right and no more."""
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+from ..readback.expression import SYMBOLS, Expression, combination
+from ..readback.reading import CONFIRMED
+from ..which import apart, certain
+
+TABLES = ("betas", "alphas", "alphas_cumprod")
+RIGHT = "right"
+OF_Z = "right_for_z"
+NEARLY = "the numbers are right; `make check` says what else is wrong"
+OTHER_TIMESTEPS = (6, 61, 307, 733)  # of the full list, where what was read must hold, too
+NONE = 1e-6  # a weight
+MOST = 7.0  # the cost of a formula; among those beyond it some fit by chance
+
+
+class Line(NamedTuple):
+    """One line of what there is to say.
+
+    formula  source of an equation, or ""; see readback/expression.py
+    text     what follows it
+    """
+
+    formula: str
+    text: str
+
+    def __str__(self):
+        return (Expression(self.formula).unicode if self.formula else "") + self.text
+
+
+@dataclass
+class Found:
+    """What was read of one thing that a submission computes.
+
+    check  its id
+    what   it is, in words
+    reads  {term: source of an Expression, RIGHT, or None where it was not read}
+    lines  [Line], what there is to say of it
+    cases  in which cases it is right: sentences
+    notable  whether the lines tell of something that is not as it should be, and that is no formula
+    """
+
+    check: str
+    what: str
+    reads: dict = field(default_factory=dict)
+    lines: list = field(default_factory=list)
+    cases: list = field(default_factory=list)
+    notable: bool = False
+
+    def say(self, text="", formula=""):
+        self.lines.append(Line(formula, text))
+
+    def which(self, cases, name=""):
+        """Say what is right among cases that are not all right."""
+        told = [(case.where, case.right) for case in cases]
+        if len({case.right for case in cases}) < 2:
+            return
+        words = apart(told) or certain(told)
+        right = f"right in {sum(right for _, right in told)} of {len(told)} cases{words and f': {words}'}"
+        self.cases.append(f"{name} is {right}" if name else right)
+
+    @property
+    def telling(self):
+        """Whether anything was read that is not as it should be."""
+        return self.notable or any(source not in (RIGHT, None) for source in leaves(self.reads))
+
+
+def leaves(reads):
+    """All that was read, of terms and of terms of terms."""
+    return [leaf for value in reads.values() for leaf in (leaves(value) if isinstance(value, dict) else [value])]
+
+
+def untold(found, terms, why):
+    """Note that some terms were not read, and why."""
+    found.reads |= dict.fromkeys(terms)
+    found.say(f"not read{why and f': {why}'}")
+
+
+def told(found, name, one, into, cases, holds, partly=(), where=()):
+    """Write down a weighted sum: what is right, as such; what was read, in full; and which cases are right.
+
+    name    of the sum, a symbol
+    one     Sum or Step
+    into    {term: ...} of found.reads
+    cases   all that are told of
+    holds   {term: whether what was read holds in other cases, too}
+    partly  {term: what stands for its weight, where its formula is right and its weights are not in all cases}
+    where   what to call the cases that it was read from
+    """
+    if all(right.all() for right in one.right.values()):
+        right = all(case.right for case in cases)
+        found.say(f"{SYMBOLS[name]}: {RIGHT if right else 'its weights are right, or nearly'}")
+        into |= dict.fromkeys(one.reads, RIGHT if right else None)
+        found.which(cases)
+        return
+    shown, wrong, unread = {}, [], []
+    for term, reading in one.reads.items():
+        right = one.right[term]
+        if right.all():
+            into[term] = RIGHT
+            shown[term] = "right"
+        elif term in partly:
+            into[term] = RIGHT if partly[term] == OF_Z else None
+            shown[term] = partly[term]
+        elif not (reading and sure(reading) and holds[term] and np.all(reading.holds | right)):
+            wrong.append(term)
+            unread.append(term)
+            shown[term] = "unread"
+        else:
+            wrong.append(term)
+            into[term] = shown[term] = reading.expression.python
+    if wrong and len(unread) == len(wrong) == len(shown):
+        found.say(f"{SYMBOLS[name]}: not read")
+    else:
+        found.say(
+            formula=f"{name} == {combination({term: Expression(source) for term, source in shown.items()}).python}"
+        )
+        if any("sigma" in (source or "") for source in into.values()):
+            found.say("where σ is the weight of z")
+        found.notable |= bool(unread)
+        for term in unread:
+            if some := values(one.weights[term], where):
+                found.say(f"the weight of {SYMBOLS[term]} that was not read is {some}")
+    if wrong:
+        rights = [SYMBOLS[term] for term in one.reads if one.right[term].all()]
+        right = f"; right: {listed(rights)}" if rights else ""
+        wrong = listed([SYMBOLS[term] for term in wrong])
+        found.say(f"not as it should be: the weight{'s' * (' and ' in wrong)} of {wrong}{right}")
+    found.which(cases)
+
+
+def listed(names):
+    *most, last = names
+    return f"{', '.join(most)} and {last}" if most else last
+
+
+def values(weights, where):
+    """A weight in some cases, in words; of those in which it is none, few."""
+    some = dict(zip(where, weights, strict=True)) if len(where) == len(weights) else {}
+    chosen = [case for case in some if abs(some[case]) > NONE] or list(some)
+    return ", ".join(f"{some[case]:.4g} at {case}" for case in chosen[:: max(1, len(chosen) // 4)])
+
+
+def others_agree(one, cases, weights, errors):
+    """{term: whether what was read holds in other cases}"""
+    measured = dict(zip(one.reads, zip(weights.T, errors.T, strict=True), strict=True))
+    return {
+        term: reading is not None and bool(cases.agrees(reading.expression, *measured[term], CONFIRMED).all())
+        for term, reading in one.reads.items()
+    }
+
+
+def sure(reading):
+    """Whether a Reading is plain enough to be told."""
+    return not reading.ambiguous and reading.cost <= MOST
+
+
+def standard(readers):
+    """(betas, alphas_cumprod) of the default tables, or None where they are not right: what is made of wrong tables
+    could be called right or wrong for the wrong reason."""
+    cases = [case for case in readers["schedule.linear"].cases if case.where.endswith("T = 1000")]
+    by_name = {case.name: case.got for case in cases if case.right}
+    return (by_name["betas"], by_name["alphas_cumprod"]) if by_name.keys() >= set(TABLES) else None
+
+
+def arrays(measured):
+    """(values, errors) of K Weights on N terms, each (K, N)"""
+    return tuple(np.array([getattr(one, name) for one in measured]) for name in ("values", "errors"))

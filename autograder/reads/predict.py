@@ -1,0 +1,136 @@
+"""What `predict` returns: sums of x_t and the output, a clip, and what is derived after it."""
+
+import numpy as np
+
+from ..readback.expression import SYMBOLS
+from ..readback.predictions import CLIPPED_TERMS, TERMS, read_clip, read_derived, read_sum
+from ..readback.products import quantities
+from ..readback.reading import Cases
+from ..readback.weights import measure
+from .found import NEARLY, OTHER_TIMESTEPS, RIGHT, arrays, others_agree, standard, told
+
+PREDICTIONS = {"reverse.predict_epsilon": "epsilon", "reverse.predict_v": "v_prediction"}
+
+
+def prediction(readers, found):
+    """x0_hat and epsilon_hat as sums of x_t and the model's output."""
+    reader, names = readers[found.check], ("x0_hat", "epsilon_hat")
+    found.reads = {name: dict.fromkeys(TERMS) for name in names}
+    for name in names:
+        cases = [case for case in reader.cases if case.name == name]
+        if cases and all(case.right for case in cases) and not reader.stopped:
+            found.reads[name] = dict.fromkeys(TERMS, RIGHT)
+            found.say(f"{SYMBOLS[name]}: right")
+        elif (one := summed(readers, cases)) is None:
+            found.say(f"{SYMBOLS[name]}: not read{because(readers, reader)}")
+            found.which(cases, SYMBOLS[name])
+        else:
+            others = other_predictions(readers, PREDICTIONS[found.check], name)
+            told(found, name, one, found.reads[name], cases, others_agree(one, *others), (), times(cases))
+
+
+def other_predictions(readers, kind, name):
+    """(Cases, weights, errors) of x_t and the output at timesteps that the check has not."""
+    student, rng, found = readers.student, np.random.default_rng(0), []
+    scheduler = student.DDPMScheduler(prediction_type=kind, clip_sample=False)
+    for t in OTHER_TIMESTEPS:
+        output, sample = rng.standard_normal((2, 3, 2, 4, 4), dtype=np.float32)
+        got = scheduler.predict(output, t, sample)[("x0_hat", "epsilon_hat").index(name)]
+        found.append(measure(np.asarray(got), [sample, output]))
+    return Cases(quantities(*standard(readers), OTHER_TIMESTEPS)), *arrays(found)
+
+
+def times(cases):
+    return [f"t = {case.asked[0][1]}" for case in cases]
+
+
+def because(readers, reader):
+    """Why predict was not read, to stand after "not read"; empty where nothing more is known."""
+    if not standard(readers) and reader.cases:
+        return ": it is read where the tables of the linear schedule are right"
+    return reader.stopped and f": {reader.stopped}"
+
+
+def summed(readers, cases):
+    """The Sum of x_t and the output that some answers of predict are, or None."""
+    own = standard(readers)
+    cases = [case for case in cases if case.got is not None and case.got.shape == case.expected.shape]
+    if not own or not cases:
+        return None
+    terms = [(case.asked[0][2], case.asked[0][0]) for case in cases]
+    mine = [measure(case.got, pair) for case, pair in zip(cases, terms, strict=True)]
+    rights = [measure(case.expected, pair) for case, pair in zip(cases, terms, strict=True)]
+    if not all(mine) or not all(rights):
+        return None
+    t = [case.asked[0][1] for case in cases]
+    return read_sum(Cases(quantities(*own, t)), *arrays(mine), TERMS, arrays(rights)[0])
+
+
+def clip(readers, found):
+    """What clipping makes of a right x0_hat, and what epsilon_hat is derived from."""
+    reader, own = readers[found.check], standard(readers)
+    pairs = list(zip(reader.cases[::2], reader.cases[1::2], strict=False))
+    found.reads = {"x0_hat": None, "epsilon_hat": dict.fromkeys(CLIPPED_TERMS)}
+    if reader.stopped or not pairs:
+        found.say(f"not read{reader.stopped and f': {reader.stopped}'}")
+        return
+    images, noises = ([pair[n] for pair in pairs] for n in (0, 1))
+    if all(case.right for case in images):
+        found.reads["x0_hat"] = RIGHT
+        found.say("x̂0: right")
+    elif all(case.close for case in images):
+        found.say(f"x̂0: {NEARLY}")
+    elif own and (one := clipped(readers, images)):
+        found.reads["x0_hat"] = one.expression.python
+        if one.expression.python == "x0_hat":
+            found.say("x̂0: not clipped")
+        else:
+            found.say(", of the x̂0 before the clip", f"x0_hat == {one.expression.python}")
+        found.which(images, "x̂0")
+    else:
+        found.say("x̂0: not read")
+        found.which(images, "x̂0")
+    if all(case.right for case in noises):
+        found.reads["epsilon_hat"] = dict.fromkeys(CLIPPED_TERMS, RIGHT)
+        found.say("ε̂: right")
+        return
+    one = derived(images, noises, own) if own and all(case.right for case in images) else None
+    if one:
+        holds = dict.fromkeys(CLIPPED_TERMS, True)
+        told(found, "epsilon_hat", one, found.reads["epsilon_hat"], noises, holds, (), times(noises))
+    else:
+        found.say("ε̂: not read")
+        found.which(noises, "ε̂")
+
+
+def clipped(readers, images):
+    """The Clip that some estimates went through; None where it is none, or not the same for both prediction types."""
+    before, after = [], []
+    for check, kind in PREDICTIONS.items():
+        mine = [case for case in images if case.settings["prediction_type"] == kind]
+        known = [case for case in readers[check].cases if case.name == "x0_hat"]
+        one = summed(readers, known) if known and all(case.right for case in known) else None
+        if not one or not all(one.reads.values()) or any(case.got is None for case in mine):
+            return None
+        weights = [reading.expression for reading in one.reads.values()]
+        for case in mine:
+            (output, t, sample), _ = case.asked
+            here = quantities(*standard(readers), [t])
+            before.append(sum(w.value(here) * x for w, x in zip(weights, (sample, output), strict=True)))
+            after.append(case.got)
+    return read_clip(before, after)
+
+
+def derived(images, noises, own):
+    """The Sum of x_t, the clipped x0_hat and the output that epsilon_hat is; None where it is none."""
+    t, outputs, samples = ([case.asked[0][n] for case in noises] for n in (1, 0, 2))
+    expected = [
+        measure(noise.expected, [x, image.expected, o])
+        for noise, image, x, o in zip(noises, images, samples, outputs, strict=True)
+    ]
+    if not all(expected) or any(case.got is None or case.got.shape != case.expected.shape for case in noises):
+        return None
+    known = Cases(quantities(*own, t))
+    return read_derived(
+        known, samples, [case.got for case in images], outputs, [case.got for case in noises], arrays(expected)[0]
+    )
