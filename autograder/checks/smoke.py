@@ -48,7 +48,7 @@ class Size:
 
 
 ON_GPU = Size(steps=2000, batch_size=512, references=3, images=1000, pieces=100)
-ON_CPU = Size(steps=300, batch_size=16, references=2, images=200, pieces=20)
+ON_CPU = Size(steps=200, batch_size=16, references=2, images=100, pieces=20)
 
 
 @dataclass
