@@ -57,7 +57,8 @@ def test_hostile(name, scene, rubric, public, hidden):
 
 
 # What takes threads, disk, memory or time, or makes others wait: the rest of them run beside it at each tier below.
-GREEDY = ("threads_by_library", "many_threads", "lease", "disk_behind_the_output", "large_files", "output_flood")
+GREEDY = ("threads_by_library", "many_threads", "lease", "disk_behind_the_output", "large_files", "output_flood",
+          "files_in_flight", "pending_signals")  # fmt: skip
 
 
 @pytest.fixture(scope="module")
