@@ -17,7 +17,7 @@ import numpy as np
 
 from .causes import LIST, TABLES
 from .paths import MISTAKES
-from .readback.sameness import agree
+from .readback.sameness import agree, complete
 from .record import BAD_OUTPUT, BLOCKED, CRASHED, FOLLOWS, NOT_IMPLEMENTED, PASSED
 from .text import shown
 from .which import apart, certain
@@ -240,7 +240,7 @@ def hold_to_formulas(suspects, results, recorded):
 
     def is_the_one(mistake, reads):
         known = recorded[mistake].get(id, {})
-        return known and agree(known, reads)
+        return complete(known) and complete(reads) and agree(known, reads) and agree(reads, known)
 
     for id, suspect in suspects.items():
         for some in (suspect.mistakes, suspect.possible):
