@@ -18,7 +18,7 @@ import numpy as np
 from .causes import LIST, TABLES
 from .paths import MISTAKES
 from .readback.sameness import agree, complete
-from .record import BAD_OUTPUT, BLOCKED, CRASHED, FOLLOWS, NOT_IMPLEMENTED, PASSED
+from .record import BAD_OUTPUT, BLOCKED, CRASHED, FOLLOWS, NOT_IMPLEMENTED, PASSED, WRONG
 from .text import shown
 from .which import apart, certain
 
@@ -245,7 +245,8 @@ def hold_to_formulas(suspects, results, recorded):
     for id, suspect in suspects.items():
         for some in (suspect.mistakes, suspect.possible):
             some[:] = [mistake for mistake in some if is_not_another(mistake, suspect)]
-        if results[id].reads and not suspect.mistakes:
+        # A formula says nothing of another shape or kind of result.
+        if results[id].verdict == WRONG and results[id].reads and not suspect.mistakes:
             alike = [mistake for mistake in recorded if is_the_one(mistake, results[id].reads)]
             suspect.mistakes += [mistake for mistake in alike if is_not_another(mistake, suspect)]
 
