@@ -17,8 +17,8 @@ import numpy as np
 
 from .causes import LIST, TABLES
 from .paths import MISTAKES
-from .readback.sameness import agree
-from .record import BAD_OUTPUT, BLOCKED, CRASHED, FOLLOWS, NOT_IMPLEMENTED, PASSED
+from .readback.sameness import agree, complete
+from .record import BAD_OUTPUT, BLOCKED, CRASHED, FOLLOWS, NOT_IMPLEMENTED, PASSED, WRONG
 from .text import shown
 from .which import apart, certain
 
@@ -240,12 +240,13 @@ def hold_to_formulas(suspects, results, recorded):
 
     def is_the_one(mistake, reads):
         known = recorded[mistake].get(id, {})
-        return known and agree(known, reads)
+        return complete(known) and complete(reads) and agree(known, reads) and agree(reads, known)
 
     for id, suspect in suspects.items():
         for some in (suspect.mistakes, suspect.possible):
             some[:] = [mistake for mistake in some if is_not_another(mistake, suspect)]
-        if results[id].reads and not suspect.mistakes:
+        # A formula says nothing of another shape or kind of result.
+        if results[id].verdict == WRONG and results[id].reads and not suspect.mistakes:
             alike = [mistake for mistake in recorded if is_the_one(mistake, results[id].reads)]
             suspect.mistakes += [mistake for mistake in alike if is_not_another(mistake, suspect)]
 

@@ -28,7 +28,7 @@ SAMPLING_STEPS = 20
 PLAYER = (Path(__file__).parent / "recorded.py").read_bytes()
 ROUNDING = 1e-6  # by which the tables of each reference run are moved: what rounding becomes in so many steps
 SIGMAS = 4
-LEAST = {"confident": 0.05, "frechet": 0.1}  # how much worse the digits may be, at least; of frechet, relative
+LEAST = {"confident": 0.05, "frechet": 0.05}  # how much worse the digits may be, at least; of frechet, relative
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,8 @@ what students write. The room knows numpy and no check, no box and no report: ar
 is autograder/reads/.
 
 expression  an expression as data: its value, and how the handout writes it
+typeset     the same as MathML
+sameness    whether two readings are one formula
 weights     measures the weights of an answer on its terms by least squares
 products    finds the product of quantities that a weight is, in all cases
 reading     one weight read: products, and what lies just beyond them (differences, clamps, constants)

@@ -29,6 +29,17 @@ def agree(mine, known):
     return True
 
 
+def complete(reads):
+    """Whether all terms were read, and one of them at least is a formula and not only right."""
+    found = leaves(reads)
+    return None not in found and any(source != RIGHT for source in found)
+
+
+def leaves(reads):
+    """All that was read, of terms and of terms of terms."""
+    return [leaf for value in reads.values() for leaf in (leaves(value) if isinstance(value, dict) else [value])]
+
+
 def same(one, other):
     """Whether two sources are the same text, or have the same value in many cases."""
     if one == other or RIGHT in (one, other):

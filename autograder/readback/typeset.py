@@ -26,7 +26,7 @@ MARKS = {"\u0304": "‾", "\u0302": "^"}  # combining ones, as MathML puts them 
 
 def mathml(python):
     """The MathML of an expression, or of an equation. Raises ValueError for what is not in the language."""
-    return f"<math>{drawn(Expression(python).tree)}</math>"
+    return f"<math displaystyle='true'>{drawn(Expression(python).tree)}</math>"
 
 
 def drawn(node):

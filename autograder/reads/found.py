@@ -7,6 +7,7 @@ import numpy as np
 
 from ..readback.expression import SYMBOLS, Expression, combination
 from ..readback.reading import CONFIRMED
+from ..readback.sameness import leaves
 from ..which import apart, certain
 
 TABLES = ("betas", "alphas", "alphas_cumprod")
@@ -67,11 +68,6 @@ class Found:
     def telling(self):
         """Whether anything was read that is not as it should be."""
         return self.notable or any(source not in (RIGHT, None) for source in leaves(self.reads))
-
-
-def leaves(reads):
-    """All that was read, of terms and of terms of terms."""
-    return [leaf for value in reads.values() for leaf in (leaves(value) if isinstance(value, dict) else [value])]
 
 
 def untold(found, terms, why):

@@ -40,6 +40,7 @@ def tables(readers, found):
             size = f", in {len(first.values)} entries for T = {first.T}" if len(first.values) != first.T else ""
             if usual:
                 found.say(f"{name}: as it should be, but {place}{size}")
+                found.notable = True
             else:
                 shown = bounded(expression, recorded[name]) if name == "betas" else expression.python
                 found.say(f"{place and f', {place}'}{size}", f"{ENTRY[name]} == {shown}")
