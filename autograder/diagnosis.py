@@ -84,6 +84,7 @@ class Suspects:
     nameable  whether any known mistake must fail this check
     error     what two failures have in common that come from one and the same error; of public cases, else empty
     cause     what makes the check pass (causes.py), a sentence, and in `follows` the checks that it follows from
+    faint     whether all that is wrong is NaN or infinite, as many different errors end
     """
 
     mistakes: list
@@ -94,6 +95,7 @@ class Suspects:
     error: str = ""
     cause: str = ""
     follows: list = field(default_factory=list)
+    faint: bool = False
 
     @property
     def explained(self):
@@ -118,7 +120,13 @@ class Suspects:
             found = carried(expect, ids)
         known = [*expect.remarks, parts(expect)]
         error = error_of(failed) if expect.public else ""
-        return cls(found, possible, recorded["loses"], "\n".join(filter(None, known)), bool(ids), error)
+        faint = bool(expect.wrong) and not any(finite_and_off(answer) for answer in expect.wrong)
+        return cls(found, possible, recorded["loses"], "\n".join(filter(None, known)), bool(ids), error, faint=faint)
+
+
+def finite_and_off(answer):
+    """Whether any element of a wrong answer is a number that is off."""
+    return bool(np.any(np.isfinite(answer.off) & (np.abs(answer.off) > answer.tolerance)))
 
 
 def error_of(failed):
@@ -211,8 +219,9 @@ def made(mistake, loses, results, suspects, sections):
     """Whether the results as a whole speak for a mistake that one of them points to.
 
     Each check that it must fail has failed, and it explains how they did: all of them where nothing else failed and no
-    other mistake is in sight, and else at least the first, which is nearest to where it is made. What it says must also
-    hold for the checks of the same code that it does not fail: none of them has failed in a way that nothing explains.
+    other mistake is in sight, and else at least the first, which is nearest to where it is made, and by more than NaN.
+    What it says must also hold for the checks of the same code that it does not fail: none of them has failed in a way
+    that nothing explains.
 
     sections  {check: where the handout asks for what it tests}
     """
@@ -224,7 +233,10 @@ def made(mistake, loses, results, suspects, sections):
     same_code = {sections.get(id) for id in tested}
     if any(sections.get(id) in same_code and not suspects[id].explained for id in others):
         return False
-    return bool(others) or all(explained)
+    if not others:
+        return all(explained)
+    signs = [suspects[id].faint for id in tested if id in suspects and mistake in suspects[id].mistakes]
+    return not (signs and all(signs))
 
 
 def hold_to_formulas(suspects, results, recorded):

@@ -114,6 +114,18 @@ def test_no_name_where_the_same_code_fails_in_another_way():
         assert made("it", {"it": ["a"]}, results, suspects, {"a": "4.2", "b": section}) == named
 
 
+def test_nan_alone_names_nothing_beside_another_error(grade):
+    """Many errors end in NaN at the last step; one known mistake shows nothing else."""
+    source = changed(REFERENCE, ("            return -1\n", "            return +1\n"))
+    graded = grade(source)
+    assert any(check.verdict != "passed" for check in graded.checks)
+    assert [check.mistake for check in graded.checks if check.mistake] == []
+    for faint, named in ((True, False), (False, True)):
+        suspects = {"a": Suspects(["it"], [], {}, "", True, faint=faint), "b": Suspects([], [], {}, "", True)}
+        results = {"a": Result("wrong"), "b": Result("wrong")}
+        assert made("it", {"it": ["a"]}, results, suspects, {"a": "4.2", "b": "4.1"}) == named
+
+
 def test_other_mistakes_that_look_alike_somewhere_get_no_name(grade):
     """Both fail the checks that a known mistake must fail, and say in one of them what it says."""
     for old, new in (

@@ -4,13 +4,13 @@ import json
 from io import StringIO
 
 import pytest
-from autograder.tools import patches
 from rich.console import Console
 from test_reads import SIGMA
 from test_submissions import BROKEN, source
 
 from autograder import reads
 from autograder.diagnosis import Suspects, catalogue, hold_to_formulas
+from autograder.instructor.authoring import patches
 from autograder.paths import ROOT
 from autograder.readback.sameness import agree, same
 from autograder.record import PASSED, CheckResult
@@ -37,7 +37,7 @@ def test_a_wrong_formula_stands_in_every_report(grade, rubric):
     assert FORMULA in found["ddim.eta"].output and "handout 4.2" in found["ddim.eta"].output
     assert FORMULA not in found["ddim.strided"].output  # it is told once
     assert found["ddim.eta"].mistake == "ddim_sigma_of_table_beta"
-    tests = {test["extra_data"]["id"]: test for test in json.loads(gradescope.render(record))["tests"]}
+    tests = {test["extra_data"]["id"]: test for test in json.loads(gradescope.render(record, rubric))["tests"]}
     assert (
         tests["ddim.eta"]["extra_data"]["reads"]["z"] == "eta * beta_t**0.5" and FORMULA in tests["ddim.eta"]["output"]
     )
