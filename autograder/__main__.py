@@ -21,7 +21,7 @@ from .paths import HIDDEN, PUBLIC, SECRETS
 from .record import UNGRADED
 from .reports import mistakes, terminal
 from .rubric import Rubric
-from .text import shown
+from .text import readable
 
 GRADED, USAGE, NOT_GRADED = 0, 2, 3
 
@@ -84,7 +84,7 @@ def run_grade(options):
     console, errors = Console(), Console(stderr=True)
     if not options.submission.exists():
         errors.print(
-            f"There is no {shown(str(options.submission))}. Give a folder, zip or tar with scheduler.py in it.",
+            f"There is no {readable(str(options.submission))}. Give a folder, zip or tar with scheduler.py in it.",
             style="red",
             markup=False,
         )
@@ -114,20 +114,20 @@ def run_grade(options):
         return NOT_GRADED
     console.print(terminal.render(record, rubric))
     written = ", ".join(each.name for each in reports.FORMATS)
-    console.print(f"Written to {shown(str(options.out))}/: {written}", style="dim", soft_wrap=True, markup=False)
+    console.print(f"Written to {readable(str(options.out))}/: {written}", style="dim", soft_wrap=True, markup=False)
     return NOT_GRADED if any(check.verdict == UNGRADED for check in record.checks) else GRADED
 
 
 def run_debug(options):
     if not options.submission.exists():
-        print(f"There is no {shown(str(options.submission))}.", file=sys.stderr)
+        print(f"There is no {readable(str(options.submission))}.", file=sys.stderr)
         return USAGE
     rubric = Rubric.load()
     try:
         submission = read(options.submission)
         public = Expectations.load(PUBLIC)
     except (OSError, Refused, ExpectationsError) as error:
-        print(shown(f"{options.submission}: {error}", limit=None), file=sys.stderr)
+        print(readable(f"{options.submission}: {error}", limit=None), file=sys.stderr)
         return USAGE
     with Box(rubric.limits) as box:
         text = script(options.check, box, submission.files, options.submission.resolve(), rubric, public)
@@ -142,7 +142,7 @@ def run_submit(options):
     try:
         packed, digest = submit(options.submission, options.out, options.without)
     except (Incomplete, OSError) as error:
-        print(shown(f"Nothing was packed. {error}.", limit=None), file=sys.stderr)
+        print(readable(f"Nothing was packed. {error}.", limit=None), file=sys.stderr)
         return USAGE
     print(
         f"{options.out}, packed with {KIT}:",

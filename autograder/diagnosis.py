@@ -19,7 +19,7 @@ from .causes import LIST, TABLES
 from .paths import MISTAKES
 from .readback.sameness import agree, complete
 from .record import BAD_OUTPUT, BLOCKED, CRASHED, FOLLOWS, NOT_IMPLEMENTED, PASSED, WRONG
-from .text import shown
+from .text import readable
 from .which import apart, certain
 
 PROJECTIONS = 8
@@ -112,12 +112,12 @@ class Suspects:
         said = recorded["said"].get(expect.check, {})
         words = None if expect.settled else words_of(failed, expect)
         ids = recorded["suspects"].get(expect.check, [])
-        found, possible = explained(expect, ids)
+        found, possible = match_fingerprints(expect, ids)
         found, possible = (
             [id for id in some if said.get(id) == words] for some in (found if expect.wrong else ids, possible)
         )
         if expect.settled and not found:
-            found = carried(expect, ids)
+            found = match_weights(expect, ids)
         known = [*expect.remarks, parts(expect)]
         error = error_of(failed) if expect.public else ""
         faint = bool(expect.wrong) and not any(finite_and_off(answer) for answer in expect.wrong)
@@ -146,7 +146,7 @@ def words_of(failed, expect):
     return [failed.verdict, QUOTED.sub(r"\1", failed.message), len(expect.answers)]
 
 
-def explained(expect, ids):
+def match_fingerprints(expect, ids):
     """(mistakes whose fingerprints agree with every answer of the check, those that only do not disagree)."""
     possible, clear = np.ones(len(ids), bool), np.zeros(len(ids), bool)
     for answer in expect.answers:
@@ -174,7 +174,7 @@ def of_each(rows, count):
     return found
 
 
-def carried(expect, ids):
+def match_weights(expect, ids):
     """The mistakes in `step` that explain every step, given what the student's own, also wrong, `predict` returns."""
     steps = [answer for answer in expect.answers if answer.step]
     if len(steps) < len(expect.answers):
@@ -215,7 +215,7 @@ def parts(expect):
     return f"What is known{given}: {', '.join(known)}."
 
 
-def made(mistake, loses, results, suspects, sections):
+def explains_all(mistake, loses, results, suspects, sections):
     """Whether the results as a whole speak for a mistake that one of them points to.
 
     Each check that it must fail has failed, and it explains how they did: all of them where nothing else failed and no
@@ -276,7 +276,9 @@ def diagnose(results, suspects, sections):
     for id, suspect in suspects.items():
         # One that is only possible here is named if the answers to another check point to it.
         candidates = suspect.mistakes or [mistake for mistake in suspect.possible if explains[mistake]]
-        likely = [m for m in candidates if m in catalogued and made(m, suspect.loses, results, suspects, sections)]
+        likely = [
+            m for m in candidates if m in catalogued and explains_all(m, suspect.loses, results, suspects, sections)
+        ]
         if not likely:
             results[id].hint = "\n".join(filter(None, unnamed(id, suspect, results, errors)))
             continue
@@ -301,7 +303,7 @@ def unnamed(id, suspect, results, errors):
         places = [PLACE.search(each.message) for each in (result, results[first])]
         same = not all(places) or places[0][1] == places[1][1]
         if same and result.verdict != NOT_IMPLEMENTED:
-            result.message = shown(f"{suspect.error}, as in {first}", limit=None)
+            result.message = readable(f"{suspect.error}, as in {first}", limit=None)
         result.detail = ""
         return [f"{FOLLOWS}{first}: it is the same error."]
     if suspect.cause and (first := errors.setdefault(suspect.cause.partition(" this check")[0], id)) != id:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from .readback.expression import Expression
-from .text import all_shown, shown
+from .text import all_readable, readable
 
 PASSED = "passed"
 WRONG = "wrong"
@@ -31,9 +31,9 @@ class Failed(Exception):
 
     def __init__(self, verdict, message, detail="", types=(), said=""):
         super().__init__(message)
-        self.verdict, self.message = verdict, shown(message, limit=None)
-        self.detail, self.types = shown(detail, limit=None, lines=True), types
-        self.said = shown(said, limit=None)
+        self.verdict, self.message = verdict, readable(message, limit=None)
+        self.detail, self.types = readable(detail, limit=None, lines=True), types
+        self.said = readable(said, limit=None)
 
 
 @dataclass
@@ -91,9 +91,9 @@ class CheckResult:
     section: str = ""
 
     def __post_init__(self):
-        self.message = shown(self.message, limit=None)
+        self.message = readable(self.message, limit=None)
         for name in ("detail", "hint", "printed", "facts", "reads", "computes"):
-            setattr(self, name, all_shown(getattr(self, name)))
+            setattr(self, name, all_readable(getattr(self, name)))
 
     @property
     def output(self):
@@ -134,8 +134,8 @@ class GradeRecord:
     seconds: float = 0.0
 
     def __post_init__(self):
-        self.submission, self.notes = shown(self.submission), [shown(note, limit=None) for note in self.notes]
-        self.runs, self.made_with = all_shown(self.runs), all_shown(self.made_with)
+        self.submission, self.notes = readable(self.submission), [readable(note, limit=None) for note in self.notes]
+        self.runs, self.made_with = all_readable(self.runs), all_readable(self.made_with)
 
     @property
     def points(self):

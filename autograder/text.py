@@ -1,6 +1,6 @@
 """Text that came out of the box, and names that strangers chose: made fit to be read anywhere.
 
-Whatever of it goes to a terminal, a page, a table, a file or a log goes through `shown`, once where it comes in and
+Whatever of it goes to a terminal, a page, a table, a file or a log goes through `readable`, once where it comes in and
 again in a grade record (record.py). What a format itself takes for a sign, such as < in HTML, is for its report to
 escape.
 """
@@ -28,7 +28,7 @@ ONE_LINE.update({code: ONE_LINE[code] for code in range(0x500)})
 LINES = Characters(ONE_LINE | {ord(character): character for character in "\n\t"})
 
 
-def shown(text, limit=100, lines=False):
+def readable(text, limit=100, lines=False):
     """The text without anything that acts on a terminal, hides or reorders what stands beside it, or cannot be encoded:
     control characters and escape sequences, marks of direction, what has no width, separators of lines and paragraphs,
     halves of surrogate pairs. A "?" stands for each.
@@ -43,12 +43,12 @@ def shown(text, limit=100, lines=False):
     return text if limit is None or len(text) <= limit else f"{text[:limit]}..."
 
 
-def all_shown(value):
+def all_readable(value):
     """The same for every text in plain data, as facts for staff are."""
     if isinstance(value, str):
-        return shown(value, limit=None, lines=True)
+        return readable(value, limit=None, lines=True)
     if isinstance(value, dict):
-        return {all_shown(key): all_shown(item) for key, item in value.items()}
+        return {all_readable(key): all_readable(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [all_shown(item) for item in value]
+        return [all_readable(item) for item in value]
     return value

@@ -34,7 +34,7 @@ from autograder.intake import outputs, parsing, submission
 from autograder.intake.handin import zipped
 from autograder.paths import ROOT
 from autograder.record import BAD_OUTPUT, Failed
-from autograder.text import shown
+from autograder.text import readable
 
 NUMBERS = [0, 1, 0x7F, 0x80, 0xFF, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, (1 << 63) - 1, (1 << 64) - 1]
 WORDS = [
@@ -119,7 +119,7 @@ def read_output(read, data):
 
 def read_notebook(data, _):
     try:
-        parsing.parse(filling.__name__, "laid", data, MASTER, **filling.LIMITS)
+        parsing.parse(filling.__name__, "restore_notebook", data, MASTER, **filling.LIMITS)
     except parsing.Unparsable as why:
         return str(why)
 
@@ -148,7 +148,13 @@ KINDS = {  # (samples, what reads them on the grader's side, what that calls whe
         {},
         30,
     ),
-    "notebooks": (list(notebooks()), read_notebook, lambda data, _: filling.laid(data, MASTER), filling.LIMITS, 5),
+    "notebooks": (
+        list(notebooks()),
+        read_notebook,
+        lambda data, _: filling.restore_notebook(data, MASTER),
+        filling.LIMITS,
+        5,
+    ),
 }
 
 
@@ -216,8 +222,8 @@ def row(kind, seed, numbers, folder):
             slow.append(number)
         except Exception as error:
             first, *_ = str(error).strip().splitlines() or [""]
-            told = shown(first, limit=300)
-            assert len(told) < 400 and told == shown(told, limit=None), told
+            told = readable(first, limit=300)
+            assert len(told) < 400 and told == readable(told, limit=None), told
         if time.process_time() - began > limits.get("seconds", parsing.SECONDS):
             slow.append(number)
     return good, tuple(slow)
@@ -254,7 +260,7 @@ def whole_way(kind, data, folder):
     """Read one mutation as the grader does. Returns how it came out, as keys of `mutations`."""
     try:
         told = KINDS[kind][1](data, folder)
-        assert told is None or (told == shown(told, limit=None) and len(told) < 600), told
+        assert told is None or (told == readable(told, limit=None) and len(told) < 600), told
     except BaseException:
         Path(tempfile.gettempdir(), f"mutation-{kind}-{os.getpid()}").write_bytes(data)
         raise

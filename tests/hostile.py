@@ -42,7 +42,7 @@ from autograder.paths import PUBLIC, ROOT
 from autograder.record import PASSED
 from autograder.reports import html
 from autograder.rubric import Rubric
-from autograder.text import shown
+from autograder.text import readable
 
 HERE = Path(__file__).parent / "submissions" / "hostile"
 EXPECTATIONS = tomllib.loads((HERE / "expectations.toml").read_text(encoding="utf-8"))
@@ -288,7 +288,9 @@ def run(name, scene, rubric, public, hidden, only=checks.EXACT, beside=None):
     if (set(box.spool.iterdir()), descendants(box.parent.process.pid)) != before:
         found.append("left something behind")
     told = "\n".join(repr(check) for check in graded.checks) + repr(graded.notes)
-    if any(shown(text, None, lines=True) != text for check in graded.checks for text in (check.message, check.output)):
+    if any(
+        readable(text, None, lines=True) != text for check in graded.checks for text in (check.message, check.output)
+    ):
         found.append("told what acts on a terminal")
     if scene.canary in told:
         found.append("told a secret")

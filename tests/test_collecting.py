@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from autograder.instructor.handins import roster as rosters
-from autograder.instructor.handins.collecting import People, collect, collected
+from autograder.instructor.handins.collecting import People, collect, load_class
 from autograder.instructor.handins.matching import Directory
 from autograder.instructor.handins.platforms import DownloadError
 from autograder.instructor.handins.roster import Person, Roster, RosterError
@@ -115,7 +115,7 @@ def test_every_export_gives_everybody_the_same(platform, packed, tmp_path):
         assert entry.path == tmp_path / "in" / entry.student
         assert files_in(entry.path) == GOOD, entry
         assert submission.read(entry.path).files == GOOD
-    assert entries == collected(tmp_path / "in", People(CLASS))
+    assert entries == load_class(tmp_path / "in", People(CLASS))
 
 
 def test_what_the_platforms_tell_of_times_is_told(tmp_path):

@@ -8,7 +8,7 @@ import pytest
 
 from autograder import checks
 from autograder.box import Box
-from autograder.diagnosis import Suspects, alike, catalogue, fingerprint, made, words_of
+from autograder.diagnosis import Suspects, alike, catalogue, explains_all, fingerprint, words_of
 from autograder.expect import Expect
 from autograder.grading import grade as grade_submission
 from autograder.instructor.authoring import patches
@@ -103,7 +103,7 @@ def test_what_speaks_for_a_mistake(wrong, pointing, named):
     asked = wrong if wrong == "c" else "abc"
     results = {id: Result("wrong" if id in wrong else "passed") for id in asked}
     suspects = {id: Suspects(["it"] if id in pointing else [], [], {}, "", True) for id in wrong}
-    assert made("it", {"it": ["a", "b"]}, results, suspects, {"a": "2.2", "b": "2.2", "c": "3.4"}) == named
+    assert explains_all("it", {"it": ["a", "b"]}, results, suspects, {"a": "2.2", "b": "2.2", "c": "3.4"}) == named
 
 
 def test_no_name_where_the_same_code_fails_in_another_way():
@@ -111,7 +111,7 @@ def test_no_name_where_the_same_code_fails_in_another_way():
     results = {"a": Result("wrong"), "b": Result("wrong")}
     for section, second, named in (("4.2", [], False), ("4.1", [], True), ("4.2", ["other"], True)):
         suspects = {"a": Suspects(["it"], [], {}, "", True), "b": Suspects(second, [], {}, "", True)}
-        assert made("it", {"it": ["a"]}, results, suspects, {"a": "4.2", "b": section}) == named
+        assert explains_all("it", {"it": ["a"]}, results, suspects, {"a": "4.2", "b": section}) == named
 
 
 def test_nan_alone_names_nothing_beside_another_error(grade):
@@ -123,7 +123,7 @@ def test_nan_alone_names_nothing_beside_another_error(grade):
     for faint, named in ((True, False), (False, True)):
         suspects = {"a": Suspects(["it"], [], {}, "", True, faint=faint), "b": Suspects([], [], {}, "", True)}
         results = {"a": Result("wrong"), "b": Result("wrong")}
-        assert made("it", {"it": ["a"]}, results, suspects, {"a": "4.2", "b": "4.1"}) == named
+        assert explains_all("it", {"it": ["a"]}, results, suspects, {"a": "4.2", "b": "4.1"}) == named
 
 
 def test_other_mistakes_that_look_alike_somewhere_get_no_name(grade):

@@ -35,7 +35,7 @@ from autograder.paths import ROOT
 from autograder.record import PASSED, UNGRADED, WRONG, CheckResult, GradeRecord
 from autograder.reports import gradescope
 from autograder.rubric import Rubric
-from autograder.text import shown
+from autograder.text import readable
 
 HANDED_OUT = (ROOT / "assignment" / "report.ipynb").read_text(encoding="utf-8")
 PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n" + b"\0" * 20).decode()
@@ -336,7 +336,7 @@ def test_an_answer_in_another_cell_is_found_or_makes_the_question_wait(move):
     made = notebook()
     move(made)
     master = nbformat.reads(courses.master(Rubric.load()), 4)
-    shown = restoring.restored(restoring.restored(made, master), master)
+    shown = restoring.restore(restoring.restore(made, master), master)
     words = [cell.source for cell in shown.cells]
     answers = {id: cell_of(shown, id).source for id in guide.guide()}
     if move in (metadata_lost, in_the_second_of_two_copies):
@@ -354,7 +354,7 @@ def test_what_is_no_answer_makes_nothing_wait():
     made.cells += [new_code_cell("%matplotlib inline\n!ls"), new_code_cell(""), new_markdown_cell("  ")]
     made.cells += copy.deepcopy(made.cells[:5])
     master = nbformat.reads(courses.master(Rubric.load()), 4)
-    assert not restoring.elsewhere(restoring.restored(made, master), master)
+    assert not restoring.elsewhere(restoring.restore(made, master), master)
 
 
 def test_an_untouched_answer_gets_0_and_an_answer_waits(classroom):
@@ -454,12 +454,12 @@ LONG = {
 def test_what_takes_long_to_render_is_cut_short(name):
     master = courses.master(rubric())
     written = json.dumps(notebook(warmup=LONG[name], steps_answer="Twenty steps.")).encode()
-    text, digest = parsing.parse(filling.__name__, "laid", written, master, **filling.LIMITS)
+    text, digest = parsing.parse(filling.__name__, "restore_notebook", written, master, **filling.LIMITS)
     made = nbformat.reads(text, 4)
-    assert restoring.digest(made) == restoring.digest(restoring.restored(made, nbformat.reads(master, 4))) == digest
+    assert restoring.digest(made) == restoring.digest(restoring.restore(made, nbformat.reads(master, 4))) == digest
     assert cell_of(made, "steps_answer").source == "Twenty steps."
     source = cell_of(made, "warmup").source
-    assert source == shown(source, None, lines=True) and ("takes too long" in source) <= (len(source) < 3_000)
+    assert source == readable(source, None, lines=True) and ("takes too long" in source) <= (len(source) < 3_000)
     assert ("takes too long" in source) == (name in ("formulas", "environments"))
 
 
@@ -469,7 +469,7 @@ def test_what_takes_long_to_render_is_cut_short(name):
 def test_what_no_parser_likes_is_one_line(raw):
     master = courses.master(rubric())
     with pytest.raises(parsing.Unparsable) as raised:
-        parsing.parse(filling.__name__, "laid", raw, master, **filling.LIMITS)
+        parsing.parse(filling.__name__, "restore_notebook", raw, master, **filling.LIMITS)
     assert str(raised.value).isprintable() and len(str(raised.value)) < 400
 
 
@@ -477,7 +477,7 @@ def test_more_cells_than_anybody_reads_are_refused():
     made = notebook()
     made.cells += [new_markdown_cell("x") for _ in range(restoring.MAX_CELLS)]
     with pytest.raises(ValueError, match="cells"):
-        restoring.restored(made, nbformat.reads(courses.master(rubric()), 4))
+        restoring.restore(made, nbformat.reads(courses.master(rubric()), 4))
 
 
 def test_restoring_twice_changes_nothing(classroom):
@@ -485,14 +485,14 @@ def test_restoring_twice_changes_nothing(classroom):
     for name in (*NOTEBOOKS, "good"):
         path = classroom.course.submitted(name) / "report.ipynb"
         once = nbformat.read(path, 4)
-        assert nbformat.writes(restoring.restored(once, master)) == nbformat.writes(once), name
+        assert nbformat.writes(restoring.restore(once, master)) == nbformat.writes(once), name
 
 
 def test_plots_and_pasted_pictures_stay(classroom):
     made = notebook(warmup="See ![this](attachment:a.png), or ![that](attachment:b.png)!")
     cell_of(made, "warmup").attachments = {"a.png": {"image/png": PNG}, "b.png": {"image/svg+xml": "<svg/>"}, "../c": 7}
     master = nbformat.read(classroom.course.release, 4)
-    cell = cell_of(restoring.restored(made, master), "warmup")
+    cell = cell_of(restoring.restore(made, master), "warmup")
     assert cell.source == cell_of(made, "warmup").source
     page = rendering.html(cell.source, cell.attachments)
     assert Tags(page).count("img") == 1 and PNG in page and ">that</a>!" in page
@@ -502,7 +502,7 @@ def test_plots_and_pasted_pictures_stay(classroom):
 
 def test_formulas_stay_formulas(classroom):
     made = notebook(warmup=r"$x<y$ and $\begin{aligned}a &= b\\c &\le d\end{aligned}$, 1 < 2")
-    cell = cell_of(restoring.restored(made, nbformat.read(classroom.course.release, 4)), "warmup")
+    cell = cell_of(restoring.restore(made, nbformat.read(classroom.course.release, 4)), "warmup")
     assert cell.source == cell_of(made, "warmup").source
     page = rendering.html(cell.source + ", t<T and s>0")
     assert unescape(re.sub("<.*?>", "", page)).strip() == cell.source + ", t<T and s>0"

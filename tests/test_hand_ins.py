@@ -531,4 +531,4 @@ def test_names_that_no_file_system_knows(tmp_path):
         pytest.skip("this file system takes UTF-8 only")
     found = collect(folder, tmp_path / "in2", Roster([ADA]))
     assert taken(found[0]) and len(found.strangers) == 1
-    assert collecting.collected(tmp_path / "in2", People(Roster([ADA]))) == found
+    assert collecting.load_class(tmp_path / "in2", People(Roster([ADA]))) == found

@@ -23,7 +23,7 @@ from autograder.paths import ROOT
 from autograder.record import CRASHED, PASSED, UNGRADED, CheckResult, Failed
 from autograder.reports import gradescope, html, junit, markdown, terminal
 from autograder.rubric import Rubric
-from autograder.text import shown
+from autograder.text import readable
 
 ACTING = [
     "\x1b[2J\x1b[1;1H",  # clears a screen
@@ -39,22 +39,22 @@ RUBRIC = Rubric.load()
 texts = st.text(st.characters(exclude_categories=()), max_size=40) | st.sampled_from(ACTING)
 
 
-def readable(text):
+def is_readable(text):
     """Whether text may go anywhere: what a report adds itself are line breaks, tabs and plain characters."""
-    return all(c in "\n\t" or (c.isprintable() and c == shown(c)) for c in text)
+    return all(c in "\n\t" or (c.isprintable() and c == readable(c)) for c in text)
 
 
 @settings(max_examples=300, deadline=None)
 @given(texts, st.booleans(), st.none() | st.integers(1, 50))
 def test_shown_is_readable_and_the_same_again(text, lines, limit):
-    once = shown(text, limit, lines)
-    assert readable(once) and (lines or "\n" not in once) and shown(once, limit, lines) == once
+    once = readable(text, limit, lines)
+    assert is_readable(once) and (lines or "\n" not in once) and readable(once, limit, lines) == once
     once.encode("utf-8")
 
 
 @pytest.mark.parametrize("text", ["", "x_t = √ᾱ_t x_0 + é ü 中文 فارسی हिन्दी 🎲", "a  b", "<b>&amp;[x](y)"])
 def test_what_is_readable_stays(text):
-    assert shown(text) == text and shown("a\tb\r\nc\u3000d", lines=True) == "a\tb\nc d"
+    assert readable(text) == text and readable("a\tb\r\nc\u3000d", lines=True) == "a\tb\nc d"
 
 
 def made(text):
@@ -88,9 +88,9 @@ def test_every_report_of_every_text_is_readable(text):
     record = made(text)
     reports = all_reports(record)
     for name, report in reports.items():
-        assert readable(report), name
-    assert readable("".join(ElementTree.fromstring(reports["junit"]).itertext()))
-    assert readable("".join(strings(json.loads(reports["json"]))))
+        assert is_readable(report), name
+    assert is_readable("".join(ElementTree.fromstring(reports["junit"]).itertext()))
+    assert is_readable("".join(strings(json.loads(reports["json"]))))
     assert all(check.message.isprintable() for check in record.checks)
 
 
@@ -112,8 +112,8 @@ def test_every_page_and_table_of_a_class_is_readable(text):
     rows.append(publishing.row(Kept(depends, "eve", [text]), made(text), {}))
     class_list = [HandedIn(row.student, "x", notes=[text]) for row in rows]
     text = sheet.table(before_marking.grades(rows, class_list, RUBRIC, None), class_list, RUBRIC)
-    assert readable(page.render(rows, RUBRIC)) and readable("".join(map(publishing.told, rows)))
-    assert readable(text) and len(list(csv.reader(io.StringIO(text)))) == len(rows) + 1
+    assert is_readable(page.render(rows, RUBRIC)) and is_readable("".join(map(publishing.summary, rows)))
+    assert is_readable(text) and len(list(csv.reader(io.StringIO(text)))) == len(rows) + 1
 
 
 NAMES = [b"w\xff\xfe.zip", b"w\x1b[2J\x1b]0;x\x07.zip", "w\u202e\u200b\u2028.zip".encode(), b"[red]\n"]
@@ -134,7 +134,7 @@ def test_an_archive_of_any_name_is_refused_and_reported(name, tmp_path, grade):
     assert "leads outside" in record.notes[0]
     ElementTree.fromstring(junit.render(record, RUBRIC))
     for report in all_reports(record).values():
-        assert readable(report)
+        assert is_readable(report)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="such names do not exist there")
@@ -142,10 +142,10 @@ def test_the_command_line_takes_any_name(tmp_path, capsys):
     path = refused(tmp_path, NAMES[0] + NAMES[1])
     assert main(["grade", path, "--out", str(tmp_path / "out"), "--public", "--only", "schedule"]) == GRADED
     for report in (tmp_path / "out").iterdir():
-        assert readable(report.read_text(encoding="utf-8")), report
+        assert is_readable(report.read_text(encoding="utf-8")), report
     assert main(["grade", f"{path}-gone"]) == USAGE and main(["debug", "ddim.eta", "--submission", path]) == USAGE
     captured = capsys.readouterr()
-    assert readable(captured.out) and readable(captured.err) and "leads outside" in captured.err
+    assert is_readable(captured.out) and is_readable(captured.err) and "leads outside" in captured.err
 
 
 ATTACK = """
@@ -171,4 +171,4 @@ def test_what_comes_out_of_the_box_is_readable(grade):
     lost = {check.id: check for check in record.checks if check.verdict != PASSED}
     assert lost["forward.add_noise"].verdict == CRASHED and "?[2J" in lost["forward.add_noise"].message
     for report in all_reports(record).values():
-        assert readable(report)
+        assert is_readable(report)

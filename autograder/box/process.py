@@ -15,7 +15,7 @@ try:
 except ImportError:  # Windows
     termios = None
 
-from ..text import shown
+from ..text import readable
 from . import scratch
 from .clock import Clock
 from .inside import wire
@@ -155,7 +155,7 @@ class Process:
         """What was printed since the last call, at most `limit` characters, fit to be read anywhere."""
         data = self.output.read(4 * limit)
         self.output.seek(0, os.SEEK_END)
-        text = shown(data.decode("utf-8", "replace"), limit=None, lines=True)
+        text = readable(data.decode("utf-8", "replace"), limit=None, lines=True)
         return text if len(text) <= limit else text[:limit] + " [cut]"
 
     def end(self, why="closed"):
@@ -176,7 +176,7 @@ class Process:
     def denied(self):
         """What the box refused, as the boxed process tells it."""
         data = self.noted.read(NOTED_BYTES)
-        return shown(data.decode("utf-8", "replace"), limit=None, lines=True).splitlines()
+        return readable(data.decode("utf-8", "replace"), limit=None, lines=True).splitlines()
 
     def close(self):
         self.end()

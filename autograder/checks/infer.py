@@ -21,7 +21,7 @@ from .program import (
     Trained,
     as_value,
     grid,
-    left,
+    output_file,
     samples_in,
     start,
 )
@@ -95,7 +95,7 @@ def check_picture(student, expect):
     # Samples that leave much of [-1, 1] free: a picture that is stretched to its own range comes out clearly apart.
     case, run = exact(student, expect, {}, 10, images=4, amplitude=0.3)
     expect.settle()
-    pixels = measure.pixels(left(run, "output"), NAMES["output"])
+    pixels = measure.pixels(output_file(run, "output"), NAMES["output"])
     drawn = grid(samples_in(run, 4, finite=False))
     picture = rounded(pixels, drawn)
     expect.value(picture, "the picture", "of 4 images")
@@ -106,7 +106,7 @@ def check_picture(student, expect):
         return
     for number in (1, 7):
         run = case.run(student, ["--steps", 2, "--num-images", number])
-        samples, picture = samples_in(run, number), measure.pixels(left(run, "output"), NAMES["output"])
+        samples, picture = samples_in(run, number), measure.pixels(output_file(run, "output"), NAMES["output"])
         grids = [grid(samples)] if number > 1 else [grid(samples), 255 * (samples[0, 0] + 1) / 2]  # alone: no frame
         sizes = " or ".join(f"{g.shape[1]} x {g.shape[0]}" for g in grids)
         same_size = [g for g in grids if g.shape == picture.shape]
@@ -215,10 +215,10 @@ def exact(student, expect, settings, steps, images, scheduler="ddim", amplitude=
     where = f"with {scheduler}, {steps or 'default'} steps, {images} images{said and ', a checkpoint with ' + said}"
     files = {NOISE: save({"noise": noise})}
     run = case.run(student, arguments, files)
-    told(expect, run)
+    add_advice(expect, run)
     answer = expect.value(samples_in(run, images, finite=False), "the tensor `samples`", where)
     if answer:  # none while recording
-        answer.told = asked(run)
+        answer.told = describe_calls(run)
     if expect.carries:
         got, must = samples_in(run, images, finite=False), case.follow(noise, steps or 50, scheduler)
         answer.again = Again(student, case, arguments, files, got, must, expect.tolerance)
@@ -263,7 +263,7 @@ def spreads_as(student, expect, case, start, options, seed, recorded):
     arguments = ["--initial-noise", NOISE, *options, "--seed", seed]
     files = {NOISE: save({"noise": np.repeat(start, 64, axis=0)})}
     run = case.run(student, arguments, files)
-    told(expect, run)
+    add_advice(expect, run)
     samples = samples_in(run, 64, finite=False)
     odd = oddity(samples, recorded)
     if odd and expect.carries and case.moves(student, arguments, samples, files):
@@ -290,14 +290,14 @@ def oddity(samples, variance):
     return None
 
 
-def asked(run):
+def describe_calls(run):
     """What the network was called with, as far as the student's process says so."""
     timesteps = ", ".join(str(call[0])[:10] for call in run.calls[:4] if isinstance(call, tuple) and call)
     more = f" and so on, {len(run.calls)} times" if len(run.calls) > 4 else ""
     return f"In this case the network was called with t = {timesteps}{more}."
 
 
-def told(expect, run):
+def add_advice(expect, run):
     """Advice from how the network was called, as far as the student's process says so."""
     for call in run.calls[:1]:
         _, records_gradients, training_mode = call if isinstance(call, tuple) and len(call) == 3 else (None,) * 3

@@ -69,7 +69,7 @@ class Case:
         return {"unet.py": PROBE, NAMES["checkpoint"]: self.checkpoint()}
 
     def run(self, student, arguments, files=None, seconds="infer_seconds"):
-        return finished(student, arguments, self.files() | (files or {}), student.limits[seconds])
+        return run_to_end(student, arguments, self.files() | (files or {}), student.limits[seconds])
 
     def samples(self, student, arguments, number, files=None):
         return samples_in(self.run(student, arguments, files), number)
@@ -171,7 +171,7 @@ def denoiser(scheduler, settings, sd, rough, rng):
 # ----- a run of the program -------------------------------------------------------------------------------------------
 
 
-def finished(student, arguments, files, seconds):
+def run_to_end(student, arguments, files, seconds):
     """Run infer.py to a good end. Raises Failed unless it ends with exit status 0."""
     run = start(student, arguments, files, seconds)
     student.output += run.printed  # that of runs which must fail is of no interest
@@ -193,7 +193,7 @@ def command(arguments):
     return f"infer.py ... {' '.join(map(str, arguments))}"
 
 
-def left(run, name):
+def output_file(run, name):
     """The content of a file that infer.py must have left."""
     content = run.files[NAMES[name]]
     if content is None:
@@ -206,8 +206,8 @@ def samples_in(run, number, finite=True):
 
     finite  whether NaN is refused, too: else it is for the caller to see where it comes from
     """
-    left(run, "output")
-    arrays = measure.tensors(left(run, "samples"), "the file for --samples")
+    output_file(run, "output")
+    arrays = measure.tensors(output_file(run, "samples"), "the file for --samples")
     if "samples" not in arrays:
         raise Failed(
             BAD_OUTPUT, f"the file for --samples holds no tensor `samples`, but {', '.join(arrays)[:100] or 'nothing'}"

@@ -82,7 +82,7 @@ def compare(student, expect, seed, t, tables, steps, device):
         progress.total *= 1 + size.references
         found = []
         for n in range(1, 1 + size.references):
-            with student.beside(played(tables * (1 + n * ROUNDING), steps)) as reference:
+            with student.beside(reference_files(tables * (1 + n * ROUNDING), steps)) as reference:
                 found.append(run(reference, progress=partial(progress, f"reference run {n} of {size.references}")))
         return found
 
@@ -169,7 +169,7 @@ class Progress:
 # ----- the reference, played from tables ------------------------------------------------------------------------------
 
 
-def played(tables, walk):
+def reference_files(tables, walk):
     """The files of the reference: a scheduler that reads from tables."""
     content = save({"tables": np.float32(tables), "walk": walk})
     return {"scheduler.py": PLAYER, "tables.safetensors": content}

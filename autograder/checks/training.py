@@ -20,14 +20,14 @@ LOSS = "the held-out loss of the trained network"
 
 
 def check_epsilon(student, expect):
-    trained(student, expect, "epsilon")
+    compare_loss(student, expect, "epsilon")
 
 
 def check_v_prediction(student, expect):
-    trained(student, expect, "v_prediction")
+    compare_loss(student, expect, "v_prediction")
 
 
-def trained(student, expect, prediction_type):
+def compare_loss(student, expect, prediction_type):
     seed = expect.integer(0, 1 << 30)
     t = timesteps(expect)
     scalars = expect.draw(lambda rng: scalars_of(student.DDPMScheduler(), prediction_type, t))

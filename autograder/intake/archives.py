@@ -12,7 +12,7 @@ import tarfile
 import zipfile
 from contextlib import contextmanager
 
-from ..text import shown
+from ..text import readable
 
 MAX_MEMBERS = 2_000
 MAX_UNPACKED = 200 << 20  # bytes of all members together
@@ -46,7 +46,7 @@ def members(path):
             bounded.largest = MAX_UNPACKED
             yield found
     else:
-        raise Refused(f"{shown(path.name)} is neither a folder nor a zip or tar file (.tar, .tar.gz or .tar.bz2)")
+        raise Refused(f"{readable(path.name)} is neither a folder nor a zip or tar file (.tar, .tar.gz or .tar.bz2)")
 
 
 @contextmanager
@@ -63,10 +63,10 @@ def lenient(found):
         try:
             parts = path_parts(name)
         except Refused as refused:
-            yield (shown(name).replace("/", "\\"),), refusing(str(refused))
+            yield (readable(name).replace("/", "\\"),), refusing(str(refused))
             continue
         if parts:
-            refused = refusing(f"it holds a {kind}, {shown(name)}")
+            refused = refusing(f"it holds a {kind}, {readable(name)}")
             yield parts, {"file": load, "folder": None}.get(kind, refused)
 
 
@@ -85,7 +85,7 @@ def checked(found):
             raise Refused(f"it holds more than {MAX_MEMBERS} files")
         parts = path_parts(name)
         if kind not in ("file", "folder"):
-            raise Refused(f"it holds a {kind}, {shown(name)}; hand in plain files only")
+            raise Refused(f"it holds a {kind}, {readable(name)}; hand in plain files only")
         total += size
         if total > MAX_UNPACKED:
             raise Refused(f"it unpacks to more than {MAX_UNPACKED >> 20} MB")
@@ -101,7 +101,7 @@ def path_parts(name):
     name = name.replace("\\", "/")
     parts = name.split("/")
     if ".." in parts or name.startswith("/") or parts[0].endswith(":"):
-        raise Refused(f"it holds a path that leads outside: {shown(name)}")
+        raise Refused(f"it holds a path that leads outside: {readable(name)}")
     return tuple(part for part in parts if part not in ("", "."))
 
 
@@ -222,7 +222,7 @@ def comment(path):
     if not zipfile.is_zipfile(path):
         return ""
     with zipfile.ZipFile(path) as file:
-        return shown(file.comment.decode("utf-8", "replace"))
+        return readable(file.comment.decode("utf-8", "replace"))
 
 
 def reader(open_member, info):

@@ -30,7 +30,7 @@ except ImportError:  # Windows
 from ..box.inside import wire
 from ..box.launch import ENVIRONMENT, BoxError
 from ..paths import ROOT
-from ..text import shown
+from ..text import readable
 
 SECONDS, MEMORY_MB = 5, 512  # for one parser; memory beyond what the server takes
 PATIENCE = 60 if resource else 6  # times as long on the clock: then it hangs, or the clock is the only limit
@@ -44,7 +44,7 @@ class Unparsable(Exception):
     """What a student sent cannot be parsed, for this reason, in one line. `type` names the parser's own exception."""
 
     def __init__(self, reason, type=""):
-        super().__init__(shown(reason, limit=300))
+        super().__init__(readable(reason, limit=300))
         self.type = type
 
 
@@ -199,7 +199,7 @@ def attend(requests, replies):
             reply = ("failed", f"reading it needs more than {memory_mb} MB of memory", "MemoryError")
         except Exception as error:  # parsers raise what they like
             lines = str(error).strip().splitlines() or [""]
-            reply = ("failed", shown(lines[0], limit=300) or type(error).__name__, type(error).__name__)
+            reply = ("failed", readable(lines[0], limit=300) or type(error).__name__, type(error).__name__)
         wire.send(replies, reply)
 
 

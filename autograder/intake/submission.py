@@ -10,7 +10,7 @@ from pathlib import Path
 
 from .. import KIT
 from ..paths import ASSIGNMENT
-from ..text import shown
+from ..text import readable
 from . import archives, parsing
 from .archives import MAX_MEMBERS, Refused
 
@@ -41,7 +41,7 @@ def read(path):
     path = Path(path)
     if not path.exists():
         raise FileNotFoundError(path)
-    submission = Submission(shown(path.resolve().name))
+    submission = Submission(readable(path.resolve().name))
     try:
         if path.is_file():
             parsing.fresh()
@@ -52,7 +52,7 @@ def read(path):
     except parsing.Unparsable as why:
         raise Refused(str(why) if why.type == "Refused" else f"{submission.name} cannot be read ({why})") from None
     except DAMAGED as error:
-        raise Refused(f"{submission.name} cannot be read ({shown(str(error))})") from None
+        raise Refused(f"{submission.name} cannot be read ({readable(str(error))})") from None
     return submission
 
 
@@ -72,7 +72,7 @@ def take(submission, members):
     members = [(parts, load) for parts, load in members if not any(map(CLUTTER.fullmatch, parts))]
     folder = where(members)
     if folder:
-        submission.notes.append(f"The files were taken from the folder {shown(folder[0])}/.")
+        submission.notes.append(f"The files were taken from the folder {readable(folder[0])}/.")
     candidates = [(parts[-1], load) for parts, load in members if parts[:-1] == folder]
     refuse_twins([name for name, _ in candidates])
     for name, load in sorted(candidates, key=lambda candidate: candidate[0]):
@@ -99,7 +99,7 @@ def take(submission, members):
     ignored -= {f"{entry.name}/" if entry.is_dir() else entry.name for entry in ASSIGNMENT.iterdir()}
     if ignored:
         more = f" and {len(ignored) - 5} more" if len(ignored) > 5 else ""
-        names = ", ".join(map(shown, sorted(ignored)[:5]))
+        names = ", ".join(map(readable, sorted(ignored)[:5]))
         submission.notes.append(f"Taken: {', '.join(submission.files)}. Not looked at: {names}{more}.")
 
 
@@ -117,7 +117,7 @@ def but_there_is(wanted, members):
     """What to say of a file that is probably the one that is wanted, by another name or in another place, or ""."""
     stem, ending = wanted.split(".")
     for parts, _ in sorted(members, key=lambda member: (len(member[0]), member[0])):
-        name, path = folded(parts[-1]), shown("/".join(parts))
+        name, path = folded(parts[-1]), readable("/".join(parts))
         if name == wanted:
             return f", but {path}; {'put it at the top' if len(parts) > 1 and name == parts[-1] else 'rename it'}"
         if stem in name and re.search(rf"\.({ending}|txt)\b", name):
@@ -133,9 +133,9 @@ def refuse_twins(names):
         if alike in ACCEPTED and alike in seen:
             other = seen[alike]
             raise Refused(
-                f"it holds {shown(name)} more than once"
+                f"it holds {readable(name)} more than once"
                 if other == name
-                else f"it holds both {shown(other)} and {shown(name)}"
+                else f"it holds both {readable(other)} and {readable(name)}"
             )
         seen[alike] = name
 
@@ -166,7 +166,7 @@ def loader(entry):
 
     def load(limit):
         if entry.is_symlink() or not entry.is_file():
-            raise Refused(f"{shown(entry.name)} is a link or another special file; hand in the file itself")
+            raise Refused(f"{readable(entry.name)} is a link or another special file; hand in the file itself")
         with open(entry, "rb") as file:
             return file.read(limit)
 

@@ -12,7 +12,7 @@ from ...box import BoxError
 from ...expectations import ExpectationsError
 from ...files import write
 from ...grading import TooWeak
-from ...text import shown
+from ...text import readable
 from ..handins import roster
 from ..handins.collecting import collect_class, keep_roster
 from ..handins.platforms import DownloadError
@@ -66,10 +66,10 @@ def main(arguments=None):
     try:
         return options.run(options)
     except (Stop, TooWeak, BoxError, ExpectationsError, OSError) as error:
-        errors.print(shown(str(error), limit=None, lines=True), style="red", soft_wrap=True, markup=False)
+        errors.print(readable(str(error), limit=None, lines=True), style="red", soft_wrap=True, markup=False)
         return NOT_GRADED
     except (DownloadError, roster.RosterError) as error:
-        errors.print(shown(str(error), limit=None, lines=True), style="red", soft_wrap=True, markup=False)
+        errors.print(readable(str(error), limit=None, lines=True), style="red", soft_wrap=True, markup=False)
         return USAGE
     except KeyboardInterrupt:
         errors.print("Stopped. What is graded is kept; the same command goes on from here.", style="yellow")

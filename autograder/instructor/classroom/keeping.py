@@ -76,7 +76,7 @@ class Kept:
     def load(cls, text):
         """Raises ValueError, KeyError or TypeError for a text that is not of this version."""
         data = json.loads(text)
-        return cls(**data | {"found": found(data["found"])})
+        return cls(**data | {"found": found_from(data["found"])})
 
 
 def plain(value):
@@ -92,7 +92,7 @@ def plain(value):
     return value
 
 
-def found(data):
+def found_from(data):
     """What `plain` made of a Found, as it was."""
     results, waiting = (
         {id: CheckResult(**each | {"evidence": evidence(each["evidence"])}) for id, each in data[name].items()}

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from ...grading import conclude, not_run
 from ...record import BLOCKED, UNGRADED
-from ...text import shown
+from ...text import readable
 from .keeping import Kept
 from .working import Stop
 
@@ -42,7 +42,7 @@ class Row:
     made_with: dict
 
     def __post_init__(self):
-        self.why, self.notes = shown(self.why, limit=None), [shown(note, limit=None) for note in self.notes]
+        self.why, self.notes = readable(self.why, limit=None), [readable(note, limit=None) for note in self.notes]
 
 
 def overrides(path, rubric):
@@ -126,7 +126,7 @@ def waiting(student, why):
     return row(Kept({}, student, [], failed=why), None, {})
 
 
-def told(row):
+def summary(row):
     """One line about a student, for the terminal: points, and how many checks ended in which way."""
     if row.points is None:
         return f"not graded: {row.why}"

@@ -97,7 +97,7 @@ def change(student, before, after, causes):
     for id in dict.fromkeys([*old, *new]):
         first, second = (found[id] if id in found else None for found in (old, new))
         if standing(first) != standing(second):
-            changed[id] = f"{shown(first)} → {shown(second)}"
+            changed[id] = f"{describe(first)} → {describe(second)}"
     points = (None if made is None or made.ungraded else made.points for made in (before, after))
     return Change(student, *points, changed, [CAUSES[name] for name in causes] or ["you asked for it"])
 
@@ -106,7 +106,7 @@ def standing(check):
     return check and (check.verdict, check.points, check.max_points)
 
 
-def shown(check):
+def describe(check):
     return f"{check.verdict.replace('_', ' ')} {check.points:g}/{check.max_points:g}" if check else "not run"
 
 

@@ -65,7 +65,9 @@ class Session:
             for kept in run.each(class_list):
                 row = self.row(kept)
                 counts.update(row.verdicts.values())
-                progress.console.print(f"[bold]{escape(kept.name)}[/]  {escape(publishing.told(row))}", soft_wrap=True)
+                progress.console.print(
+                    f"[bold]{escape(kept.name)}[/]  {escape(publishing.summary(row))}", soft_wrap=True
+                )
                 said = ", ".join(f"{count} {verdict.replace('_', ' ')}" for verdict, count in counts.most_common())
                 progress.update(shown, advance=1, description=said)
                 yield kept

@@ -11,7 +11,7 @@ from sqlalchemy.exc import OperationalError
 
 from ...files import write
 from ...rubric import Rubric
-from ...text import shown
+from ...text import readable
 from ..grades import canvas, sheet
 from ..grades.lateness import PolicyError
 from ..handins import collecting
@@ -49,10 +49,12 @@ def main(arguments=None):
     try:
         return options.run(options, Rubric.load(), Console(), errors)
     except (CourseError, DownloadError, PolicyError, TableError, canvas.ExportError) as reason:
-        errors.print(shown(f"{reason}.", limit=None), style="red", soft_wrap=True, markup=False)
+        errors.print(readable(f"{reason}.", limit=None), style="red", soft_wrap=True, markup=False)
         return USAGE
     except OSError as reason:  # a full disk, or one that may only be read
-        errors.print(shown(f"Nothing more was done: {reason}.", limit=None), style="red", soft_wrap=True, markup=False)
+        errors.print(
+            readable(f"Nothing more was done: {reason}.", limit=None), style="red", soft_wrap=True, markup=False
+        )
         return MISSING
     except OperationalError as reason:  # nbgrader would ask for an upgrade of its database
         told = f"The gradebook cannot be used: {reason.orig}. Does another program hold it, and is its server up?"
@@ -78,9 +80,9 @@ def run_fill(options, rubric, console, errors):
                   lambda entries: track(entries, "Filling the gradebook", console=errors, transient=True))  # fmt: skip
     for student, notes in filled.notes.items():
         for note in notes:
-            console.print(f"{student}: {shown(note)}", soft_wrap=True, markup=False)
+            console.print(f"{student}: {readable(note)}", soft_wrap=True, markup=False)
     for student, why in filled.failed.items():
-        errors.print(f"{student} is not in the gradebook: {shown(why)}", style="red", soft_wrap=True, markup=False)
+        errors.print(f"{student} is not in the gradebook: {readable(why)}", style="red", soft_wrap=True, markup=False)
     nothing = sum(entry.path is None and not entry.waits for entry in handed_in)
     waiting = f", {len(handed_in.waiting)} wait" * bool(handed_in.waiting)
     for line in handed_in.summary() if handed_in.open else ():
@@ -107,11 +109,11 @@ def run_feedback(options, rubric, console, errors):
         write(path, text)
         print(f"{path}, without {len(left)}")
         for name, why in left.items():
-            console.print(f"  {shown(name)}: {why}", soft_wrap=True, markup=False)
+            console.print(f"  {readable(name)}: {why}", soft_wrap=True, markup=False)
         if lost:
             errors.print(f"Not in {options.canvas}: {', '.join(lost)}", style="red", soft_wrap=True, markup=False)
     for student, why in failed.items():
-        errors.print(f"{student} gets no feedback: {shown(why)}", style="red", soft_wrap=True, markup=False)
+        errors.print(f"{student} gets no feedback: {readable(why)}", style="red", soft_wrap=True, markup=False)
     if waiting := [grade for grade in made if not grade.complete]:
         for grade in waiting[:10]:
             errors.print(f"{grade.student} waits for {', '.join(grade.missing)}", style="red", markup=False)

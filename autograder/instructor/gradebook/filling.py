@@ -11,7 +11,7 @@ import nbformat
 from ...files import write
 from ...intake import parsing, submission
 from ...intake.submission import DAMAGED, Refused
-from ...text import shown
+from ...text import readable
 from ..handins import notebooks
 from . import late, rendering, restoring, scores
 from .course import ASSIGNMENT, NOTEBOOK, Course, build, quiet
@@ -60,7 +60,7 @@ def fill(folder, handed_in, rubric, roster=None, db_url=None, show=iter):
     with course.gradebook() as gradebook:
         for entry in handed_in:
             if entry.path and entry.student not in filled.failed:
-                dated(gradebook.find_submission(ASSIGNMENT, entry.student), entry, known, rubric.late)
+                set_dates(gradebook.find_submission(ASSIGNMENT, entry.student), entry, known, rubric.late)
         gradebook.db.commit()
     return filled
 
@@ -92,7 +92,7 @@ def put(course, entry, master):
     text = None
     if raw is not None:
         try:
-            text, digest = parsing.parse(__name__, "laid", raw, master, **LIMITS)
+            text, digest = parsing.parse(__name__, "restore_notebook", raw, master, **LIMITS)
         except parsing.Unparsable as why:
             waits = notebooks.reason(why)
     if waits:
@@ -123,7 +123,7 @@ def autograde(course, student, same_notebook):
     """
     open_before = waiting(course, student) if same_notebook else None
     try:
-        if why := parsing.parse(__name__, "autograded", str(course.folder), student, **LIMITS):
+        if why := parsing.parse(__name__, "run_autograde", str(course.folder), student, **LIMITS):
             return why
     except parsing.Unparsable as why:
         return str(why)
@@ -146,7 +146,7 @@ def grades(gradebook, student):
     return [grade for notebook in gradebook.find_submission(ASSIGNMENT, student).notebooks for grade in notebook.grades]
 
 
-def dated(submission, entry, known, policy):
+def set_dates(submission, entry, known, policy):
     """Time and extension of a submission, and what lateness costs with them. Returns the days late."""
     utc = entry.time and (entry.time - entry.time.utcoffset()).replace(tzinfo=None)
     days = known[entry.student].extension_days if entry.student in known else 0
@@ -158,20 +158,20 @@ def dated(submission, entry, known, policy):
 
 
 @quiet()
-def laid(raw, master):
+def restore_notebook(raw, master):
     """(the text of the restored notebook, its digest) of bytes that a student handed in and the text of the master.
     Cells that cannot be rendered in the time that there is are cut short."""
-    made = restoring.restored(notebooks.understood(raw), nbformat.reads(master, 4))
+    made = restoring.restore(notebooks.read_notebook(raw), nbformat.reads(master, 4))
     rendering.affordable(restoring.of_the_student(made))
     return nbformat.writes(made) + "\n", restoring.digest(made)
 
 
 @quiet()
-def autograded(folder, student):
+def run_autograde(folder, student):
     """Let nbgrader autograde a student. Returns why it failed, in one line, or ""."""
     done = Course(folder).api().autograde(ASSIGNMENT, student)
     if done["success"]:
         return ""
     lines = f"{done.get('log', '')}\n{done['error']}".strip().splitlines()
     errors = [found[1] for found in map(ERROR.match, lines) if found]
-    return shown((errors or lines[-1:])[0], limit=500)
+    return readable((errors or lines[-1:])[0], limit=500)

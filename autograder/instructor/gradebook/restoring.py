@@ -21,7 +21,7 @@ from nbgrader.preprocessors import NbGraderPreprocessor
 from nbgrader.utils import is_solution
 from traitlets import Unicode
 
-from ...text import shown
+from ...text import readable
 
 MADE_FROM = "made_from"  # in the metadata of an autograded notebook: digests of what it was made from
 WAITS = "report_waits"  # in that of one that stands for none: why the real one cannot be marked, or ""
@@ -32,7 +32,7 @@ MAX_TEXT = 100_000  # characters of a cell or an output
 ANSWERED = re.compile(r"[^\W_]")
 
 
-def restored(notebook, master):
+def restore(notebook, master):
     """The notebook `master` with what counts of a student's `notebook`; both are nbformat's, version 4. ValueError for
     one that is too long."""
     if len(notebook.cells) > MAX_CELLS:
@@ -40,7 +40,7 @@ def restored(notebook, master):
     known = {grade_id(cell): cell for cell in master.cells if grade_id(cell)}
     mine, others, previous = {}, {}, None
     for cell in notebook.cells:
-        id = meant(cell, known)
+        id = handed_out_id(cell, known)
         if id is None:
             others.setdefault(previous, []).append(own(cell))
             continue
@@ -49,9 +49,9 @@ def restored(notebook, master):
             previous, mine[id] = id, cell
             if not is_solution(original) and words(cell) != words(original):  # somebody wrote into the question
                 others.setdefault(id, []).append(own(cell))
-        elif is_solution(original) and not answered(mine[id], original.source):
+        elif is_solution(original) and not is_answered(mine[id], original.source):
             mine[id] = cell  # of several copies the first that says something
-        elif answered(cell, original.source):
+        elif is_answered(cell, original.source):
             others.setdefault(previous, []).append(own(cell))
     cells = others.pop(None, [])
     for id, original in known.items():
@@ -71,7 +71,7 @@ def of_the_student(made):
     return [cell for cell in made.cells if is_solution(cell) or grade_id(cell) is None]
 
 
-def meant(cell, known):
+def handed_out_id(cell, known):
     """The id of the handed-out cell that a student's cell is, or None. Some editors lose the metadata, but not the id
     of the cell itself."""
     return next((id for id in (grade_id(cell), cell.get("id")) if id in known), None)
@@ -81,7 +81,7 @@ def words(cell):
     return " ".join(str(cell.source).split())
 
 
-def answered(cell, stub):
+def is_answered(cell, stub):
     return bool(ANSWERED.search(str(cell.source).replace(stub, "")) or cell.get("attachments"))
 
 
@@ -109,7 +109,7 @@ def says(cell):
 
 def empty(master, note):
     """The notebook for a student of whom there is none, with the reason on top."""
-    return restored(nbformat.v4.new_notebook(cells=[new_markdown_cell(note)]), master)
+    return restore(nbformat.v4.new_notebook(cells=[new_markdown_cell(note)]), master)
 
 
 def digest(notebook):
@@ -126,7 +126,7 @@ def grade_id(cell):
 def answer(cell, student, stub):
     """Put a student's text into an answer cell; one that says nothing is the untouched one, which nbgrader gives 0."""
     text(cell, student)
-    if not answered(cell, stub):
+    if not is_answered(cell, stub):
         cell.source = stub
 
 
@@ -134,17 +134,17 @@ def own(cell):
     """A cell of the student's own, or a copy: code, text, plain output and pictures stay."""
     if cell.cell_type != "code":
         return text(new_markdown_cell(), cell)
-    return new_code_cell(said(cell.source), outputs=list(filter(None, map(output, cell.get("outputs", [])))))
+    return new_code_cell(student_text(cell.source), outputs=list(filter(None, map(output, cell.get("outputs", [])))))
 
 
 def output(made):
     """An output with nothing in it but plain text or a picture; None for any other."""
     if made.output_type == "stream":
-        return new_output("stream", name="stdout", text=said(made.text))
+        return new_output("stream", name="stdout", text=student_text(made.text))
     if made.output_type == "error":
-        return new_output("stream", name="stdout", text=said(f"{made.ename}: {made.evalue}"))
+        return new_output("stream", name="stdout", text=student_text(f"{made.ename}: {made.evalue}"))
     data = made.get("data", {})
-    found = pictures(data) or {"text/plain": said(data.get("text/plain", ""))}
+    found = pictures(data) or {"text/plain": student_text(data.get("text/plain", ""))}
     return new_output("display_data", data=found) if any(found.values()) else None
 
 
@@ -154,13 +154,13 @@ def text(cell, student):
     pasted = {name: data for name, data in pasted.items() if data and re.fullmatch(r"[\w.-]+", name)}
     if pasted:
         cell.attachments = pasted
-    cell.source = said(student.source)
+    cell.source = student_text(student.source)
     return cell
 
 
-def said(text):
+def student_text(text):
     """A student's text, fit to be read anywhere and not longer than anybody reads."""
-    return shown(str(text), limit=MAX_TEXT, lines=True)
+    return readable(str(text), limit=MAX_TEXT, lines=True)
 
 
 def pictures(data):
@@ -183,6 +183,6 @@ class RestoreCells(NbGraderPreprocessor):
     def preprocess(self, nb, resources):
         known = resources["nbgrader"]
         path = Path(self.release, known["assignment"], f"{known['notebook']}.ipynb")
-        made = restored(nb, nbformat.read(path, 4))
+        made = restore(nb, nbformat.read(path, 4))
         made.metadata[MADE_FROM] = {"notebook": digest(made), "waits": nb.metadata.get(WAITS)}
         return made, resources

@@ -6,10 +6,10 @@ A student whose grade is not complete gets no feedback yet.
 from nbgrader.api import MissingEntry
 
 from ...intake import parsing
-from ...text import shown
+from ...text import readable
 from ..grades.sheet import REPORT, Grade
 from .course import ASSIGNMENT, PART, Course, quiet, update_due
-from .filling import LIMITS, dated, made_from
+from .filling import LIMITS, made_from, set_dates
 from .filling import grades as grades_of
 
 
@@ -35,19 +35,19 @@ def grades(folder, handed_in, rubric, roster=None):
             if submission is None or not course.autograded(entry.student).exists():
                 made.append(Grade(entry.student, dict.fromkeys(nothing), missing=["not in the gradebook"]))
                 continue
-            days = dated(submission, entry, known, rubric.late)
-            grade = of(submission, grades_of(gradebook, entry.student), nothing, days)
+            days = set_dates(submission, entry, known, rubric.late)
+            grade = grade_of(submission, grades_of(gradebook, entry.student), nothing, days)
             facts = made_from(course.autograded(entry.student))
             why = facts.get("waits") or (
                 "something is written in other cells than asked" if "elsewhere" in facts else ""
             )
-            grade.notes = [f"The report waits: {shown(why)}."] * bool(why and grade.missing)
+            grade.notes = [f"The report waits: {readable(why)}."] * bool(why and grade.missing)
             made.append(grade)
         gradebook.db.commit()
     return made
 
 
-def of(submission, cells, parts, days):
+def grade_of(submission, cells, parts, days):
     missing = [cell.name.removeprefix(PART) for cell in cells if cell.needs_manual_grade]
     for cell in cells:
         part = cell.name.removeprefix(PART) if cell.name.startswith(PART) else REPORT
@@ -67,7 +67,7 @@ def feedback(folder, made, show=iter):
             page.unlink(missing_ok=True)
         elif course.autograded(grade.student).exists():
             try:
-                why = parsing.parse(__name__, "rendered", str(course.folder), grade.student, **LIMITS)
+                why = parsing.parse(__name__, "write_feedback", str(course.folder), grade.student, **LIMITS)
             except parsing.Unparsable as reason:
                 why = str(reason)
             if why:
@@ -76,7 +76,7 @@ def feedback(folder, made, show=iter):
 
 
 @quiet()
-def rendered(folder, student):
+def write_feedback(folder, student):
     """Write the feedback of a student, in the room of parsing.py. Returns why that failed, in one line, or ""."""
     done = Course(folder).api().generate_feedback(ASSIGNMENT, student)
-    return "" if done["success"] else shown(done["error"].strip().splitlines()[-1], limit=500)
+    return "" if done["success"] else readable(done["error"].strip().splitlines()[-1], limit=500)

@@ -13,7 +13,7 @@ from pathlib import Path
 from ...files import write
 from ...intake.submission import REPORT as NOTEBOOK
 from ...paths import ROOT
-from ...text import shown
+from ...text import readable
 
 REPORT = "report"
 
@@ -89,7 +89,7 @@ def written(points):
 
 def harmless(cell):
     """A cell that no spreadsheet takes for a formula."""
-    text = shown(str(cell), limit=None)
+    text = readable(str(cell), limit=None)
     return f"'{text}" if text.lstrip().startswith(("=", "+", "-", "@")) or text != text.strip() else text
 
 

@@ -14,11 +14,11 @@ from datetime import datetime
 from pathlib import Path
 
 from ...files import write
-from ...text import shown
+from ...text import readable
 from . import roster, tables
 from .matching import Directory, Match, matched
 from .roster import Roster, RosterError
-from .taking import Collection, same, take_all, unique
+from .taking import Collection, fold_name, take_all, unique
 
 SUBMISSIONS, ROSTER, ALIASES, TEAMS = "submissions", "roster.csv", "aliases.csv", "teams.csv"
 GUESS = "#? "  # before a line of aliases.csv that the kit proposes
@@ -150,10 +150,10 @@ def collect(source, into, roster=None, aliases=None, teams=None):
     """
     people = People(roster, aliases or {}, teams or {})
     take_all(source, into, roster, lambda accounts: owners(accounts, people))
-    return collected(into, people)
+    return load_class(into, people)
 
 
-def collected(into, people=None):
+def load_class(into, people=None):
     """The ClassList of what lies in the folder `into`. Raises FileNotFoundError where nothing was collected."""
     people, collection = people or People(), Collection.load(into)
     return listing(collection, whose(collection.accounts, people), people, Path(into))
@@ -231,10 +231,10 @@ def listing(collection, found, people, into):
     for student in people.roster.students if people.roster else []:
         entry = chosen.pop(student.id, None) or HandedIn(student.id, notes=only.get(student.id, []))
         listed.append(replace(entry, time=student.submitted or entry.time))
-    used = {same(entry.student) for entry in listed}
+    used = {fold_name(entry.student) for entry in listed}
     for entry in sorted([*chosen.values(), *strangers], key=lambda entry: entry.student):
         listed.append(replace(entry, student=unique(entry.student, used)))
-        used.add(same(listed[-1].student))
+        used.add(fold_name(listed[-1].student))
     if collection.settled:
         listed.strangers, listed.unread, listed.doubts = {}, {}, {}
     elif listed.strangers or listed.unread or listed.doubts:
@@ -264,7 +264,7 @@ def count(listed, collection, found):
 def latest(entries):
     """(order, HandedIn) of several that are one student's: the last."""
     *older, (order, entry) = sorted(entries, key=lambda each: each[0])
-    names = ", ".join(shown(each.path.name) for _, each in older)
+    names = ", ".join(readable(each.path.name) for _, each in older)
     told = [f"The latest of {len(entries)} counts, and not {names}."] * bool(older)
     return order, replace(entry, notes=[*entry.notes, *told])
 
@@ -272,7 +272,7 @@ def latest(entries):
 def share(team, members, chosen):
     """Give the latest hand-in of a team to those of its members who have none."""
     there = [chosen[id] for id in members if id in chosen]
-    note = f"Handed in for the team {shown(team)}: {', '.join(members)}."
+    note = f"Handed in for the team {readable(team)}: {', '.join(members)}."
     for id in members if there else ():
         order, entry = chosen.get(id) or max(there, key=lambda each: each[0])
         chosen[id] = order, replace(entry, student=id, notes=[note, *(text for text in entry.notes if text != note)])

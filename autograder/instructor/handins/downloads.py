@@ -18,7 +18,7 @@ from pathlib import Path
 from ...intake import archives
 from ...intake.archives import refusing
 from ...intake.submission import ACCEPTED, DAMAGED, loader
-from ...text import shown
+from ...text import readable
 from . import platforms
 from .matching import Directory
 from .platforms import ARCHIVE, DownloadError, File
@@ -59,11 +59,11 @@ def read(source, roster=None):
                 for parts, load in stack.enter_context(members(source))
                 if not any(map(JUNK.fullmatch, parts))
             ]
-            bundles, reasons = arranged(found, source, directory)
+            bundles, reasons = arrange(found, source, directory)
         except DownloadError:
             raise
         except DAMAGED as error:
-            raise DownloadError(f"{source} cannot be read: {shown(str(error))}") from None
+            raise DownloadError(f"{source} cannot be read: {readable(str(error))}") from None
         taken = {path for bundle in bundles for path in bundle.paths}
         unread = {
             file.path: reasons.get(file.path, "nothing tells whose it is")
@@ -75,7 +75,7 @@ def read(source, roster=None):
 
 def members(source):
     if source.is_dir():
-        return walked(source)
+        return walk(source)
     if not source.exists():
         raise DownloadError(f"There is no {source}. Give a folder of submissions, or the zip that a platform made")
     if not zipfile.is_zipfile(source):
@@ -84,7 +84,7 @@ def members(source):
 
 
 @contextmanager
-def walked(folder):
+def walk(folder):
     """Members of a folder like those of archives.download. What cannot be entered, for its depth, as a link or for
     want of permission, is a file that cannot be read."""
 
@@ -99,7 +99,7 @@ def walked(folder):
             folders[:] = [name for name in inner if name not in links]
             if len(parts) == DEEPEST:
                 for name in folders:
-                    yield (*parts, name), refusing(f"{shown(name)} lies too deep")
+                    yield (*parts, name), refusing(f"{readable(name)} lies too deep")
                 folders.clear()
             for name in sorted([*names, *links]):
                 yield (*parts, name), loader(Path(place, name))
@@ -109,7 +109,7 @@ def walked(folder):
     yield list(found())
 
 
-def arranged(found, source, directory):
+def arrange(found, source, directory):
     """(Bundles, {file: why it is in none}) of a list of Files, whichever platform named them."""
     inner, levels = found, []
     for _ in range(WRAPPED):
@@ -125,13 +125,13 @@ def arranged(found, source, directory):
         raise DownloadError(f"{source} is one submission; give the folder or zip that holds those of the class")
     whole = levels[0]
     for outer, inner in itertools.pairwise(levels):
-        if known(outer[0].parts[0], directory):
+        if is_student(outer[0].parts[0], directory):
             break
         whole = inner if is_a_class(inner, directory) else whole
     return platforms.plain(whole, source, directory)
 
 
-def known(name, directory):
+def is_student(name, directory):
     """Whether a folder or archive has the name of a student."""
     name = ARCHIVE.sub("", name)
     return bool(directory and directory.match({"id": name}).students)
@@ -141,4 +141,4 @@ def is_a_class(found, directory):
     """Whether these are the submissions of a class, and not the files of a student."""
     tops = {file.parts[0] for file in found}
     full = {file.parts[0] for file in found if ARCHIVE.search(file.parts[0]) or file.parts[-1] in ACCEPTED}
-    return not tops & ACCEPTED.keys() and (any(known(name, directory) for name in tops) or len(full) > 1)
+    return not tops & ACCEPTED.keys() and (any(is_student(name, directory) for name in tops) or len(full) > 1)

@@ -18,7 +18,7 @@ class Unreadable(ValueError):
 def check(raw):
     """Raise Unreadable for bytes that are no notebook."""
     try:
-        parsing.parse(__name__, "readable", raw)
+        parsing.parse(__name__, "check_readable", raw)
     except parsing.Unparsable as why:
         raise Unreadable(reason(why)) from None
 
@@ -31,11 +31,11 @@ def reason(why):
 # ----- in the room of parsing.py --------------------------------------------------------------------------------------
 
 
-def readable(raw):
-    understood(raw)
+def check_readable(raw):
+    read_notebook(raw)
 
 
-def understood(raw):
+def read_notebook(raw):
     """The bytes of a notebook as nbformat's, version 4. Raises Unreadable, and whatever nbformat does."""
     try:
         text = decoded(raw)

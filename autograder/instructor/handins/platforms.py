@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 from ...intake import archives
 from ...intake.submission import ACCEPTED
-from ...text import shown
+from ...text import readable
 from .matching import KNOWN
 from .roster import folded
 
@@ -107,7 +107,7 @@ def canvas(found, directory):
                 accounts[who, match["number"]].append((-1, match["name"], kind, loose[name]))
             else:
                 reasons[loose[name].path] = (
-                    f"typed into Canvas by {shown(who)}_{match['number']}, who handed in no file"
+                    f"typed into Canvas by {readable(who)}_{match['number']}, who handed in no file"
                 )
     made = []
     for (name, number), files in accounts.items():
@@ -167,7 +167,7 @@ def moodle(found, directory):
     for (name, number), kinds in accounts.items():
         typed = [file.path for _, file in kinds.get("onlinetext", [])]
         if "file" not in kinds:
-            told = f"typed into Moodle by {shown(name)}_{number}, who handed in no file"
+            told = f"typed into Moodle by {readable(name)}_{number}, who handed in no file"
             reasons |= dict.fromkeys(typed, told)
             continue
         files = [(rest, file.load) for rest, file in kinds["file"] if rest]
@@ -203,11 +203,11 @@ def gradescope(found, directory):
         inside = [file for file in found if file.parts[0] == folder and len(file.parts) > 1 and file.load]
         files, paths = [(file.parts[1:], file.load) for file in inside], [file.path for file in inside]
         submitters = [person for person in entry.get(":submitters") or () if isinstance(person, dict)]
-        everybody = ", ".join(shown(str(person.get(":name"))) for person in submitters)
+        everybody = ", ".join(readable(str(person.get(":name"))) for person in submitters)
         notes = [f"Handed in by a group: {everybody}."] if len(submitters) > 1 else []
         time = when(entry.get(":created_at"))
         if time is None:
-            notes.append(f"Its time cannot be read: {shown(str(entry.get(':created_at')))}.")
+            notes.append(f"Its time cannot be read: {readable(str(entry.get(':created_at')))}.")
         order = (time.timestamp() if time else 0.0, folder)
         if not submitters and (inside or entry):
             notes.append("Gradescope assigns it to nobody.")
@@ -268,7 +268,7 @@ def blackboard(found, directory):
         members = [((file_name,), file.load) for file_name, file in files if file_name]
         paths = [file.path for _, file in files]
         if not members:
-            reasons |= dict.fromkeys(paths, f"an attempt of {shown(user)} without a file")
+            reasons |= dict.fromkeys(paths, f"an attempt of {readable(user)} without a file")
             continue
         order = (float(when.replace("-", "")), "")
         made.append(Upload(user, {"id": user}, members, paths, order=order))

@@ -20,7 +20,7 @@ from ...intake import submission
 from ...intake.archives import MAX_MEMBERS, MAX_UNPACKED, Refused
 from ...intake.handin import zipped
 from ...intake.submission import ACCEPTED, DAMAGED, REPORT, Submission
-from ...text import shown
+from ...text import readable
 from . import downloads, notebooks
 from .platforms import ARCHIVE, COPY
 from .roster import is_id
@@ -115,7 +115,7 @@ def take_all(source, into, roster, owners):
             accounts[key] = take(accounts[key], several, into, folder)
         unread = {}
         for path, why in download.unread.items():
-            unread[unique(shown(path, limit=None), set(map(same, unread)))] = why
+            unread[unique(readable(path, limit=None), set(map(fold_name, unread)))] = why
     for key in earlier.keys() & accounts.keys():
         if (old := earlier[key].path.partition("/")[0]) not in taken:
             remove(into / old)
@@ -129,23 +129,23 @@ def take_all(source, into, roster, owners):
 
 def name_all(accounts, earlier, roster):
     """Give every account a name that no other has, and no student, unless that student is meant."""
-    ids = {same(student.id) for student in roster.students} if roster else set()
-    used = {same(account.name) for account in earlier.values()}
+    ids = {fold_name(student.id) for student in roster.students} if roster else set()
+    used = {fold_name(account.name) for account in earlier.values()}
     for key, account in accounts.items():
         exact = roster is not None and account.label in roster.ids
-        if key in earlier and (exact or same(earlier[key].name) not in ids):
+        if key in earlier and (exact or fold_name(earlier[key].name) not in ids):
             account.name = earlier[key].name
         else:
             account.name = unique(fit(account.label), used | (set() if exact else ids))
-        used.add(same(account.name))
+        used.add(fold_name(account.name))
 
 
 def unique(name, used):
     names = [name, *(f"{name}-{n}" for n in range(2, len(used) + 3))]
-    return next(each for each in names if same(each) not in used)
+    return next(each for each in names if fold_name(each) not in used)
 
 
-def same(name):
+def fold_name(name):
     """What a file system may take a name for."""
     return unicodedata.normalize("NFC", name.casefold())
 
@@ -169,8 +169,8 @@ def take(account, bundles, into, folder):
     *older, bundle = sorted(bundles, key=lambda bundle: bundle.order)
     notes = list(bundle.notes)
     if older:
-        several = ", ".join(shown(each.order[1] or each.label) for each in older)
-        told = shown(bundle.order[1] or bundle.label)
+        several = ", ".join(readable(each.order[1] or each.label) for each in older)
+        told = readable(bundle.order[1] or bundle.label)
         notes.append(f"Handed in {len(bundles)} times; the latest, {told}, counts, and not {several}.")
     with tempfile.TemporaryDirectory() as scratch:
         files, path, waits = files_of(bundle, Path(scratch), notes)
@@ -218,7 +218,7 @@ def files_of(bundle, scratch, notes):
         return {REFUSED: zipped(dict(alike(loose)))}, REFUSED, ""
     notes += taken.notes
     if archives:
-        notes.append(f"Not looked at: {', '.join(map(shown, archives))}.")
+        notes.append(f"Not looked at: {', '.join(map(readable, archives))}.")
     return taken.files, ".", taken.waits
 
 
@@ -239,13 +239,13 @@ def sorted_out(bundle, notes):
     for parts, load in bundle.members:
         kind, key = (archives, parts[0]) if len(parts) == 1 and ARCHIVE.search(parts[0]) else (loose, parts)
         if kind.pop(key, None):
-            notes.append(f"{shown('/'.join(parts))} was handed in more than once; the last one counts.")
+            notes.append(f"{readable('/'.join(parts))} was handed in more than once; the last one counts.")
         kind[key] = load
     for parts in list(loose):
         name = COPY.sub("", parts[-1])
         if name != parts[-1] and name in ACCEPTED and (*parts[:-1], name) not in loose:
             loose[*parts[:-1], name] = loose.pop(parts)
-            notes.append(f"{shown(parts[-1])} was taken for {name}.")
+            notes.append(f"{readable(parts[-1])} was taken for {name}.")
     return loose, archives
 
 
@@ -261,7 +261,7 @@ def alike(loose):
                 data = load(ACCEPTED[name] + 1)
         except (Refused, *DAMAGED):
             continue
-        yield shown("/".join(parts)), data
+        yield readable("/".join(parts)), data
 
 
 def put(folder, files):

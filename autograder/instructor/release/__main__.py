@@ -39,7 +39,7 @@ def release(commit, files, show=list):
     zips = {name: zipped(content, f"{NAME} {__version__}", bundles.MODES) for name, content in contents.items()}
     with tempfile.TemporaryDirectory() as folder:
         proofs = all_proofs(files, contents, zips, public, hidden, Path(folder))
-        proven = [{"bundle": name, "claim": claim(proof), "evidence": tried(name, proof, *facts)}
+        proven = [{"bundle": name, "claim": claim(proof), "evidence": prove(name, proof, *facts)}
                   for name, proof, *facts in show(proofs)]  # fmt: skip
     record = {
         "kit_version": __version__,
@@ -82,7 +82,7 @@ def all_proofs(files, contents, zips, public, hidden, folder):
     ]  # fmt: skip
 
 
-def tried(name, proof, *facts):
+def prove(name, proof, *facts):
     """The evidence of one proof. Raises NotProven, also where the proof itself broke or had nothing to say."""
     try:
         evidence = proof(*facts)
