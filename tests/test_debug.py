@@ -30,9 +30,14 @@ def debug(box, rubric, public):
 @pytest.mark.parametrize(
     ("check", "old", "new"),
     [
-        ("schedule.cosine", ".clamp(max=0.999)", ""),
+        pytest.param("schedule.cosine", ".clamp(max=0.999)", "", marks=pytest.mark.slow),
         ("forward.add_noise", "(1 - alpha_bar).sqrt() * noise", "(1 - alpha_bar) * noise"),
-        ("reverse.predict_v", "x0 = a * sample - b * model_output", "x0 = a * sample + b * model_output"),
+        pytest.param(
+            "reverse.predict_v",
+            "x0 = a * sample - b * model_output",
+            "x0 = a * sample + b * model_output",
+            marks=pytest.mark.slow,
+        ),
         ("reverse.strided", "return mean + variance.sqrt() * z", "return mean + variance * z"),
     ],
 )

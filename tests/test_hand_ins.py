@@ -382,7 +382,7 @@ def make(tmp_path, monkeypatch, rubric):
     monkeypatch.setattr(working, "stage", graded)
     monkeypatch.setattr(session, "Local", Pools)
     monkeypatch.setattr(session.Expectations, "load", lambda *_: SimpleNamespace(metadata={"seed": "a seed"}))
-    monkeypatch.setattr(session, "kit", lambda _: "a kit")
+    monkeypatch.setattr(session, "kit", lambda *_: "a kit")
     return lambda *arguments: command.main(
         ["grade", "--class", str(tmp_path / "class"), "--device", "cpu", *map(str, arguments)]
     )

@@ -208,6 +208,7 @@ def test_the_time_of_a_failed_gpu_is_given_back(box, rubric, imaginary):
     assert (budget.student, budget.wall) == (30, 35)
 
 
+@pytest.mark.slow
 def test_one_process_near_the_gpu_for_each_set_of_cases(box, rubric, short, tmp_path, monkeypatch, imaginary):
     started, real = [], Box.start
 

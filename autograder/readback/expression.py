@@ -42,6 +42,12 @@ SYMBOLS = {
     "alphas_cumprod": "ᾱ",
     "betas": "β",
     "timestep_i": "timesteps[i]",
+    # Of infer.py.
+    "t_net": "t_net",
+    "noise": "noise",
+    "x_T": "x_T",
+    "x": "x",
+    "samples": "samples",
     # What stands for a weight that is not written out.
     "right": "[right]",
     "right_for_z": "[right for this weight of z]",

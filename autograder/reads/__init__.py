@@ -7,7 +7,7 @@ mathematics is that of readback/.
 
 collecting  the answers, and what was asked
 found       what was read of one thing, and how it is told
-tables, forward, timesteps, predict, posterior, steps  each reads one kind of thing
+tables, forward, timesteps, predict, posterior, steps, program  each reads one kind of thing
 showing     all of it, for people and as data
 """
 
@@ -21,6 +21,7 @@ from .forward import FORWARD, forward
 from .found import TABLES, Found
 from .posterior import POSTERIOR, posterior
 from .predict import PREDICTIONS, clip, prediction
+from .program import PROGRAM, program
 from .showing import as_data, as_text
 from .steps import STEPS, step
 from .tables import SCHEDULES, tables
@@ -80,7 +81,7 @@ def of_failed(student, rubric, public, wrong):
     """
     readers = Readers(student, rubric, public)
     for check, what, reads in everything():
-        failed = [id for id in sources(check) if id in wrong and readers[id].repeats(wrong[id])]
+        failed = [id for id in sources(check) if id in wrong and (id == PROGRAM or readers[id].repeats(wrong[id]))]
         found = attempt(readers, check, what, reads) if failed else None
         if found and found.telling and not readers.over:
             yield found, failed
@@ -101,6 +102,7 @@ def everything():
     yield POSTERIOR, "posterior", posterior
     for check, (variance, _) in STEPS.items():
         yield check, f"step of {f'DDPM, {variance}' if variance else 'DDIM'}, for epsilon, not clipped", step
+    yield PROGRAM, "infer.py, with a scheduler of the grader's in place of yours", program
 
 
 def attempt(readers, check, what, reads):
