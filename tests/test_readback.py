@@ -264,8 +264,10 @@ def test_what_is_typeset_is_what_is_written(python):
 def test_formulas_are_typeset():
     assert mathml("x_prev == beta / (1 - abar)**0.5") == (
         "<math displaystyle='true'><mrow>"
-        "<msub><mi>x</mi><mi>prev</mi></msub><mo>=</mo><mfrac><mi>β</mi><msqrt><mrow><mn>1</mn><mo>−</mo>"
-        "<msub><mover accent='true'><mi>α</mi><mo>‾</mo></mover><mi>t</mi></msub></mrow></msqrt></mfrac></mrow></math>"
+        "<msub><mi>x</mi><mi>prev</mi></msub><mo>=</mo><mfrac><mi>β</mi><msqrt><mspace height='0.85em'/>"
+        "<mrow><mn>1</mn><mo>−</mo>"
+        "<msub><mover accent='true'><mpadded height='0.56em'><mi>α</mi></mpadded><mo mathsize='150%'>‾</mo></mover>"
+        "<mi>t</mi></msub></mrow></msqrt></mfrac></mrow></math>"
     )
     assert mathml("(1 - eta)*z") == (
         "<math displaystyle='true'><mrow><mrow><mo>(</mo><mrow><mn>1</mn><mo>−</mo><mi>η</mi></mrow><mo>)</mo></mrow>"

@@ -21,7 +21,9 @@ LETTER = {
     "epsilon_hat": ("ε̂", ""),
     "alphas_cumprod": ("ᾱ", ""),
 }
-MARKS = {"\u0304": "‾", "\u0302": "^"}  # combining ones, as MathML puts them over a letter
+# Combining marks, as MathML puts them over a letter. Without room below it and at its own size, a bar cannot be seen.
+MARKS = {"\u0304": "<mo mathsize='150%'>‾</mo>", "\u0302": "<mo>^</mo>"}
+HEIGHT = {"\u0304": "0.56em"}
 
 
 def mathml(python):
@@ -51,7 +53,7 @@ def drawn(node):
         case ast.BinOp(left=left, op=ast.FloorDiv(), right=right):
             return row("<mo>⌊</mo>", f"<mfrac>{drawn(left)}{drawn(right)}</mfrac>", "<mo>⌋</mo>")
         case ast.BinOp(left=left, op=ast.Pow(), right=ast.Constant(value=0.5)):
-            return f"<msqrt>{drawn(left)}</msqrt>"
+            return f"<msqrt><mspace height='0.85em'/>{drawn(left)}</msqrt>"
         case ast.BinOp(left=ast.Call(func=ast.Name(id=name), args=args), op=ast.Pow(), right=right):  # cos²(x)
             return called(f"<msup><mi>{name}</mi>{drawn(right)}</msup>", args)
         case ast.BinOp(left=left, op=ast.Pow(), right=right):
@@ -71,7 +73,10 @@ def symbol(name):
         return f"<mtext>{letter}</mtext>"
     base, *mark = unicodedata.normalize("NFD", letter)
     if mark and mark[0] in MARKS:
-        element = f"<mover accent='true'><mi>{base}</mi><mo>{MARKS[mark[0]]}</mo></mover>"
+        letter = f"<mi>{base}</mi>"
+        if mark[0] in HEIGHT:
+            letter = f"<mpadded height='{HEIGHT[mark[0]]}'>{letter}</mpadded>"
+        element = f"<mover accent='true'>{letter}{MARKS[mark[0]]}</mover>"
     else:
         element = f"<mi>{letter}</mi>"
     return f"<msub>{element}<mi>{index}</mi></msub>" if index else element

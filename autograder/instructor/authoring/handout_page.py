@@ -33,6 +33,10 @@ LETTERS = {
 TOUCHES = {  # how latex2mathml writes some things, and what browsers draw better
     "<mo>&#x02016;</mo>": '<mo stretchy="false">&#x02016;</mo>',  # both bars of a norm alike
     '<mo stretchy="true">&#x000AF;</mo>': "<mo>&#x0203E;</mo>",  # a bar over alpha as wide as alpha
+    # A bar over alpha that can be seen: larger, and with room below it.
+    "<mi>&#x003B1;</mi><mo>&#x0203E;</mo>": (
+        '<mpadded height="0.56em"><mi>&#x003B1;</mi></mpadded><mo mathsize="150%">&#x0203E;</mo>'
+    ),
     "<msqrt>": '<msqrt><mspace height="0.85em"/>',  # room between what is under a root and the root's line
 }
 
