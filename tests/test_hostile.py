@@ -129,7 +129,7 @@ def needs(tier, box):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("tier", ["A", "B"])
 def test_every_attack_as_whoever_this_is(tier, box):
     needs(tier, box)
@@ -139,7 +139,7 @@ def test_every_attack_as_whoever_this_is(tier, box):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("tier", ["A", "B"])
 def test_every_attack_as_a_user(tier, box, readable_python):
     needs_root()
@@ -150,7 +150,7 @@ def test_every_attack_as_a_user(tier, box, readable_python):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 def test_every_attack_in_an_imitated_container(box, readable_python):
     """Root without namespaces: bubblewrap fails there, and boxed processes run as a spare user."""
     needs_root()
@@ -162,7 +162,7 @@ def test_every_attack_in_an_imitated_container(box, readable_python):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 def test_unconfined_most_attacks_work_so_that_these_tests_can_fail(readable_python):
     """Tier E stops what limits and the grader's design stop. What only confinement stops works there, one by one."""
     needs_root()  # and goes on as a user
