@@ -125,7 +125,7 @@ def test_a_fault_of_ours_is_no_result(rubric, tmp_path, monkeypatch):
 
 
 def graded(kind, name, verdicts=None, named=(), alike=(), file="scheduler.py", seed="s"):
-    return Subject(kind, name, file, {}, (), (seed, None), verdicts or {}, dict(named), {}, dict(alike))
+    return Subject(kind, name, file, {}, (), (seed, None), verdicts or {}, dict(named), {}, {}, dict(alike))
 
 
 @pytest.fixture
@@ -150,9 +150,14 @@ def canned():
 
 
 def test_a_page_where_all_is_well(canned):
+    canned["wrong"][0].reads = {"ddim.eta": {"x0_hat": "right", "z": "eta * beta_t**0.5"}}
+    canned["known"][0].reads = {"ddim.eta": {"x0_hat": None}}
     text, problems = render(**canned)
     assert problems == []
     assert {
+        "| mutants of `scheduler.py` | 1 | 1 | 0 | 1 | 0 |",
+        "| known mistakes of `scheduler.py` | 1 | 0 | 1 | 1 | 0 |",
+        "| mutants of `infer.py` | 1 | 0 | 0 | 0 | 1 |",
         "| a wrong submission loses nothing | 0 of 2 mutants that behave differently |",
         "| a known mistake loses nothing | 0 of 1 |",
         "| a right submission loses points | 0 of 6 on the exact parts, 0 of 1 on all |",

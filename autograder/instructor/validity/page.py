@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from ... import __version__, checks
 from ...paths import PACKAGE
+from ...readback.sameness import RIGHT, leaves
 from ...record import BLOCKED, TIMED_OUT
 
 MERIT = 5  # points that may be had without a right formula
@@ -55,6 +56,16 @@ the figure of merit. `python -m autograder.instructor.validity.cheapest` searche
 | program | points | without those for formulas that it has right |
 |---|---|---|
 {cheap}
+
+## Formulas that are read back
+
+Of those that lose points on public cases, how many are told what formula their code computes, how many only in which
+words, how many get the name of a known mistake, and how many get none of it. `tests/test_readback.py` holds the reading
+to steps with random formulas: none of them may be read as another.
+
+| | lose points | a formula | words only | a name | neither |
+|---|---|---|---|---|---|
+{reads}
 
 ## Names that were not given, or wrongly
 
@@ -140,6 +151,11 @@ def render(commit, seed, wrong, known, exact, every, survivors, cheap):
         survivors="".join(grouped(explained, survivors.why)),
         checks="\n".join(row(f"`{id}`", *rows[id]) for id in asked),
         needless="\n".join(f"- `{id}`: {survivors.checks[id]}" for id in checks.CHECKS if id in survivors.checks),
+        reads="\n".join(
+            row(*reading(what, file, group))
+            for file in dict.fromkeys(one.file for one in wrong)
+            for what, group in (("mutants", killed), ("known mistakes", detected))
+        ),
         cheap="\n".join(row(f"`{name}`", *(f"{p:g}" for p in points)) for name, points in cheap.items()),
         names="\n".join(names(nameless, misnamed, unnamed, strange)) or "None.",
     )
@@ -175,6 +191,18 @@ def of_file(file, wrong, accepted):
     hang = sum(set(one.verdicts.values()) <= {TIMED_OUT, BLOCKED} for one in killed)
     open_ = sum(one.file == file for one in accepted)
     return f"`{file}`", len(killed) + len(alive), len(killed), hang, len(alive) - open_, open_
+
+
+def reading(what, file, submissions):
+    """A row of the table of what is read back."""
+    some = [one for one in submissions if one.file == file]
+    formula = [
+        one for one in some if any(source not in (None, RIGHT) for r in one.reads.values() for source in leaves(r))
+    ]
+    words = [one for one in some if one.reads and one not in formula]
+    named = [one for one in some if one.named]
+    neither = [one for one in some if not one.reads and not one.named]
+    return f"{what} of `{file}`", *map(len, (some, formula, words, named, neither))
 
 
 def row(*cells):

@@ -38,6 +38,7 @@ class Subject:
     verdicts {check: verdict} of what did not pass; None until it is graded
     named    {check: id of the catalogue}
     said     {check: what the student is told}
+    reads    {check: what was read of the student's code, as in a CheckResult}, where anything was
     """
 
     kind: str
@@ -49,6 +50,7 @@ class Subject:
     verdicts: dict | None = None
     named: dict = field(default_factory=dict)
     said: dict = field(default_factory=dict)
+    reads: dict = field(default_factory=dict)
     alike: dict = field(default_factory=dict)  # {known mistake: the checks whose every case it answers as this does}
 
     @property
@@ -128,7 +130,7 @@ class Trials:
 
     def grade(self, title, submissions):
         """Grade each, or take what is kept of it."""
-        keys = [self.kept.key(digest(s.files), s.only, s.seeds) for s in submissions]
+        keys = [self.kept.key(digest(s.files), s.only, s.seeds, "reads") for s in submissions]
         missing = [(key, s) for key, s in zip(keys, submissions, strict=True) if key not in self.kept.results]
         seeds = {seed: s.only for _, s in missing for seed in s.seeds if seed and seed not in self.expectations}
         for seed, only in seeds.items():
@@ -164,6 +166,7 @@ class Trials:
             "verdicts": {check.id: check.verdict for check in lost},
             "named": {check.id: check.mistake for check in lost if check.mistake},
             "said": {check.id: check.message for check in lost},
+            "reads": {check.id: check.reads for check in lost if check.computes},
         }
 
     def compare(self, title, wrong, known):
