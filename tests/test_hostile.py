@@ -36,12 +36,13 @@ def scene(box, public):
     scene.close()
 
 
-def slowly(name):
-    """Those that run infer.py take seconds each."""
-    return pytest.param(name, marks=[pytest.mark.slow] if hostile.parts_of(name)[0] == ("infer",) else [])
+def some_slow(names):
+    """Parameters of which one in two is slow: together they take minutes. So are those that run infer.py."""
+    slow = [n % 2 > 0 or hostile.parts_of(name)[0] == ("infer",) for n, name in enumerate(names)]
+    return [pytest.param(name, marks=[pytest.mark.slow] * one) for name, one in zip(names, slow, strict=True)]
 
 
-@pytest.mark.parametrize("name", [slowly(name) for name in hostile.names()])
+@pytest.mark.parametrize("name", some_slow(hostile.names()))
 def test_hostile(name, scene, rubric, public, hidden):
     """Its verdicts are as expected, its honest part keeps its points, nothing is reached, told, changed or left."""
     if scene.box.tier not in hostile.EXPECTATIONS[name].get("stopped_by", "AB"):
