@@ -94,7 +94,23 @@ def test_answers_by_chance_are_not_read(grade, sigma):
         "        self.clip_sample = clip_sample\n        self.chance = torch.rand(()).item()\n",
     )
     check = by_id(grade(source, public_only=True))["ddim.eta"]
-    assert check.verdict != PASSED and not check.reads and not check.computes
+    assert check.verdict != PASSED and not check.reads
+    assert [line[0] for line in check.computes if line[0]] == [] and "made again, gives another" in check.output
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "check", "names"),
+    [
+        ("x_prev = alpha_bar_prev.sqrt() * x0 + direc", "x_prev = 0.05 + alpha_bar_prev.sqrt() * x0 + direc",
+         "ddim.deterministic", "x_t, ε̂ and z"),
+        ("            x0 = (sample - b * epsilon) / a\n", "            x0 = (sample - b * epsilon) / a + 0.05\n",
+         "reverse.predict_epsilon", "x_t and the output"),
+        ("(1 - alpha_bar).sqrt() * noise", "(1 - alpha_bar).sqrt() * noise + 0.05", "forward.add_noise", "x_0 and ε"),
+    ],
+)  # fmt: skip
+def test_a_constant_is_told(old, new, check, names, grade):
+    found = by_id(grade(changed((old, new)), public_only=True))[check]
+    assert f"a weighted sum of {names}, and 0.05 is added everywhere" in found.output
 
 
 def test_who_takes_too_long_is_not_read(grade):

@@ -27,7 +27,7 @@ def measure(answer, terms, dtype=np.float32):
     terms   arrays of the same shape, as many equations as are needed and some more to see that it is linear
     dtype   in which the answer was computed
 
-    A constant is no term: an answer with one is None.
+    A constant is no term: an answer with one is None, see `constant`.
     """
     columns = np.stack([np.float64(term).ravel() for term in terms], axis=1)
     target = np.float64(answer).ravel()
@@ -50,3 +50,24 @@ def measure(answer, terms, dtype=np.float32):
     noise = np.sqrt(np.mean(off**2)) + unit * scale / np.sqrt(len(target))
     errors = 3 * noise * np.sqrt((inverse**2).sum(axis=1))
     return Weights(values / sizes, errors / sizes)
+
+
+def constant(answers, terms):
+    """The number that is in every answer beside its weighted sum, the same in all; None where there is none.
+
+    answers  [array]
+    terms    [[array]], those of each answer
+    """
+    found = [
+        measure(answer, [*those, np.ones_like(answer)]) if answer is not None else None
+        for answer, those in zip(answers, terms, strict=True)
+    ]
+    if not found or not all(found):
+        return None
+    values, errors = (np.array([getattr(one, name)[-1] for one in found]) for name in ("values", "errors"))
+    middle = float(np.median(values))
+    return (
+        middle
+        if np.all(np.abs(values - middle) <= errors + 1e-3 * abs(middle)) and abs(middle) > errors.max()
+        else None
+    )

@@ -9,7 +9,7 @@ from ..readback.predictions import read_sum
 from ..readback.products import quantities
 from ..readback.reading import Cases
 from ..readback.weights import measure
-from .found import OTHER_TIMESTEPS, RIGHT, arrays, others_agree, standard, sure, told, untold
+from .found import OTHER_TIMESTEPS, RIGHT, arrays, no_sum, others_agree, standard, sure, told, untold
 
 FORWARD = {"forward.add_noise": ("add_noise", "x_t"), "forward.get_velocity": ("get_velocity", "v")}
 TERMS = ("x_0", "epsilon")
@@ -53,7 +53,7 @@ def forward(readers, found):
         return
     sums = [(way, *made) for way in WAYS if (made := summed(cases, own, way))]
     if not sums:
-        untold(found, TERMS, "it is no weighted sum of x_0 and ε")
+        no_sum(found, TERMS, "x_0 and ε", *per_image(cases))
         found.which(cases)
         return
     way, one, t = next(filter(read_well, sums), sums[0])
@@ -73,6 +73,12 @@ def forward(readers, found):
     )
     if way.note:
         found.say(way.note)
+
+
+def per_image(cases):
+    """(answers, [x_0, epsilon] of each) of single images."""
+    parts = [(case.got[k], [array[k] for array in case.asked[0][:2]]) for case in cases for k in range(len(case.got))]
+    return tuple(zip(*parts, strict=True))
 
 
 def read_well(made):

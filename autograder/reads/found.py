@@ -8,6 +8,7 @@ import numpy as np
 from ..readback.expression import SYMBOLS, Expression, combination
 from ..readback.reading import CONFIRMED
 from ..readback.sameness import leaves
+from ..readback.weights import constant
 from ..which import apart, certain
 
 TABLES = ("betas", "alphas", "alphas_cumprod")
@@ -74,6 +75,16 @@ def untold(found, terms, why):
     """Note that some terms were not read, and why."""
     found.reads |= dict.fromkeys(terms)
     found.say(f"not read{why and f': {why}'}")
+
+
+def no_sum(found, terms, names, answers, columns):
+    """Note that answers are no weighted sums of what is named, and whether a constant alone is too much."""
+    number = constant(answers, columns)
+    if number is None:
+        untold(found, terms, f"it is no weighted sum of {names}")
+    else:
+        untold(found, terms, f"it is a weighted sum of {names}, and {number:.4g} is added everywhere")
+        found.notable = True
 
 
 def told(found, name, one, into, cases, holds, partly=(), where=()):

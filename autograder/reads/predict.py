@@ -6,7 +6,7 @@ from ..readback.expression import SYMBOLS
 from ..readback.predictions import CLIPPED_TERMS, TERMS, read_clip, read_derived, read_sum
 from ..readback.products import quantities
 from ..readback.reading import Cases
-from ..readback.weights import measure
+from ..readback.weights import constant, measure
 from .found import NEARLY, OTHER_TIMESTEPS, RIGHT, arrays, others_agree, standard, told
 
 PREDICTIONS = {"reverse.predict_epsilon": "epsilon", "reverse.predict_v": "v_prediction"}
@@ -22,11 +22,23 @@ def prediction(readers, found):
             found.reads[name] = dict.fromkeys(TERMS, RIGHT)
             found.say(f"{SYMBOLS[name]}: right")
         elif (one := summed(readers, cases)) is None:
-            found.say(f"{SYMBOLS[name]}: not read{because(readers, reader)}")
+            number = None if because(readers, reader) else constant(*answers(cases))
+            if number is None:
+                found.say(f"{SYMBOLS[name]}: not read{because(readers, reader)}")
+            else:
+                found.say(
+                    f"{SYMBOLS[name]}: a weighted sum of x_t and the output, and {number:.4g} is added everywhere"
+                )
+                found.notable = True
             found.which(cases, SYMBOLS[name])
         else:
             others = other_predictions(readers, PREDICTIONS[found.check], name)
             told(found, name, one, found.reads[name], cases, others_agree(one, *others), (), times(cases))
+
+
+def answers(cases):
+    """(answers, [x_t, output] of each)"""
+    return [case.got for case in cases], [(case.asked[0][2], case.asked[0][0]) for case in cases]
 
 
 def other_predictions(readers, kind, name):
@@ -57,7 +69,7 @@ def summed(readers, cases):
     cases = [case for case in cases if case.got is not None and case.got.shape == case.expected.shape]
     if not own or not cases:
         return None
-    terms = [(case.asked[0][2], case.asked[0][0]) for case in cases]
+    _, terms = answers(cases)
     mine = [measure(case.got, pair) for case, pair in zip(cases, terms, strict=True)]
     rights = [measure(case.expected, pair) for case, pair in zip(cases, terms, strict=True)]
     if not all(mine) or not all(rights):

@@ -6,7 +6,7 @@ from ..readback.forms import DDIM_FORMS, DDPM_FORMS, confirmed, read_step
 from ..readback.products import quantities
 from ..readback.reading import Cases
 from ..readback.weights import measure
-from .found import OF_Z, OTHER_TIMESTEPS, RIGHT, arrays, standard, told, untold
+from .found import OF_Z, OTHER_TIMESTEPS, RIGHT, arrays, no_sum, standard, told, untold
 
 # {check: (its variance_type, "" for DDIM; the checks that it is read from)}
 STEPS = {
@@ -53,7 +53,11 @@ def step(readers, found):
     last = np.array([case.asked[0][1] == case.scheduler.listed[-1] for case in cases], bool)
     one = read_plain(cases, own, forms) if np.sum(~last) >= FEWEST else None
     if one is None:
-        untold(found, found.reads, stopped or "it is no weighted sum of x_t, ε̂ and z")
+        if stopped:
+            untold(found, found.reads, stopped)
+        else:
+            asked = [(case.asked[0][2], case.asked[0][0], case.asked[1]["variance_noise"]) for case in cases]
+            no_sum(found, found.reads, "x_t, ε̂ and z", [case.got for case in cases], asked)
         found.which(all_cases)
         return
     found.reads = dict.fromkeys(one.reads)
