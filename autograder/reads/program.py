@@ -155,7 +155,7 @@ def program(readers, found):
     net = network(watch.runs, forgotten, taken)
     if loop == RIGHTS and net == RIGHT:
         found.reads = dict.fromkeys(found.reads, RIGHT)
-        found.say("right with another scheduler than yours")
+        found.say(RIGHT)
         return
     found.reads["t_net"] = net
     if loop:
