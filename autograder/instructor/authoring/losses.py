@@ -26,7 +26,6 @@ from ...record import PASSED
 from ...rubric import Rubric
 from .patches import MISTAKES, load_all
 
-WIDTH = 120
 LOSES = re.compile(r"^loses = \[[^]]*\]", re.MULTILINE)
 
 
@@ -46,10 +45,9 @@ def proposed(text, patch, lost, ran):
     loses = [id for id in checks.ALL if id in (lost if id in ran else patch.loses) and id not in patch.may_lose]
     if loses == [id for id in checks.ALL if id in patch.loses]:
         return text
-    line = f"loses = {json.dumps(loses)}"
-    if len(line) > WIDTH:
-        line = "".join(["loses = [\n", *(f"    {json.dumps(id)},\n" for id in loses), "]"])
-    return LOSES.sub(lambda _: line, text, count=1)
+    one_line = f"loses = {json.dumps(loses)}"
+    lines = "".join(["loses = [\n", *(f"    {json.dumps(id)},\n" for id in loses), "]"])
+    return LOSES.sub(lambda found: lines if "\n" in found[0] else one_line, text, count=1)
 
 
 def main(arguments=None):
