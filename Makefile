@@ -15,8 +15,9 @@ grade: ## grade a submission: make grade [SUBMISSION=path] [OUT=results]
 check: ## the exact parts only, in seconds
 	@$(PYTHON) -m autograder check --out=$(call quoted,OUT) -- $(call quoted,SUBMISSION)
 
+# On a CPU more threads than one wait for each other: the network is small.
 smoke: ## the real network learns digits and draws some, on a GPU if there is one: make smoke [SUBMISSION=path]
-	@$(PYTHON) -m autograder smoke $(SUBMISSION) --out $(OUT) $(ARGS)
+	@export OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1}; $(PYTHON) -m autograder smoke $(SUBMISSION) --out $(OUT) $(ARGS)
 
 debug: ## print a script with a failing public call: make debug CHECK=id [SUBMISSION=path] > debug.py
 	@$(PYTHON) -m autograder debug --submission=$(call quoted,SUBMISSION) -- $(call quoted,CHECK)
