@@ -220,8 +220,8 @@ def explains_all(mistake, loses, results, suspects, sections):
 
     Each check that it must fail has failed, and it explains how they did: all of them where nothing else failed and no
     other mistake is in sight, and else at least the first, which is nearest to where it is made, and by more than NaN.
-    What it says must also hold for the checks of the same code that it does not fail: none of them has failed in a way
-    that nothing explains.
+    What it says must also hold for the checks that it does not fail: none of those of the same code has failed in a way
+    that nothing explains, nor that of the tables which all later checks compute with.
 
     sections  {check: where the handout asks for what it tests}
     """
@@ -231,7 +231,8 @@ def explains_all(mistake, loses, results, suspects, sections):
         return False
     others = [id for id, suspect in suspects.items() if suspect.nameable and id not in loses[mistake]]
     same_code = {sections.get(id) for id in tested}
-    if any(sections.get(id) in same_code and not suspects[id].explained for id in others):
+    unexplained = [id for id in others if not suspects[id].explained]
+    if TABLES in unexplained or any(sections.get(id) in same_code for id in unexplained):
         return False
     if not others:
         return all(explained)

@@ -136,6 +136,22 @@ def test_other_mistakes_that_look_alike_somewhere_get_no_name(grade):
         assert named and not any(named.values())
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("beta_start=1e-4,", "beta_start=1.0001,"),
+        ("alphas = 1 - betas", "alphas = 2 - betas"),
+        ("alphas = 1 - betas", "alphas = 1 + betas"),
+        ('if beta_schedule == "linear":', 'if beta_schedule != "linear":'),
+        ("num_train_timesteps=1000,", "num_train_timesteps=1001,"),
+    ],
+)
+def test_tables_that_nothing_explains_name_no_later_mistake(grade, old, new):
+    """All that comes after computes with them, and may be off in any way. A wrong default is wrong nowhere else."""
+    named = mistakes_of(grade(changed(REFERENCE, (old, new))))
+    assert named and not any(named.values())
+
+
 def test_fingerprints():
     import numpy as np
 

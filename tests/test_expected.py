@@ -5,7 +5,7 @@ import hashlib
 import numpy as np
 import pytest
 
-from autograder import checks, given
+from autograder import checks, expectations, given
 from autograder.expect import Expect
 from autograder.expect.answers import independent
 from autograder.expectations import Expectations, ExpectationsError
@@ -55,7 +55,7 @@ def test_the_seed_itself_is_not_in_the_file(hidden):
 
 
 def test_a_file_for_other_checks_is_refused(monkeypatch):
-    monkeypatch.setattr(checks, "version", lambda: "another digest")
+    monkeypatch.setattr(expectations, "digest_of_checks", lambda: "another digest")
     with pytest.raises(ExpectationsError, match="make record"):
         Expectations.load(PUBLIC)
     assert recording.is_stale(PUBLIC)
@@ -64,7 +64,7 @@ def test_a_file_for_other_checks_is_refused(monkeypatch):
 def test_recordings_depend_on_all_that_they_are_made_from(monkeypatch):
     """A probe's network that changed passed unnoticed, once."""
     assert not recording.is_stale(PUBLIC)
-    for module in (checks, given, recording):
+    for module in (expectations, given, recording):
         monkeypatch.setattr(module, "digest", lambda paths: {path.name for path in paths})
     rooms = [path.name for room in ("checks", "expect") for path in (ROOT / "autograder" / room).glob("*.py")]
     found = recording.depends_on()
