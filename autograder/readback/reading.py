@@ -268,11 +268,10 @@ def sign_of(weight: np.ndarray, error: np.ndarray, regular: np.ndarray) -> int |
 
 def clamps(python: str, quantities: Mapping[str, np.ndarray], weight: np.ndarray, sure: np.ndarray) -> Iterator[str]:
     """Sources of an expression that is kept from passing a round number, as the remaining cases say."""
-    value = Expression(python).value(quantities)
+    value = np.broadcast_to(Expression(python).value(quantities), weight.shape)  # a source may be a number
     others = ~sure & (np.abs(value - weight) > HOLDS * np.abs(value))
     bounds = set(weight[others])
     if len(bounds) == 1 and (bound := bounds.pop()) and is_round(bound):
-        # pyrefly: ignore[bad-index]  # an array, unless the source is a number
         function = "max" if np.all(value[others] < bound) else "min"
         yield f"{function}({python}, {bound:.6g})"
 
