@@ -49,7 +49,7 @@ class Expectations:
         try:
             with safe_open(path, "np") as file:
                 tensors = {key: file.get_tensor(key) for key in file.keys()}
-                metadata = file.metadata()
+                metadata = file.metadata() or {}
         except Exception as error:  # safetensors raises several kinds for a missing or damaged file
             raise ExpectationsError(f"{path} cannot be read ({error}); `make record` writes it anew") from None
         if metadata.get("digest") != digest_of_checks():

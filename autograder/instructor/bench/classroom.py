@@ -107,7 +107,7 @@ SETUP = f"""
 import sys, types
 sys.path.insert(0, {str(ROOT)!r})
 from autograder.rubric import Rubric
-from autograder.instructor import unboxed
+from autograder.instructor.authoring import unboxed
 
 def student_of(names):
     sys.modules["scheduler"] = types.ModuleType("scheduler")

@@ -70,6 +70,8 @@ def overrides(path: Path, rubric: Rubric) -> dict[str, ByHand]:
         if not isinstance(entry, dict) or entry.keys() != KEYS:
             raise Stop(f"{where}: it needs {', '.join(sorted(KEYS))}, and nothing else.")
         student, check, points, reason = (entry[key] for key in ("student", "check", "points", "reason"))
+        if not isinstance(student, str) or not isinstance(check, str):
+            raise Stop(f"{where}: student and check are texts, so write them in quotes.")
         if check not in rubric.checks:
             raise Stop(f"{where}: there is no check {check!r}; `python -m autograder debug --help` lists them.")
         most = rubric.checks[check].points

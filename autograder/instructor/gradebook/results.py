@@ -65,9 +65,13 @@ def grades(folder: Path, handed_in: Iterable[HandedIn], rubric: Rubric, roster: 
 def grade_of(
     submission: SubmittedAssignment, cells: Sequence[CellGrade], parts: dict[str, float | None], days: int
 ) -> Grade:
-    missing = [cell.name.removeprefix(PART) for cell in cells if cell.needs_manual_grade]
+    missing = []
     for cell in cells:
-        part = cell.name.removeprefix(PART) if cell.name.startswith(PART) else REPORT
+        name = cell.name.removeprefix(PART)
+        part = name if cell.name.startswith(PART) else REPORT
+        if part not in parts:  # the rubric has dropped it since the gradebook was made
+            continue
+        missing += [name] * cell.needs_manual_grade
         known = parts.get(part) is not None and not cell.needs_manual_grade
         parts[part] = parts[part] + cell.score if known else None
     penalty = sum(notebook.late_submission_penalty or 0.0 for notebook in submission.notebooks)

@@ -45,7 +45,7 @@ def fill(
     table = tables.read(path)
     head = table.head
     if "ID" not in head or not ({"Student", "LastName"} & set(head)):
-        raise ExportError(f"{path} is no gradebook of Canvas: its first line has no columns Person and ID")
+        raise ExportError(f"{path} is no gradebook of Canvas: its first line has no columns Student and ID")
     wanted = column_of(column, head, path)
     factor = scaled(table, wanted, most, scale)
     rows = {line: cells for line, cells in table.rows if cells[head.index("ID")].strip()}

@@ -1,6 +1,6 @@
 """Small wrong versions of the reference, made by machine: every mutation of mutmut's operators, one at a time.
 
-mutmut's own runner tests Python with a test suite; here a mutant is a submission, graded like any other (validity.py).
+mutmut's own runner tests Python with a test suite; here a mutant is a submission, graded like any other (trials.py).
 So only its operators are used: functions from a node of the syntax tree to the nodes that may stand in its place.
 """
 

@@ -4,7 +4,7 @@ Prints both for every check that compares values, and writes them beside its tol
 Right: the accepted submissions in tests/. Wrong: the known mistakes, each on the checks that it must fail; mistakes in
 the tables (handout 1.x) count for the schedules only, since what follows from a slightly wrong table is hardly wrong.
 A tolerance is chosen by hand, at least MARGIN times as large as the first, and as much smaller than the second;
-training and infer.digits have bands of their own (band.py).
+training and infer.digits have bands of their own (training_band.py).
 """
 
 from __future__ import annotations
