@@ -5,7 +5,12 @@ does without. What came out of the box may be anything: it is read as safetensor
 process of its own (outputs.py).
 """
 
+from __future__ import annotations
+
 import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -14,13 +19,15 @@ from .intake.parsing import Unparsable, parse
 from .record import BAD_OUTPUT, Failed
 
 
-def held_out_loss(checkpoint, unet, x_t, t, target):
+def held_out_loss(
+    checkpoint: bytes, unet: Mapping[str, Any], x_t: np.ndarray, t: np.ndarray, target: np.ndarray
+) -> float:
     """The mean squared error of trained weights on digits that they were not trained on.
 
-    checkpoint      bytes of a safetensors file
-    unet            arguments of the network
-    x_t, target     float32 (N, 1, 28, 28)
-    t               int64 (N,)
+    checkpoint   a safetensors file
+    unet         arguments of the network
+    x_t, target  float32 (N, 1, 28, 28)
+    t            int64 (N,)
     Raises Failed unless the checkpoint holds finite float32 weights of just this network.
     """
     import torch
@@ -42,7 +49,7 @@ def held_out_loss(checkpoint, unet, x_t, t, target):
     return float(np.square(np.float64(output.numpy()) - target).mean())
 
 
-def network(checkpoint):
+def network(checkpoint: Path) -> tuple[dict[str, Any], Callable[[np.ndarray, int], np.ndarray]]:
     """(settings of the schedulers, what the network answers to x (N, 1, 28, 28) and t) of a checkpoint of ours."""
     import torch
     from safetensors import safe_open
@@ -53,22 +60,25 @@ def network(checkpoint):
     trained = given.module("unet").UNet(**settings.pop("unet")).eval()
     trained.load_state_dict(weights)
 
-    def output(x, t):
+    def output(x: np.ndarray, t: int) -> np.ndarray:
         with torch.inference_mode():
             return trained(torch.from_numpy(np.array(x, np.float32)), torch.full((len(x),), t)).numpy()
 
     return settings, output
 
 
-def digits(samples):
+def digits(samples: np.ndarray) -> dict[str, Any]:
     """What the kit's classifier says of samples (N, 1, 28, 28): see `measure` in classifier.py."""
     import torch
 
     return given.module("classifier").measure(torch.from_numpy(np.array(samples)))
 
 
-def tensors(content, name):
-    """{name: array} of a safetensors file that came out of the box."""
+def tensors(content: bytes, name: str) -> dict[str, np.ndarray]:
+    """The arrays of a safetensors file that came out of the box, by their names.
+
+    name  what messages call the file
+    """
     try:
         found = parse("autograder.intake.outputs", "tensors", content)
     except Unparsable as why:
@@ -76,7 +86,7 @@ def tensors(content, name):
     return {key: np.frombuffer(data, dtype).reshape(shape).copy() for key, (dtype, shape, data) in found.items()}
 
 
-def pixels(content, name):
+def pixels(content: bytes, name: str) -> np.ndarray:
     """(H, W) uint8 of a PNG that came out of the box, whether it is grey or coloured in grey."""
     try:
         shape, data = parse("autograder.intake.outputs", "pixels", content)

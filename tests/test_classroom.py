@@ -28,6 +28,7 @@ from autograder import checks
 from autograder.grading import Found, TooWeak, conclude, run
 from autograder.grading import grade as grade_whole
 from autograder.instructor.authoring.patches import load_all, reference
+from autograder.instructor.bench.classroom import SETUP
 from autograder.instructor.classroom import __main__ as command
 from autograder.instructor.classroom import page, publishing, session
 from autograder.instructor.classroom.keeping import Kept, Shelf
@@ -417,6 +418,7 @@ def browse(path):
         (OVERRIDE.format("ddim.eta", 6, "x"), "points must be a number from 0 to 5"),
         (OVERRIDE.format("ddim.eta", 5, " "), "will want to know the reason"),
         (2 * OVERRIDE.format("ddim.eta", 5, "x"), "override 2: ddim.eta of ada stands there twice"),
+        (OVERRIDE.format("ddim.eta", 5, "x").replace("'ada'", "12345"), "override 1: student and check are texts"),
         ("[[override]", "cannot be read"),
     ],
 )
@@ -599,3 +601,8 @@ def held(pid):
         int(Path(f"/proc/{each}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6 for each in pids
     ]
     return [round(size) for size in sizes]
+
+
+def test_what_the_other_graders_of_the_benchmark_run_works():
+    code = f"from solution.scheduler import *\n{SETUP}\nrun('schedule.linear', student_of(globals()))"
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True)

@@ -4,6 +4,7 @@ import hashlib
 
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from autograder import checks, expectations, given
 from autograder.expect import Expect
@@ -59,6 +60,12 @@ def test_a_file_for_other_checks_is_refused(monkeypatch):
     with pytest.raises(ExpectationsError, match="make record"):
         Expectations.load(PUBLIC)
     assert recording.is_stale(PUBLIC)
+
+
+def test_a_file_without_metadata_is_refused(tmp_path):
+    save_file({"a": np.zeros(1)}, tmp_path / "bare.safetensors")
+    with pytest.raises(ExpectationsError, match="make record"):
+        Expectations.load(tmp_path / "bare.safetensors")
 
 
 def test_recordings_depend_on_all_that_they_are_made_from(monkeypatch):

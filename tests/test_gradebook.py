@@ -13,6 +13,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from html import unescape
 from html.parser import HTMLParser
+from types import SimpleNamespace
 
 import nbformat
 import pytest
@@ -815,6 +816,14 @@ def test_another_database(tmp_path, small, monkeypatch):
 
 
 # ----- grades.csv and Canvas ---------------------------------------------------------------------------------
+
+
+def test_a_part_that_the_rubric_has_dropped_counts_no_more():
+    cells = [SimpleNamespace(name=f"part_{part}", score=5.0, needs_manual_grade=part == "smoke") for part in "abs"]
+    cells.append(SimpleNamespace(name="part_smoke", score=1.0, needs_manual_grade=True))
+    submission = SimpleNamespace(notebooks=[], student=SimpleNamespace(id="ada"))
+    grade = results.grade_of(submission, cells, {"a": 0.0, "b": 0.0}, 0)
+    assert grade.complete and grade.points == 10
 
 
 def test_grades_csv(classroom):

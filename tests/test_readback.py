@@ -12,6 +12,7 @@ from students import ATOMS, DDIM, DDPM, DDPM_BY_NOISE, agrees, cases_of, on_nois
 
 from autograder.readback.expression import SYMBOLS, Expression
 from autograder.readback.forms import DDPM_FORMS, rewritten
+from autograder.readback.reading import clamps
 from autograder.readback.typeset import mathml
 from autograder.readback.weights import measure
 
@@ -162,6 +163,12 @@ def test_a_thousand_generated_mistakes():
 
 
 # ----- silence -------------------------------------------------------------------------------------------------------
+
+
+def test_a_number_that_is_clamped_is_read():
+    quantities = {"abar": np.linspace(0.1, 0.9, 6)}
+    weight = np.array([1, 1, 1, 1, 0.5, 0.5])
+    assert list(clamps("1", quantities, weight, np.arange(6) < 4)) == ["min(1, 0.5)"]
 
 
 def test_noise_is_not_read():

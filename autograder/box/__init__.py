@@ -5,11 +5,14 @@ themselves first, process.py watches them. What this host can confine with, and 
 it knows what is asked or which answer is right: see student.py.
 """
 
+from __future__ import annotations
+
 import os
 import sys
 import tempfile
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from . import proof, scratch
 from .gpu import NO_GPU, Access
@@ -17,6 +20,11 @@ from .launch import BoxError, Parent, Spawner
 from .layers import Layers, tasks_of
 from .process import Ended, Process
 from .selftest import not_blocked
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Mapping, Sequence
+
+    Made = TypeVar("Made")
 
 SIGNALS = 64  # that may wait for a process
 ROOM, ROOM_FILES = 16 << 20, 600  # bytes and files on disk, below which it counts as full
@@ -33,7 +41,13 @@ class Box:
     secrets  files that the self-test must find closed
     """
 
-    def __init__(self, limits, layers=None, start=None, secrets=()):
+    def __init__(
+        self,
+        limits: dict[str, Any],
+        layers: Layers | None = None,
+        start: str | None = None,
+        secrets: Sequence[Path] = (),
+    ) -> None:
         self.limits, self.secrets = limits, secrets
         self.layers = layers or Layers.of_this_host()
         self.start_method = start or ("fork" if sys.platform == "linux" else "spawn")
@@ -43,31 +57,32 @@ class Box:
         forks = self.start_method == "fork"
         self.parent = Parent(self.layers.prefix(self.spool), self.layers.user) if forks else None
         self.count = 0
-        self.gpu, self.gpu_fault, self.proofs = None, "", 0
-        self.made = {}
+        self.gpu: proof.Gpu | None = None
+        self.gpu_fault, self.proofs = "", 0
+        self.made: dict[Hashable, Any] = {}
 
-    def __enter__(self):
+    def __enter__(self) -> Box:
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: object) -> None:
         self.close()
 
-    def close(self):
+    def close(self) -> None:
         if self.parent:
             self.parent.close()
         scratch.remove(self.spool)
 
     @cached_property
-    def not_blocked(self):
+    def not_blocked(self) -> list[str]:
         """What student code can do here although it should not, as the self-test found; [] at tiers A and B."""
         return not_blocked(self)
 
     @property
-    def tier(self):
+    def tier(self) -> str:
         """A, B or E: what the layers promise, if the self-test found it kept."""
         return "E" if self.not_blocked else self.layers.tier
 
-    def expect_room(self):
+    def expect_room(self) -> None:
         """Raise BoxError where the disk below the spool is so full that the student may be charged for it."""
         try:
             disk = os.statvfs(self.spool)
@@ -79,8 +94,8 @@ class Box:
                 "make room there, or set TMPDIR to another folder"
             )
 
-    def find_gpu(self):
-        """The Gpu that training may use here, or None; `gpu_fault` says why, where there is a reason.
+    def find_gpu(self) -> proof.Gpu | None:
+        """The GPU that training may use here; where there is none, `gpu_fault` gives the reason, if there is one.
 
         It is proven once, and again for the next submission when a run on it failed.
         """
@@ -95,14 +110,14 @@ class Box:
             self.gpu, self.gpu_fault = proof.prove(self)
         return self.gpu
 
-    def once(self, key, make):
+    def once(self, key: Hashable, make: Callable[[], Made]) -> Made:
         """What `make()` gave the first time: what all submissions of this box are held beside."""
         if key not in self.made:
             self.made[key] = make()
         return self.made[key]
 
-    def stage(self, files):
-        """Write {name: bytes} to a fresh folder of the spool; returns its path. Raises BoxError on a full disk."""
+    def stage(self, files: Mapping[str, bytes]) -> Path:
+        """Write files, given by name, to a fresh folder of the spool. Raises BoxError on a full disk."""
         self.expect_room()
         folder = self.fresh()
         for name, data in files.items():
@@ -110,11 +125,11 @@ class Box:
             self.own(folder / name)
         return folder
 
-    def discard(self, folder):
+    def discard(self, folder: Path) -> None:
         """Delete a staged folder."""
         scratch.remove(folder)
 
-    def start(self, folder, gpu=False, **changed):
+    def start(self, folder: Path, gpu: bool = False, **changed: Any) -> Process:
         """A fresh boxed process over the files in `folder`.
 
         gpu      whether it is let near the GPU; it is spawned then, as a fork of a process with CUDA is unsafe
@@ -147,7 +162,7 @@ class Box:
             launched = launcher.launch(arguments, output, noted)
         return Process(launched, run, limits)
 
-    def kernel_limits(self, limits, gpu):
+    def kernel_limits(self, limits: dict[str, Any], gpu: bool) -> dict[str, int]:
         # The kernel counts the threads of a user, which boxes share: it only keeps them from taking all that this
         # machine has, faster than the watchdog looks. Where nothing else keeps a process from starting others, it must.
         most = threads_of_this_machine() // 2 if self.layers.seccomp else limits["processes"]
@@ -163,7 +178,7 @@ class Box:
         # CUDA reserves huge ranges of addresses: there the watchdog looks at the memory in use.
         return kept if gpu else kept | {"MEMORY": limits["memory_mb"] << 20}
 
-    def fresh(self):
+    def fresh(self) -> Path:
         """A new folder of the spool, which the boxed process may read."""
         self.count += 1
         folder = self.spool / f"{self.count:06d}"
@@ -171,14 +186,14 @@ class Box:
         self.own(folder)
         return folder
 
-    def own(self, path):
+    def own(self, path: Path) -> None:
         """Let the boxed process, where it is another user, read a file or folder; nobody else."""
         if self.layers.user is not None:
             os.chown(path, -1, self.layers.user)
             os.chmod(path, 0o750 if path.is_dir() else 0o640)
 
 
-def spool():
+def spool() -> Path:
     """A new folder for all that the box writes. Raises BoxError where no temporary folder can be written to."""
     try:
         # With every other folder full, Python proposes the present one, which is the student's or the kit's.
@@ -189,11 +204,11 @@ def spool():
         raise BoxError(f"there is no temporary folder to grade in: {error}; make room, or set TMPDIR") from None
 
 
-def threads_of_this_machine():
+def threads_of_this_machine() -> int:
     """How many threads Linux lets there be, of all users together."""
     kept = [Path("/proc/sys/kernel", name) for name in ("pid_max", "threads-max")]
     return min((int(path.read_text()) for path in kept if path.exists()), default=1 << 15)
 
 
-def os_user():
+def os_user() -> int | None:
     return os.getuid() if hasattr(os, "getuid") else None

@@ -34,15 +34,15 @@ SIGNATURES = {
 }
 
 
-def no_gpu(text, file):
-    """What to do about an exception with this text, if it is about a GPU that is not there; else None."""
+def no_gpu(text: str, file: str) -> str | None:
+    """What to do about an exception with this text, if it is about a GPU that is not there."""
     return (
         f"There is no GPU here; take the device from the arguments: {ON_THE_CPU[file]}" if NO_GPU.search(text) else None
     )
 
 
-def form(text, shown):
-    """The handout's form of what was called, where the text of an exception is about arguments; else None.
+def form(text: str, shown: str) -> str | None:
+    """The handout's form of what was called, where the text of an exception is about arguments.
 
     shown  what was called, as the student would have written it
     """
@@ -50,6 +50,6 @@ def form(text, shown):
     return f"{name}({SIGNATURES[name]})" if CALLED.search(text) and name in SIGNATURES else None
 
 
-def added(text):
+def added(text: str) -> str:
     """The text of an exception, and what may be behind it."""
     return "; ".join([text, *(told for pattern, told in BEHIND.items() if re.search(pattern, text))][:2])

@@ -6,21 +6,27 @@ process that sleeps or hangs is still seen. A process with many threads waits fo
 `charge`. Where nobody counts the waiting, the student's time is the processor time, and only the wall bound sees sleep.
 """
 
+from __future__ import annotations
+
 import contextlib
 import os
 import threading
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 try:
     import psutil  # where there is no /proc
 except ImportError:
     psutil = None
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
 PROC = Path("/proc")
 
 
-def charge(wall, ready, worked, ours):
+def charge(wall: float, ready: Sequence[float], worked: float, ours: float) -> float:
     """The student's seconds of a stretch of time, from 0 to `wall`.
 
     wall    its length
@@ -38,17 +44,17 @@ def charge(wall, ready, worked, ours):
 class Clock:
     """Measures one question to a boxed process at a time, from `start` on.
 
-    pid  of the boxed process, or None where it is not known: then all time counts as waiting, and only the wall bound
-         of the caller is left
+    pid  of the boxed process; where it is not known, all time counts as waiting, and only the wall bound of the caller
+         is left
     """
 
-    def __init__(self, pid):
+    def __init__(self, pid: int | None) -> None:
         self.pid = pid
         self.lock = threading.Lock()
         self.counts_waiting = pid is not None and counts_waiting(pid)
         self.start()
 
-    def start(self):
+    def start(self) -> None:
         """The present thread asks a question now."""
         with self.lock:
             self.began = time.monotonic()
@@ -56,14 +62,14 @@ class Clock:
             self.worked = self.seen = processor_seconds(self.pid)
             self.theirs = self.ours = None
 
-    def threads(self):
+    def threads(self) -> int:
         """How many threads the process has now; 0 where it has ended or cannot be told."""
         try:
             return os.stat(PROC / str(self.pid) / "task").st_nlink - 2
         except OSError:
             return 0
 
-    def read(self, watching=False):
+    def read(self, watching: bool = False) -> tuple[float, float]:
         """(the student's seconds since `start`, the wall time less the grader's own waiting). From any thread.
 
         watching  whether to look at the threads from now on. Most questions take a millisecond, and a look takes as
@@ -77,9 +83,11 @@ class Clock:
                 return min(wall, worked), wall
             if self.theirs is None:
                 if watching:
+                    assert self.pid is not None  # its waiting is counted
                     self.first = wall, worked
                     self.theirs, self.ours = Threads(self.pid), Threads("self", self.asking)
                 return min(wall, worked), wall
+            assert self.ours is not None  # as `theirs`
             unseen, before = self.first
             ours = sum(self.ours.waited())
             charged = charge(wall - unseen, self.theirs.ready(), worked - before, ours)
@@ -89,13 +97,13 @@ class Clock:
 class Threads:
     """The threads of a process, or one of them: how long each was ready to run since this object was made."""
 
-    def __init__(self, pid, only=None):
+    def __init__(self, pid: int | str, only: int | None = None) -> None:
         self.folder, self.only = PROC / str(pid) / "task", only
         self.first = {tid: (run, waited) for tid, run, waited, _ in self.look()}
         self.now = {}  # {tid: (run, waited)} since then, also of threads that have ended
         self.queued = {}  # {tid: (run, waited, since when)} of those that wait just now, which is not counted yet
 
-    def look(self):
+    def look(self) -> Iterator[tuple[str, float, float, bool]]:
         """(tid, seconds it ran, seconds it waited, whether it is ready to run now) of each thread."""
         try:
             tids = [str(self.only)] if self.only else [entry.name for entry in self.folder.iterdir()]
@@ -109,7 +117,7 @@ class Threads:
                 continue
             yield tid, int(run) / 1e9, int(waited) / 1e9, state == "R"
 
-    def update(self):
+    def update(self) -> None:
         now, queued = time.monotonic(), {}
         for tid, run, waited, is_ready in self.look():
             first = self.first.get(tid, (0.0, 0.0))
@@ -122,21 +130,21 @@ class Threads:
             self.now[tid] = (run - first[0], waited - first[1] + now - since)
         self.queued = queued
 
-    def ready(self):
+    def ready(self) -> list[float]:
         self.update()
         return [run + waited for run, waited in self.now.values()]
 
-    def waited(self):
+    def waited(self) -> list[float]:
         self.update()
         return [waited for _, waited in self.now.values()]
 
 
-def counts_waiting(pid):
+def counts_waiting(pid: int | str) -> bool:
     """Whether this kernel counts how long threads wait: one that does not shows zeros, or nothing."""
     return any(run for _, run, _, _ in Threads(pid).look())
 
 
-def processor_seconds(pid):
+def processor_seconds(pid: int | None) -> float:
     """Processor time of a process, all its threads together; 0 where it has ended or cannot be told."""
     if pid is None:
         return 0.0

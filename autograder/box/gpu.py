@@ -4,6 +4,8 @@ Where torch sees a GPU, a process that has used it cannot be forked. So what is 
 GPU is spawned. A GPU may be full, busy, broken, slow or gone: none of that says anything about a student.
 """
 
+from __future__ import annotations
+
 import glob
 import os
 import re
@@ -69,13 +71,13 @@ class Access:
     groups       numbers of the groups that may open a node that not everybody may
     """
 
-    nodes: list = field(default_factory=list)
-    readable: list = field(default_factory=list)
-    environment: dict = field(default_factory=dict)
-    groups: list = field(default_factory=list)
+    nodes: list[str] = field(default_factory=list)
+    readable: list[str] = field(default_factory=list)
+    environment: dict[str, str] = field(default_factory=dict)
+    groups: list[int] = field(default_factory=list)
 
     @classmethod
-    def of_this_process(cls):
+    def of_this_process(cls) -> Access:
         """What gives another process the GPU that this one would use."""
         nodes = sorted({path for pattern in NODES for path in glob.glob(pattern) if not os.path.isdir(path)})
         environment = {name: os.environ[name] for name in SELECTING if name in os.environ}
@@ -90,7 +92,7 @@ class Access:
         return cls(nodes, list(dict.fromkeys(readable)), environment, groups)
 
 
-def folders_of_drivers(paths):
+def folders_of_drivers(paths: str) -> list[str]:
     """Those of a list of folders, as in LD_LIBRARY_PATH, that hold a GPU's driver library, as on Colab."""
     absolute = [path for path in paths.split(os.pathsep) if os.path.isabs(path)]
     return [path for path in absolute if any(any(Path(path).glob(name)) for name in DRIVERS)]
@@ -104,13 +106,13 @@ class GpuFault(Exception):
     str()  one sentence for the grade's notes, without a full stop
     """
 
-    def __init__(self, kind, text):
+    def __init__(self, kind: str, text: str) -> None:
         super().__init__(text)
         self.kind = kind
 
 
-def fault(said):
-    """The GpuFault that the words of an error tell of. Not for the student's own mix of devices: see `mixed`."""
+def fault(said: str) -> GpuFault:
+    """What the words of an error tell of. Not for the student's own mix of devices: see `mixed`."""
     line = next(iter(said.strip().splitlines()), "nothing was said")[:200]  # what follows is advice on debugging CUDA
     for kind, pattern, words in FAULTS:
         if pattern.search(said):
@@ -118,6 +120,6 @@ def fault(said):
     return GpuFault("other", f"the run on the GPU failed ({line})")
 
 
-def mixed(said):
+def mixed(said: str) -> bool:
     """Whether an error's words tell of tensors on two devices, which is what code that knows one device ends in."""
     return bool(MIXED.search(said))

@@ -1,7 +1,10 @@
 """What this host offers to confine student code: the strongest box it allows, and the doctor's explanation of it."""
 
+from __future__ import annotations
+
 import os
 from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from . import Box, clock
 from .gpu import Access
@@ -9,13 +12,18 @@ from .launch import BoxError
 from .layers import ALL, Layers, is_weaker
 from .selftest import NAMES
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
-def strongest(limits, secrets=()):
+
+def strongest(limits: dict[str, Any], secrets: Sequence[Path] = ()) -> Box:
     """The strongest box of this host whose self-test finds everything blocked; else the one that blocks most.
 
     secrets  files that student code must never read
     """
-    boxes = []
+    boxes: list[Box] = []
+    broken: BoxError | None = None
     for layers in candidates(Layers.of_this_host()):
         box = Box(limits, layers, secrets=secrets)
         try:
@@ -28,6 +36,7 @@ def strongest(limits, secrets=()):
         if blocked:
             break
     if not boxes:
+        assert broken is not None  # there is always a candidate
         raise broken
     best = min(boxes, key=lambda box: len(box.not_blocked))
     for box in boxes:
@@ -36,7 +45,7 @@ def strongest(limits, secrets=()):
     return best
 
 
-def candidates(layers):
+def candidates(layers: Layers) -> Iterator[Layers]:
     """Layers to try in turn: all there are, then without those that may seem to work and do not."""
     yield layers
     if layers.bubblewrap:
@@ -46,10 +55,10 @@ def candidates(layers):
         yield replace(layers, user=None, missing=layers.missing | {"spare user": "it fails the self-test here"})
 
 
-def doctor(box, minimum):
+def doctor(box: Box, minimum: str) -> list[str]:
     """What this host offers, what is missing and how to get it, as lines of text. `minimum` is the tier demanded."""
     layers, lines = box.layers, [f"The box reaches tier {box.tier} here: {ALL[box.tier]}."]
-    present = {
+    present: dict[str, object] = {
         "bubblewrap": layers.bubblewrap,
         "Landlock": layers.landlock and f"version {layers.landlock} of the kernel's interface",
         "seccomp": layers.seccomp and "works",
@@ -79,7 +88,7 @@ def doctor(box, minimum):
     return lines
 
 
-def about_gpu(box):
+def about_gpu(box: Box) -> Iterator[str]:
     """Whether training runs on a GPU here, and if not, why, as lines of text."""
     gpu, nodes = box.find_gpu(), Access.of_this_process().nodes
     if gpu:

@@ -7,6 +7,8 @@ that says how many bytes it wrote to disk (disk.written); and one that finds its
 once it is ready, or None.
 """
 
+from __future__ import annotations
+
 import contextlib
 import io
 import json
@@ -17,10 +19,25 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
 
 from .gpu import NO_GPU
 from .inside import disk
 from .layers import as_user
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from .gpu import Access
+
+    Launched = tuple[
+        IO[bytes],
+        IO[bytes],
+        Callable[[], dict[str, Any]],
+        Callable[[], int | None],
+        Callable[[], int],
+        Callable[[], int | None],
+    ]
 
 HERE = Path(__file__).parent / "inside"
 ENVIRONMENT = {
@@ -45,7 +62,7 @@ class Parent:
     user    whom to run it as, or None for the present user
     """
 
-    def __init__(self, prefix=(), user=None):
+    def __init__(self, prefix: Sequence[str | Path] = (), user: int | None = None) -> None:
         self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.lock = threading.Lock()
         self.process = subprocess.Popen(
@@ -60,7 +77,7 @@ class Parent:
         theirs.close()
         self.ready = False
 
-    def launch(self, arguments, output, noted):
+    def launch(self, arguments: dict[str, Any], output: IO[bytes], noted: IO[bytes]) -> Launched:
         (their_requests, requests), (replies, their_replies) = os.pipe(), os.pipe()
         descriptors = [their_requests, their_replies, output.fileno(), noted.fileno()]
         try:
@@ -81,13 +98,13 @@ class Parent:
             lambda: pid_here(self.process.pid, pid),
         )
 
-    def written(self, pid):
+    def written(self, pid: int) -> int:
         try:
             return self.ask({"look": pid})["written"]
         except BoxError:  # the next question meets it, too
             return 0
 
-    def ask(self, request, descriptors=()):
+    def ask(self, request: dict[str, Any], descriptors: Sequence[int] = ()) -> dict[str, Any]:
         with self.lock:
             try:
                 if not self.ready:  # the first message says that torch is imported
@@ -100,7 +117,7 @@ class Parent:
             raise BoxError("the box's parent process is gone; can this Python import torch?")
         return json.loads(reply)
 
-    def close(self):
+    def close(self) -> None:
         self.control.close()
         try:
             self.process.wait(2 * KILL_SECONDS)
@@ -112,18 +129,18 @@ class Spawner:
     """Starts worker.py as a fresh interpreter: slower by the import of torch, and safe where fork is not.
 
     prefix, user  as for the Parent
-    near          gpu.Access of a process that is let near the GPU, or None
+    near          for a process that is let near the GPU
     """
 
-    def __init__(self, prefix=(), user=None, near=None):
+    def __init__(self, prefix: Sequence[str | Path] = (), user: int | None = None, near: Access | None = None) -> None:
         self.prefix, self.user, self.near = prefix, user, near
 
-    def launch(self, arguments, output, noted):
+    def launch(self, arguments: dict[str, Any], output: IO[bytes], noted: IO[bytes]) -> Launched:
         confined = sys.platform == "linux"
         if confined:
             arguments = {**arguments, "noted": noted.fileno()}
         environment = ENVIRONMENT | (self.near.environment if self.near else NO_GPU)
-        child = subprocess.Popen(
+        child: subprocess.Popen[bytes] = subprocess.Popen(
             [*self.prefix, sys.executable, "-I", HERE / "worker.py", json.dumps(arguments)],
             env={**environment, **{key: os.environ[key] for key in ("SYSTEMROOT",) if key in os.environ}},
             pass_fds=[noted.fileno()] if confined else [],
@@ -134,6 +151,7 @@ class Spawner:
             start_new_session=True,
             **as_user(self.user, self.near.groups if self.near else ()),
         )
+        assert child.stdin is not None and child.stdout is not None
         return (
             io.BufferedWriter(child.stdin),
             child.stdout,
@@ -144,7 +162,7 @@ class Spawner:
         )
 
 
-def kill(child):
+def kill(child: subprocess.Popen[bytes]) -> dict[str, Any]:
     """Kill a spawned process and what it started, and reap it. Returns the facts about it: of one that does not die
     in time, that it is stuck."""
     until = time.monotonic() + KILL_SECONDS
@@ -169,7 +187,7 @@ def kill(child):
     return {"status": child.returncode, "maxrss_kb": usage.ru_maxrss, "cpu_s": cpu}
 
 
-def descendants(pid):
+def descendants(pid: int) -> list[int]:
     """All processes below one, where there is a /proc."""
     found = []
     for children in Path(f"/proc/{pid}/task").glob("*/children"):
@@ -179,7 +197,7 @@ def descendants(pid):
     return found
 
 
-def pid_here(root, pid):
+def pid_here(root: int, pid: int) -> int | None:
     """The process id here of what calls itself `pid` somewhere below `root`: in bubblewrap, numbers are others."""
     for each in descendants(root):
         with contextlib.suppress(OSError):
@@ -190,7 +208,7 @@ def pid_here(root, pid):
     return None
 
 
-def alive(pid):
+def alive(pid: int) -> bool:
     """Whether a process other than our own child is still running."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
@@ -198,7 +216,7 @@ def alive(pid):
         return False
 
 
-def resident(pid):
+def resident(pid: int) -> int | None:
     """Bytes of memory that a process and all below it take now; None where there is no /proc."""
     if not Path("/proc/self/statm").exists():
         return None

@@ -1,13 +1,19 @@
 """The GPU that training may use. One is used once it has shown that it works: a convolution, forward and back, in the
 box itself, with nobody's code in it."""
 
+from __future__ import annotations
+
 import sys
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from .gpu import Access, fault
 from .inside import wire
 from .launch import BoxError
 from .process import Ended
+
+if TYPE_CHECKING:
+    from . import Box
 
 SECONDS = 60  # a first kernel may be compiled, or a cold driver started
 ATTEMPTS = 2  # of a run, before the CPU takes over
@@ -22,15 +28,15 @@ class Gpu:
     device: str
     name: str
     worked: bool = False
-    faults: list = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
 
     @property
-    def trusted(self):
+    def trusted(self) -> bool:
         return len(self.faults) < ATTEMPTS
 
 
-def prove(box):
-    """(Gpu or None, why it is none: a sentence, or "" where there is no sign of a GPU)."""
+def prove(box: Box) -> tuple[Gpu | None, str]:
+    """The GPU, and why there is none: a sentence, or "" where there is no sign of one."""
     if sys.platform == "linux" and not Access.of_this_process().nodes:
         return None, ""
     folder = box.stage({})

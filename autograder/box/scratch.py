@@ -3,18 +3,25 @@
 Nothing here follows a link, trusts a name or recurses: what lies there was made to be found.
 """
 
+from __future__ import annotations
+
 import os
 import shutil
 import subprocess
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
-def usage(root, most):
+def usage(root: Path, most: int) -> tuple[int, int]:
     """(entries, bytes on disk) below a folder; counting stops above `most` entries.
 
     A folder that cannot be listed (a mode without "read", a path too long to name) could hold anything, so it counts as
     more than `most`.
     """
-    folders, entries, size = [root], 0, 0
+    folders: list[str | Path] = [root]
+    entries, size = 0, 0
     while folders and entries <= most:
         try:
             with os.scandir(folders.pop()) as found:
@@ -32,7 +39,7 @@ def usage(root, most):
     return entries, size
 
 
-def blocks(entry):
+def blocks(entry: os.DirEntry[str]) -> int:
     """Bytes that an entry takes on disk."""
     try:
         return on_disk(entry.stat(follow_symlinks=False))
@@ -40,12 +47,12 @@ def blocks(entry):
         return 0
 
 
-def on_disk(stat):
+def on_disk(stat: os.stat_result) -> int:
     """Bytes on disk: a sparse file is as large as what was written, and room may be taken beyond the end of a file."""
     return getattr(stat, "st_blocks", stat.st_size // 512) * 512
 
 
-def remove(folder):
+def remove(folder: Path) -> None:
     """Delete a folder, also one nested deeper than Python recurses, or with folders that nobody may enter."""
     try:
         shutil.rmtree(folder)

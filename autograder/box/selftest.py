@@ -1,21 +1,30 @@
 """The self-test: whether the box holds here. It runs canary.py as a submission and reports what was not blocked."""
 
+from __future__ import annotations
+
 import os
 import socket
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from .inside.canary import Canary
 from .inside.wire import WireError
 from .launch import BoxError
 from .process import Ended
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from . import Box
+    from .process import Process
+
 SOURCE = Path(__file__).parent / "inside" / "canary.py"
 NAMES = {name: value.__doc__ for name, value in vars(Canary).items() if name.startswith("x_")}
 SECONDS = 30
 
 
-def not_blocked(box, gpu=False):
+def not_blocked(box: Box, gpu: bool = False) -> list[str]:
     """What student code can do in this box although it should not, in words. Raises BoxError if it cannot be told."""
     if not (box.layers.bubblewrap or box.layers.landlock or box.layers.seccomp):
         return list(NAMES.values())
@@ -35,11 +44,11 @@ def not_blocked(box, gpu=False):
     return [NAMES[name] for name in worked.splitlines()]
 
 
-def attempts(process, hidden, secrets, outside, listeners):
+def attempts(process: Process, hidden: str, secrets: Iterable[Path], outside: str, listeners: Listeners) -> str:
     """The names of the canary's attempts that worked, a line each."""
     settings = {"hidden": hidden, "secrets": "\n".join(map(str, secrets)), "outside": outside, "grader": os.getpid()}
 
-    def ask(*request):
+    def ask(*request: Any) -> Any:
         status, value = process.ask(*request, seconds=SECONDS)
         if status != "ok":
             raise BoxError(f"the box's self-test failed: {value['types'][0]}: {value['text']}")
@@ -53,7 +62,7 @@ def attempts(process, hidden, secrets, outside, listeners):
 class Listeners:
     """Sockets of the grader on this machine, for the canary to reach if it can."""
 
-    def __init__(self, folder):
+    def __init__(self, folder: str) -> None:
         self.tcp = socket.create_server(("127.0.0.1", 0))
         self.udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.udp.bind(("127.0.0.1", 0))
@@ -63,9 +72,9 @@ class Listeners:
         ports = {"tcp": self.tcp.getsockname()[1], "udp": self.udp.getsockname()[1]}
         self.addresses = {**ports, "unix": f"{folder}/socket"}
 
-    def __enter__(self):
+    def __enter__(self) -> Listeners:
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: object) -> None:
         for listener in (self.tcp, self.udp, self.unix):
             listener.close()

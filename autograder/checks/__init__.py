@@ -5,11 +5,18 @@ and holds the answers against it. The same function records the reference's answ
 Its id is `<part>.<name>`; its title, points and tolerance stand in rubric.toml.
 """
 
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
 from itertools import groupby
 from types import ModuleType
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from . import ddim, forward, infer, reverse, schedule, smoke, training
+
+if TYPE_CHECKING:
+    from ..expect import Expect
+    from ..student import Student
 
 SMOKE = "smoke.digits"
 
@@ -30,10 +37,10 @@ class Part(NamedTuple):
     gpu: bool = False
     hidden: bool = True
     seconds: str = "total_seconds"
-    measured: tuple = ()
+    measured: tuple[str, ...] = ()
 
     @property
-    def name(self):
+    def name(self) -> str:
         return self.module.__name__.rpartition(".")[2]
 
 
@@ -57,26 +64,26 @@ class Stage(NamedTuple):
     """
 
     cases: str
-    parts: tuple
+    parts: tuple[str, ...]
 
     @property
-    def name(self):
+    def name(self) -> str:
         return f"{self.cases} cases of {', '.join(self.parts)}"
 
     @property
-    def first(self):
+    def first(self) -> Part:
         return next(part for part in DECLARED if part.name == self.parts[0])
 
     @property
-    def gpu(self):
+    def gpu(self) -> bool:
         return self.first.gpu
 
     @property
-    def seconds(self):
+    def seconds(self) -> str:
         return self.first.seconds
 
 
-def stages(cases, parts):
+def stages(cases: str, parts: Iterable[Part]) -> list[Stage]:
     """One Stage of these cases for all parts that share one, in their order."""
     return [
         Stage(cases, tuple(part.name for part in those))
@@ -87,7 +94,7 @@ def stages(cases, parts):
 # One after another. What public cases print is shown, and must not have seen a hidden input: so all of them come first.
 STAGES = (*stages("public", DECLARED), *stages("hidden", DECLARED))
 
-FUNCTIONS = {
+FUNCTIONS: dict[str, Callable[[Student, Expect], None]] = {
     f"{part.name}.{name.removeprefix('check_')}": check
     for part in DECLARED
     for name, check in vars(part.module).items()
@@ -98,7 +105,7 @@ CHECKS = {id: check for id, check in FUNCTIONS.items() if id.split(".")[0] in PA
 MEASURED = tuple(f"{part.name}.{name}" for part in DECLARED for name in part.measured)
 
 
-def run(id, student, expect):
+def run(id: str, student: Student, expect: Expect) -> None:
     """Run one check to its end. Raises Failed at the first thing that is not right."""
     FUNCTIONS[id](student, expect)
     expect.settle()

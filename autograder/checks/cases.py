@@ -1,16 +1,24 @@
 """Inputs that several checks share. Shapes are small, and B = W: there a table of shape (B,) broadcasts over the
 columns without an error. They are drawn like all numbers, so that being right for one shape is of no use."""
 
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
 import numpy as np
 
+if TYPE_CHECKING:
+    from ..expect import Expect
 
-def shape_of_images(expect, least=3):
+
+def shape_of_images(expect: Expect, least: int = 3) -> tuple[int, int, int, int]:
     """(B, C, H, W), B at least so large."""
     size, channels, height = expect.draw(lambda rng: rng.integers((least, 1, 1), (least + 2, 5, 5))).tolist()
     return size, channels, height, size
 
 
-def batch(expect, T):
+def batch(expect: Expect, T: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(x_0, epsilon, timesteps) with a timestep of its own per image, both ends among them."""
     shape = shape_of_images(expect, least=4)
     timesteps = expect.integers(1, T - 1, shape[0])
@@ -18,18 +26,18 @@ def batch(expect, T):
     return expect.normal(*shape), expect.normal(*shape), timesteps
 
 
-def reverse_inputs(expect):
+def reverse_inputs(expect: Expect) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(model_output, x_t, z). x_t and the output are independent, so x0_hat leaves [-1, 1] at many pixels."""
     shape = shape_of_images(expect)
     return expect.normal(*shape), expect.normal(*shape), expect.normal(*shape)
 
 
-def timesteps_of(expect, T):
+def timesteps_of(expect: Expect, T: int) -> list[int]:
     """Timesteps that tell formulas apart: both ends, the one beside the end, one early, one anywhere."""
     return [0, 1, expect.integer(2, T // 20), expect.integer(T // 20, T - 2), T - 1]
 
 
-def settings_and_timesteps(expect, T):
+def settings_and_timesteps(expect: Expect, T: int) -> Iterator[tuple[dict[str, str | bool], str, list[int]]]:
     """(settings, how to call them, timesteps) for both prediction types, with and without clipping: many timesteps
     for the plainest settings, two for each of the others."""
     for prediction_type in ("epsilon", "v_prediction"):
@@ -41,10 +49,10 @@ def settings_and_timesteps(expect, T):
             yield settings, f"for {prediction_type}, {'clipped' if clip_sample else 'not clipped'}", timesteps
 
 
-def some_of(listed):
+def some_of(listed: Sequence[int]) -> Iterable[int]:
     """Timesteps of a short list: both ends, the middle, and the second, where a constant stride is already wrong."""
     return dict.fromkeys((listed[0], listed[min(1, len(listed) - 1)], listed[len(listed) // 2], listed[-1]))
 
 
-def float64(*arrays):
+def float64(*arrays: np.ndarray) -> tuple[np.ndarray, ...]:
     return tuple(array.astype(np.float64) for array in arrays)

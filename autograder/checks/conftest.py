@@ -3,6 +3,9 @@
 The submission is graded once, in the box; each item reports one check of the record. It is not how grades are made.
 """
 
+from __future__ import annotations
+
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,15 +15,15 @@ from autograder.box.host import strongest
 from autograder.expectations import Expectations
 from autograder.grading import grade
 from autograder.paths import HIDDEN, PUBLIC, SECRETS
-from autograder.record import BLOCKED, PASSED, UNGRADED
+from autograder.record import BLOCKED, PASSED, UNGRADED, CheckResult
 from autograder.rubric import Rubric
 
 
-def pytest_addoption(parser):
+def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--submission", type=Path, help="the folder, zip or tar to grade")
 
 
-def pytest_collect_file(file_path, parent):
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> Part | None:
     if file_path.stem in checks.PARTS and parent.config.getoption("submission"):
         return Part.from_parent(parent, path=file_path)
     return None
@@ -29,7 +32,7 @@ def pytest_collect_file(file_path, parent):
 class Part(pytest.File):
     """One part of the homework."""
 
-    def collect(self):
+    def collect(self) -> Iterator[Check]:
         for id in checks.CHECKS:
             if id.startswith(f"{self.path.stem}."):
                 yield Check.from_parent(self, name=id)
@@ -38,7 +41,7 @@ class Part(pytest.File):
 class Check(pytest.Item):
     """One check of the grade record."""
 
-    def runtest(self):
+    def runtest(self) -> None:
         found = results(self.config)[self.name]
         if found.verdict == BLOCKED:
             pytest.skip(found.message)
@@ -47,15 +50,15 @@ class Check(pytest.Item):
         if found.verdict != PASSED:
             pytest.fail(f"{found.verdict}: {found.message}", pytrace=False)
 
-    def reportinfo(self):
+    def reportinfo(self) -> tuple[Path, None, str]:
         return self.path, None, self.name
 
 
-RESULTS = pytest.StashKey()
+RESULTS: pytest.StashKey[dict[str, CheckResult]] = pytest.StashKey()
 
 
-def results(config):
-    """{check id: CheckResult} of the submission, graded on first use."""
+def results(config: pytest.Config) -> dict[str, CheckResult]:
+    """The results of the submission by check id; it is graded on first use."""
     if RESULTS not in config.stash:
         rubric = Rubric.load()
         hidden = Expectations.load(HIDDEN) if HIDDEN.exists() else None

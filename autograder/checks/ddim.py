@@ -1,21 +1,30 @@
 """Part 4: DDIM. The deterministic step, the noise that eta adds, strides."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
-from ..student import strided
+from ..student import Student, strided
 from .cases import float64, reverse_inputs, settings_and_timesteps, some_of
 from .laws import follows_the_exact_denoiser, standard_normal_draws
 from .reverse import STRIDES
 
+if TYPE_CHECKING:
+    from ..expect import Expect
 
-def check_deterministic(student, expect):
+
+def check_deterministic(student: Student, expect: Expect) -> None:
     """eta = 0, the default: no noise, also where some is passed."""
     for settings, where, timesteps in settings_and_timesteps(expect, 1000):
         scheduler = student.DDIMScheduler(**settings)
         for t in timesteps:
             output, sample, noise = reverse_inputs(expect)
             expect.step(scheduler, output, t, sample, noise, f"{where}, at t = {t}")
+    # pyrefly: ignore[unbound-name]  (there always are settings and timesteps)
     arrays = float64(output, sample, noise)
+    # pyrefly: ignore[unbound-name]  (there always are settings and timesteps)
     expect.step(scheduler, arrays[0], 300, arrays[1], arrays[2], f"{where}, in float64 at t = 300")
     if not expect.laws():
         return
@@ -28,7 +37,7 @@ def check_deterministic(student, expect):
     expect.on_cuda(scheduler, "step", output, 300, sample)
 
 
-def check_eta(student, expect):
+def check_eta(student: Student, expect: Expect) -> None:
     """eta between 0 and 1, and 1; early timesteps, where the ways to get sigma wrong lie far apart."""
     for settings, where, timesteps in settings_and_timesteps(expect, 1000):
         # variance_type is DDPM's: here it must change nothing.
@@ -42,6 +51,7 @@ def check_eta(student, expect):
     if all(map(expect.passed, ("reverse.step", "reverse.predict_v", "reverse.clip"))):
         ddpm = student.DDPMScheduler(prediction_type="v_prediction")  # as the last one above
         for t in (1, 20, 500):
+            # pyrefly: ignore[unbound-name]  (there always are settings and timesteps)
             one = expect.tensor(scheduler.step(output, t, sample, 1.0, variance_noise=noise), sample.shape, "x_prev")
             other = expect.tensor(ddpm.step(output, t, sample, variance_noise=noise), sample.shape, "x_prev")
             expect.law(np.abs(one - other).max() < 2e-3 * np.abs(other).max(), "with eta = 1, DDIM is not DDPM")
@@ -49,7 +59,7 @@ def check_eta(student, expect):
         expect.raises(lambda eta=eta: scheduler.step(output, 20, sample, eta), f"eta = {eta}")
 
 
-def check_strided(student, expect):
+def check_strided(student: Student, expect: Expect) -> None:
     """Steps of a short list: previous timesteps far away, and a last step at t > 0."""
     for S, eta in ((10, 0.0), (expect.choice(*STRIDES), 0.3), (50, 1.0), (1, 1.0)):
         scheduler = student.DDIMScheduler(clip_sample=False)
@@ -63,7 +73,7 @@ def check_strided(student, expect):
     follows_the_exact_denoiser(student.DDIMScheduler(clip_sample=False), expect, eta=0.5)
 
 
-def check_noise(student, expect):
+def check_noise(student: Student, expect: Expect) -> None:
     """The noise that step draws itself when eta > 0: standard normal, independent, from the generator."""
     scheduler = student.DDIMScheduler(clip_sample=False)
     standard_normal_draws(student, scheduler, expect, eta=1.0)

@@ -1,12 +1,19 @@
 """Part 2: the forward process. x_t and v for a batch in which every image has its own timestep."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
-from ..student import strided
+from ..student import Student, strided
 from .cases import batch, float64
 
+if TYPE_CHECKING:
+    from ..expect import Expect
 
-def check_add_noise(student, expect):
+
+def check_add_noise(student: Student, expect: Expect) -> None:
     forward(student, expect, "add_noise")
     if not expect.laws():
         return
@@ -27,11 +34,11 @@ def check_add_noise(student, expect):
         expect.law(abs(noise[i] ** 2 - variance) < 1e-3, "add_noise has not the variance of the chain of single steps")
 
 
-def check_get_velocity(student, expect):
+def check_get_velocity(student: Student, expect: Expect) -> None:
     forward(student, expect, "get_velocity")
 
 
-def forward(student, expect, method):
+def forward(student: Student, expect: Expect, method: str) -> None:
     """What holds for add_noise and get_velocity alike."""
     scheduler = student.DDPMScheduler()
     call = getattr(scheduler, method)

@@ -1,8 +1,12 @@
 """Part 6: infer.py. Its samples must be those that the reference makes; or, where a check of scheduler.py was lost, it
 must be right with another scheduler in place of the student's: a mistake there is not charged again (program.py)."""
 
+from __future__ import annotations
+
 import math
 import sys
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from safetensors.numpy import save
@@ -26,6 +30,10 @@ from .program import (
     start,
 )
 
+if TYPE_CHECKING:
+    from ..expect import Expect
+    from ..student import Finished, Student, Value
+
 # Ends the process when it is unpickled, in one of three ways: what the program does then shows outside of it.
 PICKLE = b"cos\n_exit\n(I0\ntR0c_signal\nraise_signal\n(I9\ntR0cposix\n_exit\n(I0\ntR."
 DRAWN = (["--scheduler", "ddpm", "--steps", 10], ["--eta", 0.6, "--steps", 10])
@@ -36,7 +44,7 @@ BETTER = 0.65  # how much nearer than the recorded samples others may be to real
 NEAR = 0.05  # mean distance, in units of a pixel's half range, of what right programs make of one noise
 
 
-def check_ddim(student, expect):
+def check_ddim(student: Student, expect: Expect) -> None:
     """DDIM without noise, from given noise: prediction types, schedules, T and numbers of steps."""
     T = expect.integer(200, 400)
     short = {"num_train_timesteps": T, "beta_end": expect.uniform(0.03, 0.06), "prediction_type": "v_prediction"}
@@ -48,7 +56,7 @@ def check_ddim(student, expect):
     expect.settle()
 
 
-def check_random(student, expect):
+def check_random(student: Student, expect: Expect) -> None:
     """What is drawn: the noise at the start, the noise of the steps, and what a seed means."""
     exact(student, expect, {}, 1, images=2, scheduler="ddpm")
     exact(student, expect, {"prediction_type": "v_prediction"}, 10, images=2)
@@ -66,12 +74,12 @@ def check_random(student, expect):
     if not expect.laws():
         return
 
-    def starts(files, scale):
+    def starts(files: dict[str, bytes], scale: np.ndarray) -> None:
         noise = blank.samples(student, ["--steps", 1, "--num-images", 20, "--seed", seed], 20, files)
         expect.law(noise.std() > 0, "the noise at the start is one number everywhere")
         law_of_the_normal(expect, np.float64(noise) / scale, "the noise at the start")
 
-    def draws_in_its_steps(files):
+    def draws_in_its_steps(files: dict[str, bytes]) -> None:
         given_noise = ["--initial-noise", NOISE, "--steps", 2, "--eta", 1.0]
         files = files | {NOISE: save({"noise": start})}
         one, two = (gaussian.samples(student, [*given_noise, "--seed", s], 1, files) for s in (seed, seed + 1))
@@ -90,7 +98,7 @@ def check_random(student, expect):
     either(expect, lambda: draws_in_its_steps({}), lambda: draws_in_its_steps(STAND_IN))
 
 
-def check_picture(student, expect):
+def check_picture(student: Student, expect: Expect) -> None:
     """The PNG is torchvision's grid of the samples, also for one image and for a number that fills no square."""
     # Samples that leave much of [-1, 1] free: a picture that is stretched to its own range comes out clearly apart.
     case, run = exact(student, expect, {}, 10, images=4, amplitude=0.3)
@@ -101,6 +109,7 @@ def check_picture(student, expect):
     expect.value(picture, "the picture", "of 4 images")
     if expect.carries:
         samples, of_picture = expect.answers
+        assert isinstance(samples.again, Again)  # `exact` has put it there
         of_picture.again = PictureAgain(samples.again, np.array_equal(picture, np.float32(drawn)))
     if not expect.laws():
         return
@@ -116,14 +125,14 @@ def check_picture(student, expect):
         expect.law(close, f"the picture of {number} images is not the grid of the samples")
 
 
-def rounded(pixels, drawn):
+def rounded(pixels: np.ndarray, drawn: np.ndarray) -> Value:
     """A picture in float32, without what rounding to 8 bits does: one level away from what was drawn is right."""
     if pixels.shape == drawn.shape:
         pixels = np.where(np.abs(pixels - drawn) <= 1.01, drawn, pixels)
     return as_value(pixels.astype(np.float32))
 
 
-def check_errors(student, expect):
+def check_errors(student: Student, expect: Expect) -> None:
     """Bad usage ends with 2, a bad checkpoint with 1. Whoever always fails earns nothing: a good run comes first."""
     case, _ = exact(student, expect, {}, 10, images=1)
     try:
@@ -156,18 +165,18 @@ def check_errors(student, expect):
     refuses(student, expect, case, ["--steps", 3], 1, "a pickle in place of a checkpoint", PICKLE, "model.pt")
 
 
-def check_digits(student, expect):
+def check_digits(student: Student, expect: Expect) -> None:
     """The real network and the kit's checkpoint: what comes out has to look like digits to the classifier, as much as
     those of a right infer.py in as few steps. Stored digits look better, noise looks worse."""
     seeds, noise = expect.integers(1, 1 << 20, 2), expect.normal(1, 1, 28, 28)
     trained = Trained()
     recorded = expect.draw(lambda rng: driven(student, trained, noise, 10, ["--scheduler", "ddim"]))
 
-    def samples(arguments, number, files):
+    def samples(arguments: Sequence[object], number: int, files: dict[str, bytes]) -> Value:
         run = trained.run(student, ["--steps", 10, *arguments], files, "digits_seconds")
         return samples_in(run, number)
 
-    def uses_the_network(files, must):
+    def uses_the_network(files: dict[str, bytes], must: np.ndarray) -> None:
         given_noise = {NOISE: save({"noise": noise})}
         got = samples(["--initial-noise", NOISE], len(noise), given_noise | files)
         expect.law(
@@ -201,10 +210,18 @@ def check_digits(student, expect):
 # ----- runs beside the reference's ------------------------------------------------------------------------------------
 
 
-def exact(student, expect, settings, steps, images, scheduler="ddim", amplitude=1.0):
+def exact(
+    student: Student,
+    expect: Expect,
+    settings: dict[str, Any],
+    steps: int | None,
+    images: int,
+    scheduler: str = "ddim",
+    amplitude: float = 1.0,
+) -> tuple[Case, Finished]:
     """A run from given noise, of this standard deviation, without any draw: its samples against the recorded ones.
 
-    Returns the Case, and what was Finished.
+    steps  None for the program's default
     """
     case = Case.draw(student, expect, settings, rough=0.1)  # 50 steps and 51 come out clearly apart
     noise = np.float32(amplitude) * expect.normal(images, 1, 28, 28)
@@ -225,7 +242,7 @@ def exact(student, expect, settings, steps, images, scheduler="ddim", amplitude=
     return case, run
 
 
-def either(expect, own, stand_in):
+def either(expect: Expect, own: Callable[[], object], stand_in: Callable[[], object]) -> None:
     """A law, with the student's own scheduler or else, where that is wrong, with the stand-in."""
     try:
         own()
@@ -235,7 +252,14 @@ def either(expect, own, stand_in):
         stand_in()
 
 
-def driven(student, case, start, steps, options, rng=None):
+def driven(
+    student: Student,
+    case: Case,
+    start: np.ndarray,
+    steps: int,
+    options: Sequence[Any],
+    rng: np.random.Generator | None = None,
+) -> np.ndarray:
     """Samples of the reference's scheduler from `start`, to be recorded; with an rng, which gives the noise of the
     steps, MANY from the one that `start` is."""
     scheduler, eta = ("ddpm", {}) if "ddpm" in options else ("ddim", {"eta": options[1] if rng else 0.0})
@@ -245,20 +269,28 @@ def driven(student, case, start, steps, options, rng=None):
     for t in np.asarray(own.timesteps).tolist():
         noise = {"variance_noise": rng.standard_normal(x.shape, dtype=np.float32)} if rng else {}
         x = own.step(case.output(x, t), t, x, **noise, **eta)
-    return np.clip(np.float32(np.asarray(x)), -1, 1)
+    return np.clip(np.float32(np.asarray(x)), -1, 1)  # pyrefly: ignore[bad-return]
 
 
-def spread(samples):
+def spread(samples: np.ndarray) -> np.ndarray | float:
     return np.float64(samples).var(axis=0, ddof=1).mean()
 
 
-def distinct(samples):
+def distinct(samples: np.ndarray) -> float:
     """The share of numbers between -1 and 1 that no other sample or pixel has."""
     inside = samples[np.abs(samples) < 1]
     return len(np.unique(inside)) / max(inside.size, 1)
 
 
-def spreads_as(student, expect, case, start, options, seed, recorded):
+def spreads_as(
+    student: Student,
+    expect: Expect,
+    case: Case,
+    start: np.ndarray,
+    options: Sequence[Any],
+    seed: int,
+    recorded: float,
+) -> None:
     """Samples from one noise differ by the noise of the steps alone, as much as the reference's."""
     arguments = ["--initial-noise", NOISE, *options, "--seed", seed]
     files = {NOISE: save({"noise": np.repeat(start, 64, axis=0)})}
@@ -274,7 +306,7 @@ def spreads_as(student, expect, case, start, options, seed, recorded):
     expect.law(not odd, f"with {' '.join(map(str, options))}: {odd}")
 
 
-def oddity(samples, variance):
+def oddity(samples: np.ndarray, variance: np.ndarray | float) -> str | None:
     """What is odd in samples of which this variance is expected; None if nothing."""
     got = spread(samples)
     # Of a variance estimated from n numbers, the relative standard error is the root of 2 / n.
@@ -290,14 +322,14 @@ def oddity(samples, variance):
     return None
 
 
-def describe_calls(run):
+def describe_calls(run: Finished) -> str:
     """What the network was called with, as far as the student's process says so."""
     timesteps = ", ".join(str(call[0])[:10] for call in run.calls[:4] if isinstance(call, tuple) and call)
     more = f" and so on, {len(run.calls)} times" if len(run.calls) > 4 else ""
     return f"In this case the network was called with t = {timesteps}{more}."
 
 
-def add_advice(expect, run):
+def add_advice(expect: Expect, run: Finished) -> None:
     """Advice from how the network was called, as far as the student's process says so."""
     for call in run.calls[:1]:
         _, records_gradients, training_mode = call if isinstance(call, tuple) and len(call) == 3 else (None,) * 3
@@ -309,7 +341,16 @@ def add_advice(expect, run):
         expect.remark("infer.py uses torch.compile; in the grader's box it changes nothing, as there is no compiler.")
 
 
-def refuses(student, expect, case, arguments, status, what, content, name=NAMES["checkpoint"]):
+def refuses(
+    student: Student,
+    expect: Expect,
+    case: Case,
+    arguments: Sequence[object],
+    status: int,
+    what: str,
+    content: bytes | None,
+    name: str = NAMES["checkpoint"],
+) -> None:
     """infer.py must end with this exit status and a line that says why, without a traceback. What it unpickles ends it
     in another way (PICKLE)."""
     files = {"unet.py": PROBE} if content is None else {"unet.py": PROBE, name: content}

@@ -1,10 +1,18 @@
 """Laws that both samplers obey: a whole run under a denoiser that is known exactly, and noise that is noise."""
 
+from __future__ import annotations
+
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .cases import shape_of_images
+
+if TYPE_CHECKING:
+    from ..box.inside.wire import Ref
+    from ..expect import Expect
+    from ..student import Scheduler, Student, Value
 
 MEAN, SD = 0.3, 0.4  # the "data" of the whole run: every pixel is N(0.3, 0.4^2)
 DRAWS = (32, 1, 16, 16)
@@ -14,7 +22,7 @@ GRID = np.linspace(-4, 4, 161)
 NORMAL_CDF = np.array([0.5 * (1 + math.erf(edge / math.sqrt(2))) for edge in GRID])
 
 
-def follows_the_exact_denoiser(scheduler, expect, **options):
+def follows_the_exact_denoiser(scheduler: Scheduler, expect: Expect, **options) -> None:
     """Ten steps from noise under the exact denoiser of N(MEAN, SD^2), a linear map in closed form.
 
     Many wrong samplers look right on images and fail here: errors of single steps add up over a run.
@@ -32,10 +40,11 @@ def follows_the_exact_denoiser(scheduler, expect, **options):
         output = np.float32((1 - alpha_bar) ** 0.5 * (x - alpha_bar**0.5 * MEAN) / spread)
         x_prev = scheduler.step(output, t, x, variance_noise=noise, **options)
         x = np.float32(expect.tensor(x_prev, noise.shape, "x_prev"))
+    # pyrefly: ignore[unbound-name]  (the list has ten timesteps)
     expect.value(x_prev, "x_prev", f"at the end of a run of 10 steps under the exact denoiser of N({MEAN}, {SD}^2)")
 
 
-def standard_normal_draws(student, scheduler, expect, **options):
+def standard_normal_draws(student: Student, scheduler: Scheduler, expect: Expect, **options) -> None:
     """`step` with noise of its own: on zeros, x_prev is that noise times a number known from calls with zeros and ones.
 
     What else x_prev is made of is charged in the checks of the step, and is taken off here."""
@@ -43,7 +52,7 @@ def standard_normal_draws(student, scheduler, expect, **options):
     given = expect.normal(*shape_of_images(expect))
     zeros, small = np.zeros(DRAWS, np.float32), np.zeros(given.shape, np.float32)
 
-    def with_noise(z):
+    def with_noise(z: np.ndarray) -> tuple[np.ndarray, Value]:
         x_prev = scheduler.step(0 * z, t, 0 * z, variance_noise=z, **options)
         return expect.tensor(x_prev, z.shape, "x_prev"), x_prev
 
@@ -64,7 +73,7 @@ def standard_normal_draws(student, scheduler, expect, **options):
 
     rest = with_noise(zeros)[0]
 
-    def draw(generator=None):
+    def draw(generator: Ref | None = None) -> np.ndarray:
         settings = {"generator": generator} if generator else {}
         x_prev = expect.tensor(scheduler.step(zeros, t, zeros, **settings, **options), DRAWS, "x_prev")
         return (x_prev - rest) / sigma
@@ -88,7 +97,7 @@ def standard_normal_draws(student, scheduler, expect, **options):
     expect.on_cuda(scheduler, "step", zeros, t, zeros, generator=generator, **options)
 
 
-def law_of_the_normal(expect, z, what="the noise of step"):
+def law_of_the_normal(expect: Expect, z: np.ndarray, what: str = "the noise of step") -> None:
     n = z.size
     expect.law(
         len(np.unique(z)) > 0.99 * n, f"in {what}, pixels or images share a number; each needs a draw of its own"

@@ -8,19 +8,21 @@ so it may be forged: it is good for a hint, and never for points.
 import torch
 from torch import nn
 
-calls = []  # (the first timestep, gradients are recorded, training mode), one for each call
+# (the first timestep, gradients are recorded, training mode), one for each call
+calls: list[tuple[float, bool, bool]] = []
 
 
 class UNet(nn.Module):
     """UNet(...)(x, t) -> slope[t] x + offset[t] pattern, where `time_channels` is the number of timesteps."""
 
+    # Without types, like the real one: a test compares their signatures.
     def __init__(self, image_channels=1, channels=(48, 64), num_blocks=1, time_channels=64, num_heads=4):
         super().__init__()
         self.slope = nn.Parameter(torch.zeros(time_channels))
         self.offset = nn.Parameter(torch.zeros(time_channels))
         self.pattern = nn.Parameter(torch.zeros(image_channels, 28, 28))
 
-    def forward(self, x, t):
+    def forward(self, x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
         """x (B, 1, 28, 28), t (B,); returns (B, 1, 28, 28). As with the real one, a t without an axis is an error."""
         index = t[:, None, None, None].long().clamp(0, len(self.slope) - 1)
         output = self.slope[index] * x + self.offset[index] * self.pattern

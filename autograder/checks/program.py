@@ -5,10 +5,14 @@ a pattern. Where the student's own scheduler is wrong, infer.py runs again with 
 place, whose steps are in closed form, too. So what the samples must be never comes from the student's code.
 """
 
+from __future__ import annotations
+
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from safetensors.numpy import save
@@ -16,8 +20,11 @@ from safetensors.numpy import save
 from .. import given, measure
 from ..paths import PACKAGE
 from ..record import BAD_OUTPUT, CRASHED, WRONG, Failed
-from ..student import Value
+from ..student import Finished, Scheduler, Student, Value
 from .stand_in import plan
+
+if TYPE_CHECKING:
+    from ..expect import Expect
 
 PROBE = (PACKAGE / "checks" / "probe.py").read_bytes()
 STAND_IN = {"scheduler.py": (PACKAGE / "checks" / "stand_in.py").read_bytes()}
@@ -35,12 +42,12 @@ class Case:
     tables      (2, T) float32, slope and offset for every timestep
     """
 
-    settings: dict
+    settings: dict[str, Any]
     pattern: np.ndarray
     tables: np.ndarray
 
     @classmethod
-    def draw(cls, student, expect, settings, rough=0.0):
+    def draw(cls, student: Student, expect: Expect, settings: dict[str, Any], rough: float = 0.0) -> Self:
         """rough  standard deviation, relative, by which the network misses the exact denoiser at each timestep"""
         settings = {
             "num_train_timesteps": 1000,
@@ -55,26 +62,37 @@ class Case:
         tables = expect.draw(lambda rng: denoiser(student.DDPMScheduler(**settings), settings, sd, rough, rng))
         return cls(settings, pattern, tables)
 
-    def checkpoint(self, **changed):
+    def checkpoint(self, **changed: object) -> bytes:
         config = {"unet": {"time_channels": self.tables.shape[1]}, **self.settings, **changed}
         weights = {"slope": self.tables[0], "offset": self.tables[1], "pattern": self.pattern}
         return save(weights, {"config": json.dumps(config)})
 
-    def output(self, x, t):
+    def output(self, x: np.ndarray, t: int) -> np.ndarray:
         """What the network answers."""
+        # pyrefly: ignore[bad-return]
         return np.float32(self.tables[0, t] * np.asarray(x) + self.tables[1, t] * self.pattern)
 
-    def files(self):
+    def files(self) -> dict[str, bytes]:
         """What a run finds beside the given files."""
         return {"unet.py": PROBE, NAMES["checkpoint"]: self.checkpoint()}
 
-    def run(self, student, arguments, files=None, seconds="infer_seconds"):
+    def run(
+        self,
+        student: Student,
+        arguments: Sequence[object],
+        files: dict[str, bytes] | None = None,
+        seconds: str = "infer_seconds",
+    ) -> Finished:
         return run_to_end(student, arguments, self.files() | (files or {}), student.limits[seconds])
 
-    def samples(self, student, arguments, number, files=None):
+    def samples(
+        self, student: Student, arguments: Sequence[object], number: int, files: dict[str, bytes] | None = None
+    ) -> Value:
         return samples_in(self.run(student, arguments, files), number)
 
-    def follow(self, noise, steps, scheduler, noises=None, eta=1.0):
+    def follow(
+        self, noise: np.ndarray, steps: int, scheduler: str, noises: np.ndarray | None = None, eta: float = 1.0
+    ) -> np.ndarray:
         """Samples of a right infer.py with the stand-in as its scheduler.
 
         noises  (steps, N, 1, 28, 28), those of the steps; None for no noise
@@ -86,7 +104,9 @@ class Case:
                 x = x + eta * of_noise * noises[i]
         return np.clip(x, -1, 1)
 
-    def moves(self, student, arguments, samples, files):
+    def moves(
+        self, student: Student, arguments: Sequence[object], samples: np.ndarray, files: dict[str, bytes]
+    ) -> bool:
         """Whether the opposite network gives infer.py other samples, with the student's own scheduler."""
         try:
             others = replace(self, tables=-self.tables).samples(student, arguments, len(samples), files)
@@ -102,16 +122,16 @@ class Again:
     arguments, files  of the run that gave `samples`; the same with the stand-in is compared with what it must give
     """
 
-    student: object
+    student: Student
     case: Case
-    arguments: list
-    files: dict
+    arguments: Sequence[object]
+    files: dict[str, bytes]
     samples: np.ndarray
     expected: np.ndarray
     tolerance: float
 
     @cached_property
-    def right(self):
+    def right(self) -> bool:
         """Whether infer.py is right with another scheduler than the student's."""
         files = self.files | STAND_IN
         try:
@@ -121,7 +141,7 @@ class Again:
         return bool(np.abs(got - self.expected).max() <= self.tolerance * np.abs(self.expected).max())
 
     @cached_property
-    def moved(self):
+    def moved(self) -> bool:
         return self.case.moves(self.student, self.arguments, self.samples, self.files)
 
 
@@ -133,28 +153,32 @@ class PictureAgain:
     fits: bool
 
     @property
-    def right(self):
+    def right(self) -> bool:
         return self.fits and self.samples.right
 
     @property
-    def moved(self):
+    def moved(self) -> bool:
         return self.samples.moved
 
 
 class Trained(Case):
     """The real network with the kit's checkpoint."""
 
-    def __init__(self):
-        self.settings, self.output = measure.network(given.CHECKPOINT)
+    def __init__(self) -> None:
+        self.settings, self.output = measure.network(given.CHECKPOINT)  # pyrefly: ignore[bad-override]
 
-    def files(self):
+    def files(self) -> dict[str, bytes]:
         return {NAMES["checkpoint"]: given.CHECKPOINT.read_bytes()}
 
 
-def denoiser(scheduler, settings, sd, rough, rng):
+def denoiser(
+    scheduler: Scheduler, settings: dict[str, Any], sd: float, rough: float, rng: np.random.Generator
+) -> np.ndarray:
     """Slope and offset of the exact denoiser of N(pattern, sd^2), (2, T) float32: what it answers is linear in x_t."""
-    alpha_bar = np.float64(np.asarray(scheduler.alphas_cumprod))
-    missed = np.float32(1 + rough * rng.standard_normal(len(alpha_bar)))
+    # pyrefly: ignore[bad-assignment]
+    alpha_bar: np.ndarray = np.float64(np.asarray(scheduler.alphas_cumprod))
+    # pyrefly: ignore[bad-assignment]
+    missed: np.ndarray = np.float32(1 + rough * rng.standard_normal(len(alpha_bar)))
     spread = alpha_bar * sd**2 + 1 - alpha_bar  # the variance of x_t
     epsilon = np.stack([(1 - alpha_bar) ** 0.5 / spread, -((alpha_bar * (1 - alpha_bar)) ** 0.5) / spread])
     if settings["prediction_type"] == "epsilon":
@@ -171,7 +195,7 @@ def denoiser(scheduler, settings, sd, rough, rng):
 # ----- a run of the program -------------------------------------------------------------------------------------------
 
 
-def run_to_end(student, arguments, files, seconds):
+def run_to_end(student: Student, arguments: Sequence[object], files: dict[str, bytes], seconds: float) -> Finished:
     """Run infer.py to a good end. Raises Failed unless it ends with exit status 0."""
     run = start(student, arguments, files, seconds)
     student.output += run.printed  # that of runs which must fail is of no interest
@@ -182,18 +206,24 @@ def run_to_end(student, arguments, files, seconds):
     return run
 
 
-def start(student, arguments, files, seconds, checkpoint=NAMES["checkpoint"]):
+def start(
+    student: Student,
+    arguments: Sequence[object],
+    files: dict[str, bytes],
+    seconds: float,
+    checkpoint: str = NAMES["checkpoint"],
+) -> Finished:
     names = {**NAMES, "checkpoint": checkpoint}
     always = [part for option, name in names.items() for part in (f"--{option}", name)]
     wanted = [NAMES["output"], NAMES["samples"]]
     return student.infer([*always, *map(str, arguments)], files, wanted, seconds)
 
 
-def command(arguments):
+def command(arguments: Sequence[object]) -> str:
     return f"infer.py ... {' '.join(map(str, arguments))}"
 
 
-def output_file(run, name):
+def output_file(run: Finished, name: str) -> bytes:
     """The content of a file that infer.py must have left."""
     content = run.files[NAMES[name]]
     if content is None:
@@ -201,8 +231,8 @@ def output_file(run, name):
     return content
 
 
-def samples_in(run, number, finite=True):
-    """The samples that a run wrote, as a Value. Raises Failed unless they are (number, 1, 28, 28) in [-1, 1].
+def samples_in(run: Finished, number: int, finite: bool = True) -> Value:
+    """The samples that a run wrote. Raises Failed unless they are (number, 1, 28, 28) in [-1, 1].
 
     finite  whether NaN is refused, too: else it is for the caller to see where it comes from
     """
@@ -223,14 +253,14 @@ def samples_in(run, number, finite=True):
     return value
 
 
-def as_value(array):
+def as_value(array: np.ndarray) -> Value:
     """A file's array, as if it had come out of the box as a tensor."""
     value = array.view(Value)
     value.torch_dtype, value.device = str(array.dtype), "cpu"
     return value
 
 
-def grid(samples):
+def grid(samples: np.ndarray) -> np.ndarray:
     """torchvision's grid of samples (N, 1, 28, 28), black between them, as float pixels from 0 to 255."""
     columns = math.ceil(math.sqrt(len(samples)))
     rows = math.ceil(len(samples) / columns)

@@ -1,10 +1,17 @@
 """Part 3: the reverse process of DDPM. The list of timesteps, what the model predicts, the posterior, the step."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
-from ..student import strided
+from ..student import Scheduler, Student, strided
 from .cases import float64, reverse_inputs, settings_and_timesteps, some_of, timesteps_of
 from .laws import follows_the_exact_denoiser, standard_normal_draws
+
+if TYPE_CHECKING:
+    from ..expect import Expect
 
 SPANS = ((0, 1), (50, 400), (500, 998), (999, 1000))  # where clipping is tested
 MOMENTS = ("the posterior mean", "the posterior variance")
@@ -15,7 +22,7 @@ ROUNDED_UP = (61, 103, 121, 122, 201, 206, 217, 223)
 LENGTHS = (40, 50, 70, 80, 90, 100, 110, 130, 140, 160, 170, 180, 190, 200, 250, 320, 400)
 
 
-def check_timesteps(student, expect):
+def check_timesteps(student: Student, expect: Expect) -> None:
     T = expect.choice(*LENGTHS)
     for settings in ({}, {"num_train_timesteps": T}):
         scheduler = student.DDPMScheduler(**settings)
@@ -38,7 +45,7 @@ def check_timesteps(student, expect):
         expect.raises(lambda S=S: other.set_timesteps(S), f"set_timesteps({S}) with T = {T}")
 
 
-def check_previous_timestep(student, expect):
+def check_previous_timestep(student: Student, expect: Expect) -> None:
     scheduler = student.DDPMScheduler()
     for t in (999, expect.integer(2, 998), 1, 0):
         expect.exactly(scheduler.previous_timestep(t), "previous_timestep", f"of {t} among 999 ... 0")
@@ -55,15 +62,15 @@ def check_previous_timestep(student, expect):
     expect.raises(lambda: scheduler.previous_timestep(998), f"previous_timestep(998) after set_timesteps({S})")
 
 
-def check_predict_epsilon(student, expect):
+def check_predict_epsilon(student: Student, expect: Expect) -> None:
     predict(student, expect, "epsilon")
 
 
-def check_predict_v(student, expect):
+def check_predict_v(student: Student, expect: Expect) -> None:
     predict(student, expect, "v_prediction")
 
 
-def predict(student, expect, prediction_type):
+def predict(student: Student, expect: Expect, prediction_type: str) -> None:
     """Both estimates without clipping, from t = 0, where noise hardly counts, to T - 1, where nothing else does."""
     scheduler = student.DDPMScheduler(prediction_type=prediction_type, clip_sample=False)
     for t in timesteps_of(expect, 1000):
@@ -99,14 +106,14 @@ def predict(student, expect, prediction_type):
     expect.on_cuda(scheduler, "predict", output, 600, sample)
 
 
-def both(expect, pair, where):
-    """(x0_hat, epsilon_hat) against the recorded pair."""
+def both(expect: Expect, pair: Any, where: str) -> None:
+    """What should be (x0_hat, epsilon_hat) against the recorded pair."""
     expect.pair(pair, "predict")
     for got, name in zip(pair, ("x0_hat", "epsilon_hat"), strict=True):
         expect.value(got, name, where)
 
 
-def check_clip(student, expect):
+def check_clip(student: Student, expect: Expect) -> None:
     """x0_hat is clipped, and epsilon_hat follows it; |x0_hat| is above 1 at most pixels, below at some."""
     # A wrong prediction is charged where it is made: here it would only be charged again.
     types = {"epsilon": "reverse.predict_epsilon", "v_prediction": "reverse.predict_v"}
@@ -118,7 +125,7 @@ def check_clip(student, expect):
     expect.settle()
 
 
-def check_posterior(student, expect):
+def check_posterior(student: Student, expect: Expect) -> None:
     """Mean and variance; the weights of x_0 and x_t one at a time, since the mean is nearly all x_t."""
     scheduler = student.DDPMScheduler(variance_type="fixed_large", clip_sample=False)
     for t in timesteps_of(expect, 1000):
@@ -146,7 +153,7 @@ def check_posterior(student, expect):
     expect.on_cuda(scheduler, "posterior", x0, sample, 500)
 
 
-def posterior(expect, scheduler, t, where, run=True, apart=True):
+def posterior(expect: Expect, scheduler: Scheduler, t: int, where: str, run: bool = True, apart: bool = True) -> None:
     """Both inputs, then x_0 alone, then x_t alone (not at t = 0, where the weight of x_t is 0 up to rounding)."""
     x0, sample, _ = reverse_inputs(expect)
     cases = [(x0, sample, ""), (x0, 0 * sample, " with x_t = 0"), (0 * x0, sample, " with x_0 = 0")]
@@ -154,30 +161,32 @@ def posterior(expect, scheduler, t, where, run=True, apart=True):
         moments(expect, scheduler.posterior(image, noisy, t), where + case)
 
 
-def moments(expect, pair, where):
-    """(mean, variance) against the recorded pair."""
+def moments(expect: Expect, pair: Any, where: str) -> None:
+    """What should be (mean, variance) against the recorded pair."""
     expect.pair(pair, "posterior")
     for got, name in zip(pair, MOMENTS, strict=True):
         expect.value(got, name, where)
 
 
-def check_step(student, expect):
+def check_step(student: Student, expect: Expect) -> None:
     """Single steps over the full list of timesteps, variance "fixed_small"."""
     steps(student, expect, "fixed_small")
 
 
-def check_step_large(student, expect):
+def check_step_large(student: Student, expect: Expect) -> None:
     """The same with "fixed_large"."""
     steps(student, expect, "fixed_large")
 
 
-def steps(student, expect, variance_type):
+def steps(student: Student, expect: Expect, variance_type: str) -> None:
     for settings, where, timesteps in settings_and_timesteps(expect, 1000):
         scheduler = student.DDPMScheduler(variance_type=variance_type, **settings)
         for t in timesteps:
             output, sample, noise = reverse_inputs(expect)
             expect.step(scheduler, output, t, sample, noise, f"{where}, at t = {t}")
+    # pyrefly: ignore[unbound-name]  (there always are settings and timesteps)
     arrays = float64(output, sample, noise)
+    # pyrefly: ignore[unbound-name]  (there always are settings and timesteps)
     expect.step(scheduler, arrays[0], 300, arrays[1], arrays[2], f"{where}, in float64 at t = 300")
     # Few and large steps: here the two variances lie far apart, and so do the weights of neighbours.
     coarse = student.DDPMScheduler(num_train_timesteps=20, beta_end=0.5, variance_type=variance_type)
@@ -194,7 +203,7 @@ def steps(student, expect, variance_type):
     expect.on_cuda(scheduler, "step", output, 300, sample, variance_noise=noise)
 
 
-def check_strided(student, expect):
+def check_strided(student: Student, expect: Expect) -> None:
     """Steps of a short list: previous timesteps far away, and a last step at t > 0."""
     for S, variance_type in ((10, "fixed_small"), (expect.choice(*STRIDES), "fixed_large"), (1, "fixed_large")):
         scheduler = student.DDPMScheduler(variance_type=variance_type, clip_sample=False)
@@ -208,7 +217,7 @@ def check_strided(student, expect):
     follows_the_exact_denoiser(student.DDPMScheduler(clip_sample=False), expect)
 
 
-def check_noise(student, expect):
+def check_noise(student: Student, expect: Expect) -> None:
     """The noise that step draws itself: standard normal, independent, from the generator."""
     scheduler = student.DDPMScheduler(variance_type="fixed_large", clip_sample=False)
     standard_normal_draws(student, scheduler, expect)

@@ -1,25 +1,34 @@
 """Part 1: the noise schedules. Three tables each, for the default T, another T and another range of beta."""
 
+from __future__ import annotations
 
-def check_linear(student, expect):
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..expect import Expect
+    from ..student import Student
+
+
+def check_linear(student: Student, expect: Expect) -> None:
     tables(student, expect, "linear")
 
 
-def check_scaled_linear(student, expect):
+def check_scaled_linear(student: Student, expect: Expect) -> None:
     tables(student, expect, "scaled_linear")
 
 
-def check_cosine(student, expect):
+def check_cosine(student: Student, expect: Expect) -> None:
     tables(student, expect, "cosine")
 
 
-def tables(student, expect, beta_schedule):
+def tables(student: Student, expect: Expect, beta_schedule: str) -> None:
     small = {
         "num_train_timesteps": expect.integer(20, 60),
         "beta_start": expect.uniform(2e-4, 2e-3),
         "beta_end": expect.uniform(0.03, 0.3),
     }
-    # The default comes last: a table of a wrong length ends the check, and must not hide that only the default is wrong.
+    # The default comes last: a table of a wrong length ends the check, and must not hide that only the default
+    # is wrong.
     for settings in (small, {"num_train_timesteps": expect.integer(200, 400)}, {}):
         scheduler = student.DDPMScheduler(beta_schedule=beta_schedule, **settings)
         T = settings.get("num_train_timesteps", 1000)

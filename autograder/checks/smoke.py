@@ -6,12 +6,16 @@ their scheduler (recorded.py) reads from tables how much of the image and of the
 how much of x0_hat and of x_t is in each step of DDIM.
 """
 
+from __future__ import annotations
+
 import base64
 import io
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
@@ -19,9 +23,12 @@ from safetensors.numpy import save
 
 from .. import measure
 from ..record import BAD_OUTPUT, WRONG, Failed
-from ..student import Value
+from ..student import Scheduler, Student, Value
 from .program import grid
 from .training import SCHEDULE, held_out, scalars_of, timesteps
+
+if TYPE_CHECKING:
+    from ..expect import Expect
 
 KIND, UNET = "v_prediction", {}  # the real network, as train.py builds it
 SAMPLING_STEPS = 20
@@ -42,7 +49,7 @@ class Size:
     images: int
     pieces: int
 
-    def work(self):
+    def work(self) -> int:
         """How many images go through the network, in one run; there and back counts three times."""
         return 3 * self.steps * self.batch_size + self.images * SAMPLING_STEPS
 
@@ -62,7 +69,7 @@ class Outcome:
     samples: np.ndarray
 
 
-def check_digits(student, expect):
+def check_digits(student: Student, expect: Expect) -> None:
     seed = expect.integer(0, 1 << 30)
     t = timesteps(expect)
     tables = expect.draw(lambda rng: scalars_of(student.DDPMScheduler(), KIND, np.arange(1000)))
@@ -71,14 +78,22 @@ def check_digits(student, expect):
     expect.live(lambda: student.on_gpu_or_cpu(partial(compare, student, expect, seed, t, tables, steps)))
 
 
-def compare(student, expect, seed, t, tables, steps, device):
+def compare(
+    student: Student,
+    expect: Expect,
+    seed: int,
+    t: np.ndarray,
+    tables: np.ndarray,
+    steps: np.ndarray,
+    device: str,
+) -> None:
     """The student's run on this device beside those of the reference."""
     size = ON_CPU if device == "cpu" else ON_GPU
     digits, x_t, target = held_out(seed, tables[:, t])
     run = partial(outcome, size=size, seed=seed, digits=digits, held_out=(x_t, t, target), device=device)
     progress = Progress(expect.tell, size.work())
 
-    def make():
+    def make() -> list[Outcome]:
         progress.total *= 1 + size.references
         found = []
         for n in range(1, 1 + size.references):
@@ -89,7 +104,10 @@ def compare(student, expect, seed, t, tables, steps, device):
     references = student.box.once(("smoke", device, size, seed), make)
     ours = run(student, progress=partial(progress, "your run"))
     expect.picture = picture(ours.samples[:64])
-    on = "the CPU" if device == "cpu" else student.gpu.name
+    on = "the CPU"
+    if device != "cpu":
+        assert student.gpu is not None
+        on = student.gpu.name
     where = f"after {size.steps:,} steps of {size.batch_size} digits on {on}"
     loss, spread = mean_and_spread(references, "loss")
     name = "the held-out loss of the real network"
@@ -111,8 +129,19 @@ def compare(student, expect, seed, t, tables, steps, device):
         raise Failed(WRONG, worse, f"the classifier is sure of {ours.confident:.0%}, at least {least:.0%}")
 
 
-def outcome(student, size, seed, digits, held_out, device, progress):
-    """The Outcome of one run. progress is told how many images went through the network since it was told last."""
+def outcome(
+    student: Student,
+    size: Size,
+    seed: int,
+    digits: np.ndarray,
+    held_out: tuple[np.ndarray, np.ndarray, np.ndarray],
+    device: str,
+    progress: Callable[[int], None],
+) -> Outcome:
+    """What one run comes to. `progress` is told how many images went through the network since it was told last.
+
+    held_out  (x_t, t, target)
+    """
     settings = {"scheduler": {"prediction_type": KIND, **SCHEDULE}, "unet": UNET, "seed": seed, "precision": "auto"}
     settings |= {"steps": size.steps, "batch_size": size.batch_size}
     training = student.training(settings, digits, device, cpu_seconds=student.limits["smoke_seconds"])
@@ -133,7 +162,7 @@ def outcome(student, size, seed, digits, held_out, device, progress):
     return Outcome(loss, found["confident"], found["frechet"], samples)
 
 
-def drawn(samples, shape):
+def drawn(samples: object, shape: tuple[int, ...]) -> np.ndarray:
     """What a sampler gave, if it is images. Raises Failed."""
     if not (isinstance(samples, Value) and samples.shape == shape and samples.torch_dtype == "float32"):
         raise Failed(BAD_OUTPUT, f"your sampler must give float32 images of shape {shape}")
@@ -142,14 +171,14 @@ def drawn(samples, shape):
     return np.asarray(samples)
 
 
-def picture(samples):
+def picture(samples: np.ndarray) -> str:
     """Images (N, 1, 28, 28) side by side: a PNG, in base64."""
     pixels, file = grid(samples).clip(0, 255).round().astype(np.uint8), io.BytesIO()
     Image.fromarray(pixels).save(file, "PNG")
     return base64.b64encode(file.getvalue()).decode()
 
 
-def mean_and_spread(outcomes, name):
+def mean_and_spread(outcomes: Sequence[Outcome], name: str) -> tuple[float, float]:
     values = [getattr(one, name) for one in outcomes]
     return float(np.mean(values)), float(np.std(values, ddof=1))
 
@@ -157,10 +186,10 @@ def mean_and_spread(outcomes, name):
 class Progress:
     """Tells how far a piece of work is, and how long the rest will take if it goes on like this."""
 
-    def __init__(self, tell, total):
+    def __init__(self, tell: Callable[[str], object], total: int) -> None:
         self.tell, self.total, self.done, self.started = tell, total, 0, time.monotonic()
 
-    def __call__(self, what, done):
+    def __call__(self, what: str, done: int) -> None:
         self.done += done
         left = (time.monotonic() - self.started) * (self.total / self.done - 1)
         self.tell(f"Smoke test, {what}: {self.done / self.total:.0%}, {left // 60:.0f}:{left % 60:02.0f} left")
@@ -169,13 +198,13 @@ class Progress:
 # ----- the reference, played from tables ------------------------------------------------------------------------------
 
 
-def reference_files(tables, walk):
+def reference_files(tables: np.ndarray, walk: np.ndarray) -> dict[str, bytes]:
     """The files of the reference: a scheduler that reads from tables."""
-    content = save({"tables": np.float32(tables), "walk": walk})
+    content = save({"tables": np.float32(tables), "walk": walk})  # pyrefly: ignore[bad-assignment]
     return {"scheduler.py": PLAYER, "tables.safetensors": content}
 
 
-def walk(scheduler, steps):
+def walk(scheduler: Scheduler, steps: int) -> np.ndarray:
     """One row for every step of DDIM without noise, (steps, 5) float32: the timestep, and how much of x_t and of the
     output is in x0_hat, and then of x0_hat and of x_t in x_prev."""
     scheduler.set_timesteps(steps)
@@ -187,4 +216,4 @@ def walk(scheduler, steps):
         in_x = [scheduler.step(output, t, x).item() for output, x in ((zero, one), (one, zero))]
         of_x0 = in_x[1] / in_x0[1]
         rows.append([t, *in_x0, of_x0, in_x[0] - of_x0 * in_x0[0]])
-    return np.float32(rows)
+    return np.float32(rows)  # pyrefly: ignore[bad-return, bad-argument-type]

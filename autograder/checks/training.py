@@ -6,12 +6,19 @@ reference's loss nearly to the digit, on every device, as train.py draws on the 
 moves it: `python -m autograder.instructor.validity.training_band`.
 """
 
+from __future__ import annotations
+
 from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .. import measure
 from ..paths import ASSIGNMENT
+
+if TYPE_CHECKING:
+    from ..expect import Expect
+    from ..student import Scheduler, Student
 
 STEPS, BATCH_SIZE, HELD_OUT = 100, 32, 512
 UNET = {"channels": [16, 24], "time_channels": 16}
@@ -19,15 +26,15 @@ SCHEDULE = {"num_train_timesteps": 1000, "beta_start": 1e-4, "beta_end": 0.02, "
 LOSS = "the held-out loss of the trained network"
 
 
-def check_epsilon(student, expect):
+def check_epsilon(student: Student, expect: Expect) -> None:
     compare_loss(student, expect, "epsilon")
 
 
-def check_v_prediction(student, expect):
+def check_v_prediction(student: Student, expect: Expect) -> None:
     compare_loss(student, expect, "v_prediction")
 
 
-def compare_loss(student, expect, prediction_type):
+def compare_loss(student: Student, expect: Expect, prediction_type: str) -> None:
     seed = expect.integer(0, 1 << 30)
     t = timesteps(expect)
     scalars = expect.draw(lambda rng: scalars_of(student.DDPMScheduler(), prediction_type, t))
@@ -45,19 +52,19 @@ def compare_loss(student, expect, prediction_type):
             expect.on_cuda(scheduler, method, *tensors, costs=True)
 
 
-def timesteps(expect):
+def timesteps(expect: Expect) -> np.ndarray:
     """One for each digit held out, (512,) int64; small numbers, so recorded as such."""
     return expect.draw(lambda rng: rng.integers(0, 1000, HELD_OUT).astype(np.int16)).astype(np.int64)
 
 
-def weights(student, settings, digits, device):
-    """The checkpoint that a whole run of train.py on this device makes, as bytes."""
+def weights(student: Student, settings: dict[str, Any], digits: np.ndarray, device: str) -> bytes:
+    """The checkpoint that a whole run of train.py on this device makes."""
     training = student.training(settings, digits, device)
     training.advance(settings["steps"])
     return training.checkpoint()
 
 
-def held_out(seed, scalars):
+def held_out(seed: int, scalars: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(digits to train on, x_t, target): uint8 (N, 1, 28, 28), and of the digits held out two float32 (512, 1, 28, 28).
 
     scalars  of these 512, as `scalars_of` gives them
@@ -70,7 +77,7 @@ def held_out(seed, scalars):
     return digits[~held_out], image * x0 + noise_in_x * noise, image_in_target * x0 + noise_in_target * noise
 
 
-def scalars_of(scheduler, prediction_type, t):
+def scalars_of(scheduler: Scheduler, prediction_type: str, t: np.ndarray) -> np.ndarray:
     """How much of the image and of the noise is in x_t, and then in the target, (4, N) float32."""
     zero, one = np.zeros((len(t), 1, 1, 1), np.float32), np.ones((len(t), 1, 1, 1), np.float32)
     target = [zero, one]

@@ -3,10 +3,14 @@
 A tolerance is the rubric's; what it is relative to, comparison.py says.
 """
 
+from __future__ import annotations
+
+from collections.abc import Callable
+
 import numpy as np
 
 from ..record import BAD_OUTPUT, CRASHED, NOT_IMPLEMENTED, WRONG, Failed
-from ..student import Value
+from ..student import Scheduler, Value
 from .answers import difference
 from .comparison import Comparison, kind_of
 
@@ -15,24 +19,24 @@ class Expect(Comparison):
     """The whole: with laws, which have no recorded value. What follows `laws` in a check can only take points from a
     check whose values are all right."""
 
-    def laws(self):
+    def laws(self) -> bool:
         """Settle, and say whether the laws that follow are to be run: only once, on public cases. They have no recorded
         value, so hidden cases would only say the same again."""
         self.settle()
         return self.public
 
-    def law(self, holds, message):
+    def law(self, holds: object, message: str) -> None:
         if not holds:
             raise Failed(WRONG, message)
 
-    def same(self, got, first, message):
+    def same(self, got: object, first: object, message: str) -> None:
         """The same answer as before, up to rounding."""
         if not isinstance(first, Value):
             raise Failed(BAD_OUTPUT, f"a result must be a torch.Tensor, got {kind_of(first)}")
         self.tensor(got, first.shape, f"{message}; the result")
         self.law(np.all(difference(got, first) <= 1e-5 * np.abs(first).max(initial=0)), message)
 
-    def raises(self, call, message):
+    def raises(self, call: Callable[[], object], message: str) -> None:
         """`call` must raise ValueError; its text is not graded."""
         try:
             call()
@@ -43,7 +47,7 @@ class Expect(Comparison):
                 raise
         raise Failed(WRONG, f"{message} must raise ValueError")
 
-    def on_cuda(self, scheduler, method, *args, costs=False, **kwargs):
+    def on_cuda(self, scheduler: Scheduler, method: str, *args, costs: bool = False, **kwargs) -> None:
         """With CUDA inputs, no device is mixed up. Anything that fake tensors cannot decide costs nothing.
 
         costs  whether it takes points: only where it does on a GPU. Without one the student's own process says it, and
@@ -62,7 +66,7 @@ class Expect(Comparison):
         elif told:
             self.remark(f"{told}. It costs nothing in this check, and training on a GPU will stop.")
 
-    def untouched(self, scheduler, method, *args, **kwargs):
+    def untouched(self, scheduler: Scheduler, method: str, *args, **kwargs) -> None:
         """A second call with the very same tensors gives the same answer: the first one has not changed them."""
         kept = [scheduler.keep(value) for value in args], {name: scheduler.keep(v) for name, v in kwargs.items()}
         first, second = (getattr(scheduler, method)(*kept[0], **kept[1]) for _ in range(2))

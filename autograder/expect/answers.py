@@ -1,11 +1,18 @@
 """Answers of a student beside the recorded ones: how far off they are, and whether an error is only carried forward."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..record import BAD_OUTPUT, WRONG, Failed
+
+if TYPE_CHECKING:
+    from ..checks.program import Again, PictureAgain
 
 # A step is a linear combination of the noise and any two of (x0_hat, epsilon_hat, x_t): these three ways to write it
 # give the same x_prev wherever the student's own prediction explains x_t, and all three are right.
@@ -19,38 +26,49 @@ ROUNDING = 1e-5  # of the sum of its terms, what float32 may do to a step: a ter
 class Answer:
     """One answer beside the recorded one.
 
-    name, where  what it is, and in which case: `where` holds numbers that only public cases may show
-    scale        what an error is measured by: one number, or one for each element
-    off          (got - expected) / scale in float64; NaN and infinities stay
-    error        the largest of |off|, infinite for NaN
-    step         the Step it is the result of, if it is one
-    complaint    what is said of a wrong one
-    told         what is worth telling where this case is shown
-    again        for what infer.py made: the Again that asks for it in another way
+    name, where    what it is, and in which case: `where` holds numbers that only public cases may show
+    got, expected  float64; single numbers are numpy's
+    scale          what an error is measured by: one number, or one for each element
+    off            (got - expected) / scale in float64; NaN and infinities stay
+    error          the largest of |off|, infinite for NaN
+    step           what it is the result of, if that is a step
+    complaint      what is said of a wrong one
+    told           what is worth telling where this case is shown
+    again          asks for it in another way, for what infer.py made
     """
 
-    def __init__(self, name, where, got, expected, scale, tolerance):
+    def __init__(
+        self,
+        name: str,
+        where: str,
+        got: object,
+        expected: np.ndarray | float,
+        scale: np.ndarray | np.floating | float,
+        tolerance: float,
+    ) -> None:
         self.name, self.where, self.tolerance = name, where, tolerance
-        self.got, self.expected = np.float64(np.asarray(got)), np.float64(expected)
+        self.got: np.ndarray = np.float64(np.asarray(got))  # pyrefly: ignore[bad-assignment]
+        self.expected: np.ndarray = np.float64(expected)  # pyrefly: ignore[bad-assignment]
         self.scale, self.off = scale, (self.got - self.expected) / scale
         error = np.abs(self.off).max(initial=0)
         self.error = np.inf if np.isnan(error) else float(error)
         self.right = bool(self.error <= tolerance)
-        self.step = self.again = None
+        self.step: Step | None = None
+        self.again: Again | PictureAgain | None = None
         self.complaint, self.told = "has wrong values", ""
 
-    def carried(self):
+    def carried(self) -> bool:
         """Whether it is right given what the student's own `predict`, or for samples their own scheduler, does."""
         if self.step:
             return self.step.explains(self, self.step.forms)
         return self.right or (self.again is not None and self.again.right)
 
-    def telling(self):
+    def telling(self) -> bool:
         """Whether it could not have come out like this by chance: samples that no network moves prove nothing, nor does
         a step in which one term drowns the others."""
         return self.right or bool(self.step and self.step.shows) or (self.again is not None and self.again.moved)
 
-    def failed(self):
+    def failed(self) -> Failed:
         """What is wrong with it, and where, for public cases: expected and got at the worst element."""
         bad = ~np.isfinite(self.got)
         if bad.any():
@@ -81,14 +99,14 @@ class Step:
     """
 
     forms: np.ndarray
-    predict: partial
+    predict: Callable[[], object]
     sample: np.ndarray
     noise: np.ndarray
     shows: bool = False
 
     @cached_property
-    def terms(self):
-        """{name: column} of x_t, the noise and the student's own x0_hat and epsilon_hat; None if there are none."""
+    def terms(self) -> dict[str, np.ndarray] | None:
+        """Columns by name: x_t, the noise and the student's own x0_hat and epsilon_hat; None if there are none."""
         try:
             pair = self.predict()
         except Failed:  # there is no predict to carry anything from
@@ -100,7 +118,7 @@ class Step:
             return None
         return {name: np.float64(np.asarray(term)).ravel() for name, term in terms.items()}
 
-    def explains(self, answer, forms):
+    def explains(self, answer: Answer, forms: np.ndarray) -> bool:
         """Whether a step with these weights, on the student's own predict, gives the answer."""
         if self.terms is None:
             return False
@@ -119,13 +137,13 @@ class Step:
         return False
 
 
-def difference(got, expected):
+def difference(got: object, expected: np.ndarray | float) -> np.ndarray:
     """|got - expected| in float64; infinite where got is not finite."""
     errors = np.abs(np.float64(np.asarray(got)) - np.float64(expected))
     return np.where(np.isfinite(errors), errors, np.inf)
 
 
-def independent(columns):
+def independent(columns: np.ndarray) -> bool | np.bool_:
     """Whether the columns are finite and clearly linearly independent."""
     norms = np.linalg.norm(columns, axis=0)
     if not (np.isfinite(norms).all() and (norms > 0).all()):

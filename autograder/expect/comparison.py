@@ -1,15 +1,22 @@
 """What a check holds against what: a student's answers beside the recorded ones."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..box.inside.wire import Other
 from ..record import BAD_OUTPUT, Evidence, Failed
-from ..student import Value
+from ..student import Scheduler, Value
 from ..which import settings
 from .answers import Answer, Step
 from .inputs import Inputs
+
+if TYPE_CHECKING:
+    from ..expectations import Expectations
 
 SMALL = 1e-6  # what counts as zero beside images; a variance of 0 must not demand exact zeros
 
@@ -24,19 +31,25 @@ class Comparison(Inputs):
     """
 
     def __init__(
-        self, expectations, check, tolerance, passed=lambda check: True, public=True, tell=lambda text: None,
-        carries=False,
-    ):  # fmt: skip
+        self,
+        expectations: Expectations,
+        check: str,
+        tolerance: float,
+        passed: Callable[[str], bool] = lambda check: True,
+        public: bool = True,
+        tell: Callable[[str], object] = lambda text: None,
+        carries: bool = False,
+    ) -> None:
         super().__init__(expectations, check)
         self.tolerance, self.passed, self.public, self.tell, self.carries = tolerance, passed, public, tell, carries
-        self.answers = []  # every Answer so far
-        self.wrong = []  # those that differ, and are not carried forward
+        self.answers: list[Answer] = []  # every Answer so far
+        self.wrong: list[Answer] = []  # those that differ, and are not carried forward
         self.settled = False  # whether the check ended with wrong values, and not with something else
-        self.remarks = []  # what else is worth telling, whatever the verdict
+        self.remarks: list[str] = []  # what else is worth telling, whatever the verdict
         self.picture = ""  # what the student's work drew, for the report: a PNG, in base64
 
-    def value(self, got, name, where, dtype=None):
-        """Compare a tensor with the recorded one, and return the Answer.
+    def value(self, got: object, name: str, where: str, dtype: str | None = None) -> Answer:
+        """Compare a tensor with the recorded one.
 
         Errors are relative to the largest expected element.
 
@@ -45,17 +58,17 @@ class Comparison(Inputs):
         """
         return self.compare(got, name, where, dtype, lambda expected: np.abs(expected).max(initial=SMALL))
 
-    def table(self, got, name, where):
+    def table(self, got: object, name: str, where: str) -> None:
         """Compare a float32 table with the recorded one. Errors are relative element by element: small ones matter."""
         self.compare(got, name, where, "float32", lambda expected: np.maximum(np.abs(expected), SMALL**2))
 
-    def pair(self, got, method):
+    def pair(self, got: object, method: str) -> None:
         """Raise Failed unless a method returned two things."""
         if not (isinstance(got, tuple) and len(got) == 2):
             raise Failed(BAD_OUTPUT, f"{method} must return two tensors, `return a, b`; got {kind_of(got)}")
 
-    def exactly(self, got, name, where):
-        """Compare integers, an int64 tensor or a Python int, and return the Answer."""
+    def exactly(self, got: object, name: str, where: str) -> Answer:
+        """Compare integers: an int64 tensor or a Python int."""
         expected = self.recorded("value", name, where)
         if expected.ndim:
             self.tensor(got, expected.shape, name, "int64", where)
@@ -63,47 +76,74 @@ class Comparison(Inputs):
             raise Failed(BAD_OUTPUT, f"{name} must be an int of Python, got {kind_of(got)}; int(...) makes one", where)
         return self.note(Answer(name, where, got, expected, scale=1.0, tolerance=self.tolerance))
 
-    def compare(self, got, name, where, dtype, scale):
+    def compare(
+        self,
+        got: object,
+        name: str,
+        where: str,
+        dtype: str | None,
+        scale: Callable[[np.ndarray], np.ndarray | np.floating],
+    ) -> Answer:
         expected = self.recorded("value", name, where)
         self.tensor(got, expected.shape, name, dtype or str(expected.dtype), where)
         return self.note(Answer(name, where, got, expected, scale(expected), self.tolerance))
 
-    def measured(self, got, name, where, below=None):
+    def measured(self, got: float, name: str, where: str, below: float | None = None) -> None:
         """Compare a number that the grader measured itself. Its error is relative.
 
         below  how far it may be below the recorded one, where that is another share than above
         """
         self.near(got, self.recorded("value", name, where), name, where, self.tolerance, below)
 
-    def near(self, got, expected, name, where, tolerance, below=None):
+    def near(
+        self,
+        got: float,
+        expected: np.ndarray | float,
+        name: str,
+        where: str,
+        tolerance: float,
+        below: float | None = None,
+    ) -> None:
         """The same for a number with an expected value that is not recorded."""
         scale = np.abs(expected) * (below / tolerance if below and got < expected else 1)
         answer = Answer(name, where, np.float64(got), expected, scale, tolerance)
         answer.complaint = "is too far from the reference's"
         self.note(answer)
 
-    def live(self, compare):
+    def live(self, compare: Callable[[], object]) -> None:
         """Call `compare`, which holds what the student's work does beside what the reference does on this very machine:
         nothing of it can be recorded."""
         compare()
 
-    def tensor(self, got, shape, name, dtype=None, where=""):
-        """`got` in float64 for use in a law; raises Failed unless it is a tensor of this shape (and dtype)."""
+    def tensor(
+        self, got: object, shape: tuple[int, ...], name: str, dtype: str | None = None, where: str = ""
+    ) -> np.ndarray:
+        """`got` in float64 for use in a law: an array, or a numpy number for a 0-d tensor. Raises Failed unless it is a
+        tensor of this shape (and dtype)."""
         if not isinstance(got, Value):
             raise Failed(BAD_OUTPUT, f"{name} must be a torch.Tensor, got {kind_of(got)}", where)
         if got.shape != shape:
             raise Failed(BAD_OUTPUT, f"{name} must have shape {shape}, got {got.shape}", where)
         if dtype and got.torch_dtype != dtype:
             raise Failed(BAD_OUTPUT, f"{name} must have dtype {dtype}, got {got.torch_dtype}", where)
-        return np.float64(np.asarray(got))
+        return np.float64(np.asarray(got))  # pyrefly: ignore[bad-return]
 
-    def note(self, answer):
+    def note(self, answer: Answer) -> Answer:
         self.answers.append(answer)
         if not answer.right:
             self.wrong.append(answer)
         return answer
 
-    def step(self, scheduler, model_output, timestep, sample, noise, where, **options):
+    def step(
+        self,
+        scheduler: Scheduler,
+        model_output: np.ndarray,
+        timestep: int,
+        sample: np.ndarray,
+        noise: np.ndarray,
+        where: str,
+        **options,
+    ) -> Answer:
         """Call `scheduler.step` with the noise given and compare x_prev. The Answer knows the Step, for `carried`."""
         got = scheduler.step(model_output, timestep, sample, variance_noise=noise, **options)
         answer = self.value(got, "x_prev", where, str(sample.dtype))
@@ -111,7 +151,7 @@ class Comparison(Inputs):
         answer.step = Step(self.recorded("forms", "x_prev", where), predict, sample, noise)
         return answer
 
-    def settle(self):
+    def settle(self) -> None:
         """Raise Failed for wrong values, unless the steps are right for the student's own predict."""
         if not self.answers:
             raise RuntimeError(f"{self.check} compared nothing")
@@ -124,7 +164,7 @@ class Comparison(Inputs):
                 self.remark(shown.told)
             raise shown.failed()
 
-    def evidence(self):
+    def evidence(self) -> Evidence | None:
         """The wrong answer that `settle` told of, for a picture; None where something else went wrong."""
         if not self.wrong:
             return None
@@ -132,18 +172,18 @@ class Comparison(Inputs):
         cases = [(answer.where, answer.right) for answer in self.answers if answer.name == worst.name]
         return Evidence(worst.name, worst.where, worst.got, worst.expected, cases)
 
-    def worst(self):
+    def worst(self) -> Answer:
         """The case to show. Of the first thing that is wrong, with the settings of its first wrong case (the plainest
         come first), the one that is farthest off; none that is wrong only because of the student's `predict`."""
         faults = self.faults()
         alike = [a for a in faults if (a.name, settings(a.where)) == (faults[0].name, settings(faults[0].where))]
         return max(alike, key=lambda answer: answer.error)
 
-    def faults(self):
+    def faults(self) -> list[Answer]:
         """The wrong answers that no other part of the student's work explains, if there are any, else all."""
         return [answer for answer in self.wrong if not (answer.step and answer.carried())] or self.wrong
 
-    def carried(self):
+    def carried(self) -> bool:
         """Whether every answer of this check is right given what other parts of the student's work, also wrong, do,
         and enough of them are telling: of samples one, which shows the student's work at work; of steps half."""
         telling = sum(answer.telling() for answer in self.answers if answer.carried())
@@ -151,13 +191,13 @@ class Comparison(Inputs):
         needed = len(self.answers) / 2 if steps else 1
         return all(answer.carried() for answer in self.answers) and telling >= needed
 
-    def remark(self, text):
+    def remark(self, text: str) -> None:
         """Something worth telling beside the verdict, once."""
         if text not in self.remarks:
             self.remarks.append(text)
 
 
-def kind_of(value):
+def kind_of(value: object) -> str:
     """How a wrong result is called in a message."""
     if value is None:
         return "None (is a return missing?)"

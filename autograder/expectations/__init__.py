@@ -6,12 +6,20 @@ with it: the reference is never in memory while student code runs, and nothing d
 generator.
 """
 
+from __future__ import annotations
+
 import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
 
 from safetensors import safe_open
 
 from ..files import digest
 from ..paths import PACKAGE
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 class ExpectationsError(Exception):
@@ -29,24 +37,26 @@ class Expectations:
               "reads": {id: {check: what is read back of it}}}
     """
 
-    def __init__(self, tensors, metadata):
+    def __init__(self, tensors: dict[str, np.ndarray], metadata: dict[str, str]) -> None:
         self.tensors, self.metadata = tensors, metadata
-        self.mistakes = json.loads(metadata.get("mistakes", '{"suspects": {}, "said": {}, "loses": {}, "reads": {}}'))
+        self.mistakes: dict[str, dict[str, Any]] = json.loads(
+            metadata.get("mistakes", '{"suspects": {}, "said": {}, "loses": {}, "reads": {}}')
+        )
 
     @classmethod
-    def load(cls, path):
+    def load(cls, path: Path) -> Self:
         """Read a file that was recorded for the present checks. Raises ExpectationsError."""
         try:
             with safe_open(path, "np") as file:
                 tensors = {key: file.get_tensor(key) for key in file.keys()}
-                metadata = file.metadata()
+                metadata = file.metadata() or {}
         except Exception as error:  # safetensors raises several kinds for a missing or damaged file
             raise ExpectationsError(f"{path} cannot be read ({error}); `make record` writes it anew") from None
         if metadata.get("digest") != digest_of_checks():
             raise ExpectationsError(f"{path} was recorded for other checks than these; `make record` writes it anew")
         return cls(tensors, metadata)
 
-    def inputs(self, check):
+    def inputs(self, check: str) -> Iterator[np.ndarray]:
         """The recorded inputs of a check, in the order in which it asks for them."""
         n = 0
         while (array := self.tensors.get(f"{check}/input/{n}")) is not None:
@@ -54,7 +64,7 @@ class Expectations:
             n += 1
 
 
-def digest_of_checks():
+def digest_of_checks() -> str:
     """What recorded expectations must match: the checks, all that they put beside a student's files, and the comparison
     of answers."""
     rooms = (PACKAGE / "checks", PACKAGE / "expect")

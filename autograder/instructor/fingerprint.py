@@ -1,21 +1,29 @@
 """What a kept grade depends on, as digests: a grade of another kit or other points is never taken for a present one."""
 
+from __future__ import annotations
+
 import hashlib
 import json
+from typing import TYPE_CHECKING
 
 from .. import given
 from ..paths import ASSIGNMENT, PACKAGE, ROOT, RUBRIC
 
+if TYPE_CHECKING:
+    from pathlib import Path
 
-def sha256(data):
+    from ..rubric import Rubric
+
+
+def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def kit(rubric, *recorded):
+def kit(rubric: Rubric, *recorded: Path) -> str:
     """Digest of all that verdicts depend on but the submission: the autograder without its workbench and reports, what
     it stages and measures with, limits and tolerances.
 
-    recorded  paths of expectations outside the package, such as the hidden ones
+    recorded  expectations outside the package, such as the hidden ones
     """
     sources = [path for path in PACKAGE.rglob("*") if path.suffix in (".py", ".toml", ".safetensors")]
     apart = (PACKAGE / "instructor", PACKAGE / "reports", RUBRIC)
@@ -28,6 +36,6 @@ def kit(rubric, *recorded):
     return sha256(json.dumps([digests, limits, more], sort_keys=True).encode())[:16]
 
 
-def prices(rubric):
+def prices(rubric: Rubric) -> str:
     """Digest of what checks are called and worth: when only this changed, nothing has to be run again."""
     return sha256(json.dumps({id: [entry.title, entry.points] for id, entry in rubric.checks.items()}).encode())[:16]

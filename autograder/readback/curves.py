@@ -4,13 +4,19 @@ A curve must fit every table that was recorded, with other ranges and other T, u
 below, which show as one and the same number wherever the curve is beyond it.
 """
 
+from __future__ import annotations
+
 import itertools
 from dataclasses import dataclass
 from functools import cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .expression import Expression
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 CLOSE = 2e-5  # relative
 FLOAT32 = 3e-7  # absolute, of 1 - f/f
@@ -31,13 +37,13 @@ class Table:
     beta_end: float = 0.02
 
     @property
-    def quantities(self):
+    def quantities(self) -> dict[str, float | np.ndarray]:
         t = np.arange(len(self.values), dtype=np.float64)
         return {"t": t, "T": self.T, "beta_start": self.beta_start, "beta_end": self.beta_end}
 
 
-def read_betas(tables):
-    """The Expression of beta_t that gives all the tables, or None."""
+def read_betas(tables: Sequence[Table]) -> Expression | None:
+    """The formula of beta_t that gives all the tables, if there is one."""
     if not all(np.isfinite(table.values).all() for table in tables):
         tables = [table for table in tables if np.isfinite(table.values).all()]
     if not tables:
@@ -48,7 +54,7 @@ def read_betas(tables):
     return None
 
 
-def clipped(python, tables):
+def clipped(python: str, tables: Sequence[Table]) -> str | None:
     """The source of a curve with the clips that make it all the tables; None where there are none."""
     bounds = [bounds_of(Expression(python), table) for table in tables]
     if any(bound is None for bound in bounds):
@@ -56,7 +62,7 @@ def clipped(python, tables):
     if not any(fits(Expression(python), table).mean() >= CLEAR for table in tables):
         return None
     for function, place in (("max", 0), ("min", 1)):
-        seen = {(i, bound[place]) for i, bound in enumerate(bounds) if bound[place] is not None}
+        seen = {(i, edge) for i, bound in enumerate(bounds) if bound and (edge := bound[place]) is not None}
         if not seen:
             continue
         for name in ("beta_end", "beta_start"):
@@ -73,14 +79,14 @@ def clipped(python, tables):
     return python if all(fits(Expression(python), table).all() for table in tables) else None
 
 
-def bounds_of(curve, table):
+def bounds_of(curve: Expression, table: Table) -> tuple[float | None, ...] | None:
     """(lower, upper) bounds of the clip that makes a table of a curve, each None where it does nothing; or None."""
     with np.errstate(all="ignore"):
         wanted = np.broadcast_to(curve.value(table.quantities), table.values.shape)
     off = ~close(table.values, wanted, table.quantities["t"], len(table.values), "cos(" in curve.python)
     if off.all() or np.isnan(wanted[off]).any():
         return None
-    bounds = []
+    bounds: list[float | None] = []
     for beyond in (off & (wanted < table.values), off & (wanted > table.values)):
         values = table.values[beyond]
         if len(values) and np.ptp(values) > 1e-6 * np.abs(values).max():
@@ -89,13 +95,13 @@ def bounds_of(curve, table):
     return tuple(bounds)
 
 
-def fits(curve, table):
+def fits(curve: Expression, table: Table) -> np.ndarray:
     with np.errstate(all="ignore"):
         t = table.quantities["t"]
-        return close(table.values, curve.value(table.quantities), t, len(t), "cos(" in curve.python)
+        return close(table.values, curve.value(table.quantities), t, len(table.values), "cos(" in curve.python)
 
 
-def close(values, wanted, t, n, rough):
+def close(values: np.ndarray, wanted: float | np.ndarray, t: float | np.ndarray, n: int, rough: bool) -> np.ndarray:
     """Whether entries t of a table of n are those of a curve, as far as float32 can say.
 
     rough  for 1 - f/f: its digits are those of f, and near the end, where f is nearly 0, there are few
@@ -109,13 +115,13 @@ def close(values, wanted, t, n, rough):
 # ----- families ------------------------------------------------------------------------------------------------------
 
 
-def constant(tables):
+def constant(tables: Sequence[Table]) -> Iterator[str]:
     first = float(tables[0].values[0])
     if all(np.all(table.values == tables[0].values[0]) for table in tables):
         yield f"{first:.6g}"
 
 
-def spaced(tables):
+def spaced(tables: Sequence[Table]) -> Iterator[str]:
     """Sources of curves in which beta, or a power of it, is evenly spaced."""
     table = min(tables, key=lambda table: len(table.values))
     if np.any(table.values <= 0):
@@ -124,7 +130,7 @@ def spaced(tables):
     inner = slice(n // 4, max(n // 4 + 3, n // 2))  # where no clip is likely
     t = np.arange(n)[inner]
     for outer, root in ((1, 1), (2, 0.5), (0.5, 2)):
-        y = np.float64(table.values)[inner] ** root
+        y = np.float64(table.values)[inner] ** root  # pyrefly: ignore[bad-index]  # float64 of an array is one
         slope, intercept = np.polyfit(t, y, 1)
         if np.abs(slope * t + intercept - y).max() > 1e-4 * np.abs(y).max() or abs(slope) < 1e-5 * np.abs(y).max() / n:
             continue
@@ -141,7 +147,7 @@ def spaced(tables):
 
 
 @cache
-def ends():
+def ends() -> list[tuple[str, str]]:
     """Sources of (first, last) of an evenly spaced line, the likeliest first."""
     found = [(f"beta_start{power}", f"beta_end{power}") for power in POWERS.values()]
     found += [(end, start) for start, end in found]
@@ -149,12 +155,12 @@ def ends():
     return found
 
 
-def shifted(symbol, offset):
+def shifted(symbol: str, offset: float) -> str:
     offset = round(offset)
     return symbol if not offset else f"({symbol} {'+' if offset > 0 else '-'} {abs(offset)})"
 
 
-def geometric(tables):
+def geometric(tables: Sequence[Table]) -> Iterator[str]:
     for before, after in itertools.product((0, 1), (-1, 0, 1)):
         place = f"({shifted('t', before)} / {shifted('T', after)})"
         yield f"beta_start * (beta_end / beta_start)**{place}"
@@ -183,7 +189,7 @@ STEPS = ("1 - {after} / {now}", "1 - {after} / {first}", "1 - {now} / {first}", 
 OFFSETS = (0.008, 0.0, 0.0008, 0.001, 0.01, 0.08)
 
 
-def cosines(tables):
+def cosines(tables: Sequence[Table]) -> Iterator[str]:
     """Sources of the curves of the family that agree with some early entries, where no clip is likely."""
     table = max(tables, key=lambda table: len(table.values))
     n, T = len(table.values), table.T
@@ -193,7 +199,7 @@ def cosines(tables):
     length = np.array([float(Expression(source).value({"T": T})) for source in LENGTHS])[:, None]
     start = np.array(STARTS, float)[:, None, None]
 
-    def f(t):
+    def f(t: np.ndarray) -> np.ndarray:
         """(angle, scale, exponent, s, start, length, entry)"""
         u = (t + start) / length
         angles = np.stack(np.broadcast_arrays((u + s) / (1 + s), u + s / (1 + s), u + s))
@@ -218,10 +224,10 @@ def cosines(tables):
                 )
 
 
-def cosine(s, angle, scale, exponent, step, start, length):
+def cosine(s: float, angle: str, scale: str, exponent: int, step: str, start: int, length: str) -> str:
     """The source of one curve of the family."""
 
-    def f(t):
+    def f(t: str) -> str:
         inner = f"{t} / {length}"
         if s:
             inner = angle.format(u=inner, s=f"{s:g}").replace(f"(1 + {s:g})", f"{1 + s:.10g}")
@@ -231,7 +237,7 @@ def cosine(s, angle, scale, exponent, step, start, length):
     return step.format(now=f(shifted("t", start)), after=f(shifted("t", start + 1)), first=f(f"{start}"))
 
 
-def solved(table, few):
+def solved(table: Table, few: np.ndarray) -> Iterator[float]:
     """Offsets s of the usual curve, solved for: whatever number was put there, if it is a round one."""
     s = np.geomspace(1e-4, 0.5, 4000)[:, None]
     f = [np.cos((t / table.T + s) / (1 + s) * np.pi / 2) for t in (few, few + 1)]
@@ -269,14 +275,16 @@ ABARS = (
 )
 
 
-def read_alphas(alphas, betas):
-    """The Expression of alphas from the student's own betas, or None. Both are lists of Tables."""
+def read_alphas(alphas: Sequence[Table], betas: Sequence[Table]) -> Expression | None:
+    """What alphas are of the student's own betas, if it is found."""
     return made_of(ALPHAS, alphas, [{"betas": table.values} for table in betas])
 
 
-def read_alphas_cumprod(cumprods, alphas, betas):
-    """The Expression of alphas_cumprod from the student's own alphas and betas, or from t, or None; and a word where
-    the table lies one index beside it: "one index late" or "one index early"."""
+def read_alphas_cumprod(
+    cumprods: Sequence[Table], alphas: Sequence[Table], betas: Sequence[Table]
+) -> tuple[Expression | None, str]:
+    """What alphas_cumprod is of the student's own alphas and betas, or of t, if it is found; and a word where the table
+    lies one index beside it: "one index late" or "one index early", else ""."""
     own = [{**a.quantities, "alphas": a.values, "betas": b.values} for a, b in zip(alphas, betas, strict=True)]
     if (found := made_of(PRODUCTS, cumprods, own)) is not None:
         return found, ""
@@ -292,7 +300,12 @@ def read_alphas_cumprod(cumprods, alphas, betas):
     return made_of(ABARS, cumprods, own), ""
 
 
-def made_of(sources, tables, own, part=slice(None)):
+def made_of(
+    sources: Iterable[str],
+    tables: Sequence[Table],
+    own: Sequence[Mapping[str, float | np.ndarray]],
+    part: slice = slice(None),
+) -> Expression | None:
     """The first Expression that is all tables, or the part of it."""
     for python in sources:
         expression = Expression(python)
@@ -302,7 +315,7 @@ def made_of(sources, tables, own, part=slice(None)):
     return None
 
 
-def made_equal(values, wanted):
+def made_equal(values: np.ndarray, wanted: np.ndarray) -> bool:
     with np.errstate(all="ignore"):
         return values.shape == wanted.shape and bool(
             np.all(np.abs(values - wanted) <= 1e-4 * np.abs(wanted) + 1e-7 * np.abs(wanted).max())

@@ -4,11 +4,17 @@ the one syntax tree, so that they cannot disagree. `a == b` is an equation, whic
 The symbols are those of the handout, spelled as in Python: see SYMBOLS.
 """
 
+from __future__ import annotations
+
 import ast
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
 
 # {name: as the handout writes it}
 SYMBOLS = {
@@ -57,7 +63,7 @@ SYMBOLS = {
 }
 # Samples: a space keeps them apart from their weights.
 TERMS = ("x_t", "x0_hat", "epsilon_hat", "output", "z", "x_0", "epsilon")
-FUNCTIONS = {
+FUNCTIONS: dict[str, Callable[..., float | np.ndarray]] = {
     "min": lambda *values: np.minimum.reduce(np.broadcast_arrays(*values)),
     "max": lambda *values: np.maximum.reduce(np.broadcast_arrays(*values)),
     "cos": np.cos,
@@ -70,7 +76,7 @@ FUNCTIONS = {
     "cumsum": np.cumsum,
 }
 BRACKETS = {"floor": "⌊{}⌋", "ceil": "⌈{}⌉"}
-OPERATORS = {
+OPERATORS: dict[type[ast.operator], np.ufunc] = {
     ast.Add: np.add,
     ast.Sub: np.subtract,
     ast.Mult: np.multiply,
@@ -91,33 +97,34 @@ class Expression:
     python: str
 
     @cached_property
-    def tree(self):
+    def tree(self) -> ast.expr:
         try:
             return ast.parse(self.python, mode="eval").body
         except SyntaxError:
             raise ValueError(f"no expression: {self.python}") from None
 
     @property
-    def symbols(self):
+    def symbols(self) -> set[str]:
         """Names of the quantities that occur in it."""
+        # pyrefly: ignore[missing-attribute]  # only names are called
         called = {node.func.id for node in ast.walk(self.tree) if isinstance(node, ast.Call)}
         return {node.id for node in ast.walk(self.tree) if isinstance(node, ast.Name)} - called - {"pi"}
 
-    def value(self, quantities):
-        """Its value, from a number or an array for each symbol. What has no value is NaN or infinite."""
+    def value(self, quantities: Mapping[str, float | np.ndarray]) -> float | np.ndarray:
+        """Its value for these values of its symbols. What has no value is NaN or infinite."""
         with np.errstate(all="ignore"):
             return value(self.tree, quantities)
 
     @property
-    def unicode(self):
+    def unicode(self) -> str:
         """As the handout writes it."""
         return written(self.tree)[0]
 
-    def __str__(self):
+    def __str__(self) -> str:
         return self.unicode
 
 
-def value(node, quantities):
+def value(node: ast.expr, quantities: Mapping[str, float | np.ndarray]) -> float | np.ndarray:
     match node:
         case ast.Constant(value=int() | float() as number):
             return float(number)
@@ -134,11 +141,8 @@ def value(node, quantities):
     raise ValueError(f"not in the language of expressions: {ast.unparse(node)}")
 
 
-def combination(weights):
-    """The Expression of a sum of terms.
-
-    weights  {term: Expression}; terms with weight 0 are left out
-    """
+def combination(weights: Mapping[str, Expression]) -> Expression:
+    """The sum of terms with these weights; terms with weight 0 are left out."""
     text = ""
     for term, weight in weights.items():
         sign, size = ("-", weight.python[1:]) if weight.python.startswith("-") else ("+", weight.python)
@@ -152,7 +156,7 @@ def combination(weights):
 # ----- writing -------------------------------------------------------------------------------------------------------
 
 
-def written(node):
+def written(node: ast.expr) -> tuple[str, int]:
     """(how the handout writes a tree, how strongly the piece holds together)"""
     match node:
         case ast.Constant(value=number):
@@ -171,6 +175,7 @@ def written(node):
         case ast.BinOp(left=left, op=ast.FloorDiv(), right=right):
             return f"⌊{held(left, PRODUCT)}/{held(right, SIGN)}⌋", ATOM
         case ast.BinOp(left=left, op=ast.Pow(), right=ast.Constant(value=0.5 | 0.25 as exponent)):
+            # pyrefly: ignore[bad-index]  # it is one of the two
             return {0.5: "√", 0.25: "∜"}[exponent] + held(left, ATOM), POWER
         case ast.BinOp(left=ast.Call(func=ast.Name(id=name), args=args), op=ast.Pow(), right=right):  # cos²(x)
             return called(raised(name, right), args), ATOM
@@ -185,16 +190,16 @@ def written(node):
     raise ValueError(f"cannot be written: {ast.unparse(node)}")
 
 
-def held(node, least):
+def held(node: ast.expr, least: int) -> str:
     """The text of a node that must hold at least so strongly, in parentheses where it does not."""
     text, strength = written(node)
     return text if strength >= least else f"({text.replace(' − ', '−').replace(' + ', '+')})"
 
 
-def raised(base, exponent):
+def raised(base: str, exponent: ast.expr) -> str:
     text = held(exponent, ATOM)
     return base + ({"2": "²", "3": "³", "4": "⁴"}.get(text) or f"^{text}")
 
 
-def called(function, args):
+def called(function: str, args: Sequence[ast.expr]) -> str:
     return f"{function}({', '.join(written(arg)[0] for arg in args)})"

@@ -2,12 +2,20 @@
 whose weights are simplest is what the student most probably wrote, and the one to show.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .expression import combination
-from .reading import CONFIRMED, HOLDS
+from .expression import Expression, combination
+from .reading import CONFIRMED, HOLDS, Cases, Reading
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    Form = tuple[str, str]  # the two terms of a step beside z
 
 # As the handout writes them first, and then the others.
 DDPM_FORMS = (("x0_hat", "x_t"), ("x_t", "epsilon_hat"), ("x0_hat", "epsilon_hat"))
@@ -21,30 +29,32 @@ class Step:
     """One step as it was read.
 
     terms    the two terms of its form
-    reads    {term: Reading or None}, for the two and z
-    right    {term: (K,) whether its weight is right, in each case}
-    weights  {term: (K,)}, as they were measured
+    reads    of the two and z
+    right    (K,) whether the weight of a term is right, in each case
+    weights  (K,) of each term, as they were measured
     follows  terms that were read to the right weight, if that of z were right, wherever there is a previous timestep
     """
 
-    terms: tuple
-    reads: dict
-    right: dict
-    weights: dict
-    follows: tuple
+    terms: Form
+    reads: dict[str, Reading | None]
+    right: dict[str, np.ndarray]
+    weights: dict[str, np.ndarray]
+    follows: tuple[str, ...]
 
     @property
-    def complete(self):
+    def complete(self) -> bool:
         return all(self.reads.values())
 
     @property
-    def expression(self):
-        """The Expression of x_prev; None unless all of it was read."""
-        return combination({term: one.expression for term, one in self.reads.items()}) if self.complete else None
+    def expression(self) -> Expression | None:
+        """What x_prev is; None unless all of it was read."""
+        if not self.complete:
+            return None
+        return combination({term: one.expression for term, one in self.reads.items() if one})
 
 
-def rewritten(weights, errors, abar):
-    """{form: (weights, errors)} of all three forms.
+def rewritten(weights: np.ndarray, errors: np.ndarray, abar: np.ndarray) -> dict[Form, tuple[np.ndarray, np.ndarray]]:
+    """(weights, errors) of all three forms.
 
     weights, errors  (K, 2) of x_t and epsilon_hat
     abar             (K,)
@@ -52,7 +62,9 @@ def rewritten(weights, errors, abar):
     signal, noise = np.sqrt(abar), np.sqrt(1 - abar)
     (x, e), (dx, de) = weights.T, errors.T
 
-    def form(x_now, e_now, dx_now, de_now):
+    def form(
+        x_now: np.ndarray, e_now: np.ndarray, dx_now: np.ndarray, de_now: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
         return np.stack([x_now, e_now], axis=1), np.stack([dx_now, de_now], axis=1)
 
     return {
@@ -62,17 +74,22 @@ def rewritten(weights, errors, abar):
     }
 
 
-def noise_form(form, values, abar):
+def noise_form(form: Form, values: Sequence[np.ndarray], abar: np.ndarray) -> np.ndarray:
     """(K, 2) weights of x_t and epsilon_hat, from the two (K,) of any form."""
     weights = dict(zip(form, values, strict=True))
     x0, x, e = (weights.get(term, 0 * abar) for term in ("x0_hat", "x_t", "epsilon_hat"))
     return np.stack([x + x0 / np.sqrt(abar), e - x0 * np.sqrt((1 - abar) / abar)], axis=1)
 
 
-def read_step(cases, weights, errors, expected=None, forms=DDPM_FORMS):
+def read_step(
+    cases: Cases,
+    weights: np.ndarray,
+    errors: np.ndarray,
+    expected: np.ndarray | None = None,
+    forms: Sequence[Form] = DDPM_FORMS,
+) -> Step:
     """The Step that some weights are, in the form that is read best.
 
-    cases     Cases
     weights   (K, 3) of x_t, epsilon_hat and z; errors beside it
     expected  (K, 3), the right ones
     forms     in which order to prefer them, where they are alike
@@ -91,12 +108,12 @@ def read_step(cases, weights, errors, expected=None, forms=DDPM_FORMS):
         for form in forms
     }
 
-    def read(form, deep):
+    def read(form: Form, deep: bool) -> list[Reading | None]:
         own, slack = mine[form]
         wanted = [None, None] if rights is None else rights[form][0].T
         return [cases.read(own[:, n], slack[:, n], wanted[n], deep) for n in (0, 1)]
 
-    def rank(form):
+    def rank(form: Form) -> float:
         good = [one.all() for one in right[form]]
         if all(good):  # right in one form is right in all
             return forms.index(form) - (10 if all(found[form]) else 5)
@@ -107,11 +124,11 @@ def read_step(cases, weights, errors, expected=None, forms=DDPM_FORMS):
         cost -= 2 * sum(good)
         return max(cost, 0) + 0.1 * forms.index(form)
 
-    def meant(form, reads):
+    def meant(form: Form, reads: list[Reading | None]) -> list[Reading | None]:
         """The readings, unless together they are not what was measured: a small part may drown in a large one."""
         if not all(reads):
             return reads
-        values = [np.broadcast_to(one.expression.value(cases.quantities), abar.shape) for one in reads]
+        values = [np.broadcast_to(one.expression.value(cases.quantities), abar.shape) for one in reads if one]
         off = np.abs(noise_form(form, values, abar) - weights[:, :2])
         return reads if np.all(off <= MEANS * np.abs(weights[:, :2]) + 3 * errors[:, :2] + 1e-9) else [None, None]
 
@@ -123,22 +140,22 @@ def read_step(cases, weights, errors, expected=None, forms=DDPM_FORMS):
     form = min(forms, key=rank)
     right_z = alike(weights[:, 2], None if expected is None else expected[:, 2], errors[:, 2])
     reads = dict(zip((*form, "z"), (*found[form], z), strict=True))
-    right = dict(zip(reads, (*right[form], right_z), strict=True))
+    fine = dict(zip(reads, (*right[form], right_z), strict=True))
     follows = ()
-    if expected is not None:
+    if expected is not None and rights is not None:
         known, inner = cases.quantities | {"sigma": np.abs(expected[:, 2])}, cases.quantities["abar_prev"] < 1
         follows = tuple(
             term
             for term, wanted in zip(reads, (*rights[form][0].T, expected[:, 2]), strict=True)
-            if reads[term]
-            and alike(reads[term].expression.value(known), wanted, HOLDS / 3 * np.abs(wanted))[inner].all()
+            if (one := reads[term])
+            and alike(one.expression.value(known), wanted, HOLDS / 3 * np.abs(wanted))[inner].all()
         )
     measured = dict(zip(reads, (*mine[form][0].T, weights[:, 2]), strict=True))
-    return Step(form, reads, right, measured, follows)
+    return Step(form, reads, fine, measured, follows)
 
 
-def confirmed(step, cases, weights, errors):
-    """{term: whether what was read holds in cases that it was not read from}; of what was not read, False."""
+def confirmed(step: Step, cases: Cases, weights: np.ndarray, errors: np.ndarray) -> dict[str, bool]:
+    """Whether what was read of each term holds in cases that it was not read from; of what was not read, False."""
     form, abar = step.terms, cases.quantities["abar"]
     values, slack = rewritten(weights[:, :2], errors[:, :2], abar)[form]
     measured = dict(
@@ -151,8 +168,8 @@ def confirmed(step, cases, weights, errors):
     }
 
 
-def alike(weight, expected, error):
+def alike(weight: float | np.ndarray, expected: np.ndarray | None, error: np.ndarray) -> np.ndarray:
     """(K,) whether a weight is the right one, in each case; nowhere where no right one is known."""
     if expected is None:
-        return np.zeros(len(weight), bool)
+        return np.zeros(len(error), bool)
     return np.abs(weight - expected) <= 1e-3 * np.abs(expected) + 3 * error + 1e-7

@@ -1,12 +1,20 @@
 """Reading a list of timesteps: which of the usual spacings it is, how it is rounded, shifted and ordered."""
 
+from __future__ import annotations
+
 import itertools
 from dataclasses import dataclass
 from functools import cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .expression import Expression
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from numpy.typing import ArrayLike
 
 # Entry of the list, counted {up} from 0 or from 1 ({up1}), or {down} from the end; and how many there are. Of several
 # that give the same list the first is told.
@@ -44,19 +52,19 @@ SHIFTS = (0, -1, 1, -2, 2)
 class Spacing:
     """How a list of timesteps is made.
 
-    entry   the Expression of entry i, counted from 0 in the student's own order
-    length  the Expression of how many there are
+    entry   what entry i is, counted from 0 in the student's own order
+    length  how many there are
     """
 
     entry: Expression
     length: Expression
 
     @property
-    def count(self):
+    def count(self) -> str:
         """How many there are, in words, where that is not S."""
         return "" if self.length.python == "S" else f", and there are {self.length} of them"
 
-    def gives(self, timesteps, S, T):
+    def gives(self, timesteps: np.ndarray, S: int, T: int) -> bool:
         """Whether it gives this list."""
         n = int(self.length.value({"S": S, "T": T}))
         if len(timesteps) != n:
@@ -67,17 +75,14 @@ class Spacing:
         return bool(np.all(np.abs(timesteps - wanted) < 1e-3))
 
 
-def read_list(lists):
-    """The Spacing that all the lists have, or None.
-
-    lists  [(timesteps, S, T)]
-    """
-    lists = [(np.asarray(timesteps, float), S, T) for timesteps, S, T in lists]
-    return next((spacing for spacing in spacings() if all(spacing.gives(*one) for one in lists)), None)
+def read_list(lists: Iterable[tuple[ArrayLike, int, int]]) -> Spacing | None:
+    """The Spacing that all the lists have, each given as (timesteps, S, T)."""
+    known = [(np.asarray(timesteps, float), S, T) for timesteps, S, T in lists]
+    return next((spacing for spacing in spacings() if all(spacing.gives(*one) for one in known)), None)
 
 
 @cache
-def spacings():
+def spacings() -> list[Spacing]:
     """All Spacings that are looked for, the simplest first."""
     found = []
     for shift, (source, length), rounding, ascending in itertools.product(SHIFTS, SPACINGS, ROUNDINGS, (False, True)):

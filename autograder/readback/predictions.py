@@ -1,12 +1,20 @@
 """Reading what `predict` returns: two weighted sums of x_t and the model's output, and what the clip does to them."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .expression import Expression, combination
 from .forms import alike
 from .weights import measure
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .reading import Cases, Reading
 
 TERMS = ("x_t", "output")
 CLOSE = 2e-3  # of what clipping leaves: at late timesteps x0_hat is large, and float32 with it
@@ -18,24 +26,25 @@ CLIPPED_TERMS = ("x_t", "x0_hat", "output")
 class Sum:
     """A weighted sum as it was read.
 
-    reads    {term: Reading or None}
-    right    {term: (K,) whether its weight is right, in each case}
-    weights  {term: (K,)}, as they were measured
+    right    (K,) whether the weight of a term is right, in each case
+    weights  (K,) of each term, as they were measured
     """
 
-    reads: dict
-    right: dict
-    weights: dict
+    reads: dict[str, Reading | None]
+    right: dict[str, np.ndarray]
+    weights: dict[str, np.ndarray]
 
     @property
-    def expression(self):
-        """The Expression of the sum; None unless all of it was read."""
+    def expression(self) -> Expression | None:
+        """What the sum is; None unless all of it was read."""
         if not all(self.reads.values()):
             return None
-        return combination({term: one.expression for term, one in self.reads.items()})
+        return combination({term: one.expression for term, one in self.reads.items() if one})
 
 
-def read_sum(cases, weights, errors, terms, expected=None):
+def read_sum(
+    cases: Cases, weights: np.ndarray, errors: np.ndarray, terms: Sequence[str], expected: np.ndarray | None = None
+) -> Sum:
     """The Sum that some weights are.
 
     weights, errors  (K, N), in the order of `terms`
@@ -62,8 +71,8 @@ class Clip:
     follows: bool
 
     @property
-    def expression(self):
-        """The Expression of what is returned, from the unclipped x0_hat."""
+    def expression(self) -> Expression:
+        """What is returned, from the unclipped x0_hat."""
         inner = "x0_hat"
         if self.low is not None:
             inner = f"max({inner}, {self.low:.6g})"
@@ -72,8 +81,8 @@ class Clip:
         return Expression(inner)
 
 
-def read_clip(unclipped, returned):
-    """The Clip between two lists of arrays, the estimates before it and what was returned; None where it is none."""
+def read_clip(unclipped: Sequence[np.ndarray], returned: Sequence[np.ndarray]) -> Clip | None:
+    """The Clip between the estimates before it and what was returned; None where it is none."""
     before = np.concatenate([np.ravel(array) for array in unclipped]).astype(float)
     after = np.concatenate([np.ravel(array) for array in returned]).astype(float)
     if not (np.isfinite(before).all() and np.isfinite(after).all()):
@@ -89,10 +98,17 @@ def read_clip(unclipped, returned):
     return clip if np.all(np.abs(kept - after) <= scale) else None
 
 
-def read_derived(cases, samples, images, outputs, noises, expected=None):
+def read_derived(
+    cases: Cases,
+    samples: Sequence[np.ndarray],
+    images: Sequence[np.ndarray],
+    outputs: Sequence[np.ndarray],
+    noises: Sequence[np.ndarray],
+    expected: np.ndarray | None = None,
+) -> Sum | None:
     """The Sum that a returned epsilon_hat is of x_t, the clipped x0_hat and the output; None where it is none.
 
-    samples, images, outputs, noises  lists of K arrays: x_t, x0_hat as returned, the model's output, epsilon_hat
+    samples, images, outputs, noises  K each: x_t, x0_hat as returned, the model's output, epsilon_hat
     """
     found = [measure(e, [x, x0, o]) for x, x0, o, e in zip(samples, images, outputs, noises, strict=True)]
     if not all(found):

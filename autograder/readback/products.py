@@ -5,10 +5,20 @@ product of four is one of two times another of two, so the weight divided by eac
 the products of two. That takes a few milliseconds, and the table belongs to the cases alone.
 """
 
+from __future__ import annotations
+
 import itertools
 from functools import cache, cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from numpy.typing import ArrayLike
+
+    Priced = tuple[tuple[int, ...], float]  # exponents of a product, in quarters, and its cost
 
 QUARTERS = (-8, -6, -4, -2, -1, 1, 2, 4, 6, 8)  # exponents, in quarters
 COST = {0: 0.0, 1: 2.2, 2: 1.2, 3: 3.0, 4: 1.0, 5: 4.0, 6: 2.4, 7: 4.0, 8: 2.0}  # how unusual an exponent is
@@ -22,21 +32,27 @@ LEAST = 4  # cases that must tell something
 SAME = 3  # so many times closer than can be told apart: one quantity under two names
 
 
-def quantities(betas, alphas_cumprod, t, previous=None, eta=None):
-    """The quantities of some cases, {name: (K,) float64}, from the tables.
+def quantities(
+    betas: np.ndarray,
+    alphas_cumprod: np.ndarray,
+    t: ArrayLike,
+    previous: np.ndarray | None = None,
+    eta: ArrayLike | None = None,
+) -> dict[str, np.ndarray]:
+    """The quantities of some cases, each (K,) float64, from the tables.
 
     betas, alphas_cumprod  (T,)
     t                      (K,) timesteps
     previous               (K,), for a step: previous timesteps, -1 past the end
     eta                    (K,), for DDIM
     """
-    t, betas = np.asarray(t), np.float64(betas)
+    t, betas = np.asarray(t), np.float64(betas)  # pyrefly: ignore[bad-assignment]  # float64 of an array is one
     table = np.append(np.float64(alphas_cumprod), 1.0)  # [-1] is the clean image
-    found = {"abar": table[t]}
+    found: dict[str, np.ndarray] = {"abar": table[t]}
     if previous is not None:
         found |= {"abar_prev": table[previous], "beta": 1 - table[t] / table[np.asarray(previous)]}
     found |= {"beta_t": betas[t], "alpha_t": 1 - betas[t], "abar_lag": table[t - 1]}
-    return found | ({} if eta is None else {"eta": np.float64(eta)})
+    return found | ({} if eta is None else {"eta": np.float64(eta)})  # pyrefly: ignore[bad-return,bad-argument-type]
 
 
 class Products:
@@ -48,10 +64,10 @@ class Products:
     same        {atom that was left out: atom that is equal to it in all cases}
     """
 
-    def __init__(self, quantities, without=()):
-        values = {}
+    def __init__(self, quantities: Mapping[str, np.ndarray], without: Iterable[str] = ()) -> None:
+        values: dict[str, np.ndarray] = {}
         for name, array in quantities.items():
-            values[name] = np.float64(array)
+            values[name] = np.float64(array)  # pyrefly: ignore[unsupported-operation]
             if name in ("abar", "abar_prev", "abar_lag", "eta"):
                 values[f"1 - {name}"] = 1 - values[name]
         for name in without:
@@ -59,7 +75,7 @@ class Products:
         self.regular = np.logical_and.reduce([(array > 0) & np.isfinite(array) for array in values.values()])
         logs = {name: np.log(array[self.regular]) for name, array in values.items()}
         loose = {name: self.known_to(name, array[self.regular]) for name, array in values.items()}
-        self.same = {}
+        self.same: dict[str, str] = {}
         for one, other in itertools.combinations(values, 2):
             if one in self.same or other in self.same:
                 continue
@@ -68,28 +84,28 @@ class Products:
         self.atoms = [name for name in values if name not in self.same]
         self.logs = np.array([logs[name] for name in self.atoms])  # (A, K)
         self.loose = np.array([loose[name] for name in self.atoms])
-        self.orders = {}
+        self.orders: dict[int, tuple[np.ndarray, np.ndarray]] = {}
 
     @cached_property
-    def values(self):
+    def values(self) -> np.ndarray:
         """(N, K) logarithms of every product of up to two."""
         return pairs(len(self.atoms)) / 4 @ self.logs
 
     @staticmethod
-    def known_to(name, array):
+    def known_to(name: str, array: np.ndarray) -> np.ndarray:
         """How far right programs may differ in the logarithm of a quantity, (K,)."""
         exact = name in ("eta", "1 - eta", "alpha_t")
         return np.zeros_like(array) if exact else TABLE / array if name != "sigma" else np.full_like(array, PLAIN)
 
-    def sorted(self, case):
+    def sorted(self, case: int) -> tuple[np.ndarray, np.ndarray]:
         """(order, values) of the products of up to two in one case."""
         if case not in self.orders:
             order = np.argsort(self.values[:, case])
             self.orders[case] = order, self.values[order, case]
         return self.orders[case]
 
-    def find(self, weight, error):
-        """The products that a weight is in all regular cases, simplest first: [(exponents, cost)], unequal ones only.
+    def find(self, weight: np.ndarray, error: np.ndarray) -> list[Priced]:
+        """The products that a weight is in all regular cases, simplest first, unequal ones only.
 
         weight  (K,) not 0 in the regular cases; its sign is not looked at
         error   (K,) how far off it may be; a case in which that is about all there is tells nothing
@@ -123,14 +139,14 @@ class Products:
                 unequal.setdefault(reduced, (row, cost))
         return list(unequal.values())
 
-    def cost(self, exponents):
+    def cost(self, exponents: np.ndarray) -> float:
         return sum(
             COST.get(abs(int(p)), 5.0) + BELOW * (p < 0) + UNUSUAL.get(name, 0)
             for name, p in zip(self.atoms, exponents, strict=True)
             if p
         )
 
-    def reduced(self, exponents):
+    def reduced(self, exponents: Iterable[int]) -> frozenset[tuple[str, int]]:
         """The same product without alpha_t, which is abar / abar_lag: products that are always equal become one."""
         powers = dict(zip(self.atoms, exponents, strict=True))
         alone = powers.pop("alpha_t", 0)
@@ -140,22 +156,22 @@ class Products:
             powers[lag] = powers.get(lag, 0) - alone
         return frozenset((name, p) for name, p in powers.items() if p)
 
-    def powers(self, exponents):
+    def powers(self, exponents: Iterable[int]) -> dict[str, float]:
         return {name: p / 4 for name, p in zip(self.atoms, exponents, strict=True) if p}
 
-    def written(self, exponents, sign=1, factor=""):
+    def written(self, exponents: Iterable[int], sign: int = 1, factor: str = "") -> str:
         """The Python source of a product, with a number before it."""
         return product(self.powers(exponents), sign, factor)
 
 
-def distinct(rows):
+def distinct(rows: np.ndarray) -> np.ndarray:
     """Rows of exponents, each once; as numbers of so many digits they are sorted much faster than as rows."""
     digits = 33 ** np.arange(rows.shape[1], dtype=np.int64)  # two exponents add up to -16 ... 16
     return rows[np.unique(rows.astype(np.int64) @ digits, return_index=True)[1]]
 
 
 @cache
-def pairs(n):
+def pairs(n: int) -> np.ndarray:
     """Every product of up to two of n atoms: exponents in quarters, (N, n)."""
     rows = [np.zeros((1, n), np.int8)]
     for few in (1, 2):
@@ -166,7 +182,7 @@ def pairs(n):
     return np.concatenate(rows)
 
 
-def product(powers, sign=1, factor=""):
+def product(powers: Mapping[str, float], sign: int = 1, factor: str = "") -> str:
     """The Python source of a product of {source of a factor: exponent}, and of a number."""
     above = [factor] * bool(factor) + [power(name, p) for name, p in ordered(powers) if p > 0]
     below = [power(name, -p) for name, p in ordered(powers) if p < 0]
@@ -176,12 +192,12 @@ def product(powers, sign=1, factor=""):
     return text if sign > 0 else f"-{text}"
 
 
-def ordered(powers):
+def ordered(powers: Mapping[str, float]) -> list[tuple[str, float]]:
     rest = [name for name in powers if name not in FIRST]
     order = [*FIRST, *sorted(rest, key=lambda name: (powers[name] == 1, "beta" in name))]
     return sorted(powers.items(), key=lambda item: order.index(item[0]))
 
 
-def power(name, exponent):
+def power(name: str, exponent: float) -> str:
     base = name if name.isidentifier() else f"({name})"
     return base if exponent == 1 else f"{base}**{exponent:g}"

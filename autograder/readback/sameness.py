@@ -1,17 +1,23 @@
 """Whether two readings are the same formula, however it is written."""
 
+from __future__ import annotations
+
 from functools import cache
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .expression import Expression
 from .products import quantities
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 CLOSE = 1e-6  # relative
 RIGHT = "right"
 
 
-def agree(mine, known):
+def agree(mine: Mapping[str, Any], known: Mapping[str, Any]) -> bool:
     """Whether all that was read is what is known: every formula the same, and right where that is right.
 
     mine, known  {term: source of an Expression, RIGHT, or None where it was not read, or the same of terms of it}
@@ -29,18 +35,18 @@ def agree(mine, known):
     return True
 
 
-def complete(reads):
+def complete(reads: Mapping[str, Any]) -> bool:
     """Whether all terms were read, and one of them at least is a formula and not only right."""
     found = leaves(reads)
     return None not in found and any(source != RIGHT for source in found)
 
 
-def leaves(reads):
+def leaves(reads: Mapping[str, Any]) -> list[str | None]:
     """All that was read, of terms and of terms of terms."""
     return [leaf for value in reads.values() for leaf in (leaves(value) if isinstance(value, dict) else [value])]
 
 
-def same(one, other):
+def same(one: str, other: str) -> bool:
     """Whether two sources are the same text, or have the same value in many cases."""
     if one == other or RIGHT in (one, other):
         return one == other
@@ -48,12 +54,12 @@ def same(one, other):
         first, second = (np.float64(Expression(source).value(cases())) for source in (one, other))
     except (KeyError, ValueError):
         return False
-    return bool(np.allclose(first, second, rtol=CLOSE, atol=0, equal_nan=True))
+    return np.allclose(first, second, rtol=CLOSE, atol=0, equal_nan=True)
 
 
 @cache
-def cases():
-    """{symbol: (K,)}: values of all quantities, in cases that tell them apart."""
+def cases() -> dict[str, np.ndarray]:
+    """{symbol: (K,)}, values of all quantities, in cases that tell them apart."""
     draw, K = np.random.default_rng(0), 200
     betas = np.linspace(1e-4, 0.02, 1000)
     t = draw.integers(2, 1000, K)

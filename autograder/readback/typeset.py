@@ -1,9 +1,15 @@
 """An expression as MathML, which browsers draw by themselves. It says what Expression.unicode says."""
 
+from __future__ import annotations
+
 import ast
 import unicodedata
+from typing import TYPE_CHECKING
 
 from .expression import BRACKETS, POWER, PRODUCT, SIGN, SUM, SYMBOLS, TERMS, Expression, written
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 # Letters of which a symbol is made; what is not here stands as in SYMBOLS.
 LETTER = {
@@ -26,12 +32,12 @@ MARKS = {"\u0304": "<mo mathsize='150%'>‾</mo>", "\u0302": "<mo>^</mo>"}
 HEIGHT = {"\u0304": "0.56em"}
 
 
-def mathml(python):
+def mathml(python: str) -> str:
     """The MathML of an expression, or of an equation. Raises ValueError for what is not in the language."""
     return f"<math displaystyle='true'>{drawn(Expression(python).tree)}</math>"
 
 
-def drawn(node):
+def drawn(node: ast.expr) -> str:
     """The elements of one piece."""
     match node:
         case ast.Constant(value=number):
@@ -66,7 +72,7 @@ def drawn(node):
     raise ValueError(f"cannot be typeset: {ast.unparse(node)}")
 
 
-def symbol(name):
+def symbol(name: str) -> str:
     """A quantity, with its index and its mark."""
     letter, index = LETTER.get(name, (SYMBOLS[name], ""))
     if letter.startswith("["):
@@ -82,7 +88,7 @@ def symbol(name):
     return f"<msub>{element}<mi>{index}</mi></msub>" if index else element
 
 
-def held(node, least):
+def held(node: ast.expr, least: int) -> str:
     """A piece, in parentheses where it holds together less than that. A fraction and a root need none."""
     kept = isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div) and least < POWER
     if kept or written(node)[1] >= least:
@@ -90,10 +96,10 @@ def held(node, least):
     return row("<mo>(</mo>", drawn(node), "<mo>)</mo>")
 
 
-def called(function, args):
+def called(function: str, args: Sequence[ast.expr]) -> str:
     parts = "<mo>,</mo>".join(drawn(arg) for arg in args)
     return row(function, "<mo>&#x2061;</mo><mo>(</mo>", parts, "<mo>)</mo>")
 
 
-def row(*parts):
+def row(*parts: str) -> str:
     return f"<mrow>{''.join(parts)}</mrow>"

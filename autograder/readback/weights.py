@@ -1,8 +1,16 @@
 """Measuring weights: an answer as a weighted sum of its terms, by least squares."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from numpy.typing import DTypeLike
 
 ROUNDING = 6e-8  # of float32, relative
 LINEAR = 64 * ROUNDING  # what rounding in a few operations leaves over, relative to the terms
@@ -20,11 +28,11 @@ class Weights:
     errors: np.ndarray
 
 
-def measure(answer, terms, dtype=np.float32):
+def measure(answer: np.ndarray, terms: Iterable[np.ndarray], dtype: DTypeLike = np.float32) -> Weights | None:
     """The Weights of `answer` on `terms`, or None where it is no weighted sum of them, or they do not determine one.
 
-    answer  array; every element is one equation
-    terms   arrays of the same shape, as many equations as are needed and some more to see that it is linear
+    answer  every element is one equation
+    terms   of the same shape, as many equations as are needed and some more to see that it is linear
     dtype   in which the answer was computed
 
     A constant is no term: an answer with one is None, see `constant`.
@@ -52,11 +60,10 @@ def measure(answer, terms, dtype=np.float32):
     return Weights(values / sizes, errors / sizes)
 
 
-def constant(answers, terms):
+def constant(answers: Sequence[np.ndarray | None], terms: Sequence[Iterable[np.ndarray]]) -> float | None:
     """The number that is in every answer beside its weighted sum, the same in all; None where there is none.
 
-    answers  [array]
-    terms    [[array]], those of each answer
+    terms  those of each answer
     """
     found = [
         measure(answer, [*those, np.ones_like(answer)]) if answer is not None else None

@@ -11,10 +11,14 @@ tables, forward, timesteps, predict, posterior, steps, program  each reads one k
 showing     all of it, for people and as data
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
-from ..box import BoxError
-from ..record import BAD_OUTPUT, TIMED_OUT, WRONG
+from ..box import Box, BoxError
+from ..record import BAD_OUTPUT, TIMED_OUT, WRONG, CheckResult, Evidence
 from ..student import Budget, Student
 from .collecting import Readers
 from .forward import FORWARD, forward
@@ -27,13 +31,20 @@ from .steps import STEPS, step
 from .tables import SCHEDULES, tables
 from .timesteps import timesteps
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from ..expectations import Expectations
+    from ..intake.submission import Submission
+    from ..rubric import Rubric
+
 __all__ = ["add_to", "as_data", "as_text", "of_failed", "read"]
 
 SECONDS = 5  # of the student's time, for the answers that a grade's reading takes
 
 
-def read(box, submission, rubric, public):
-    """[Found] of a submission. Raises BoxError for what is this host's; what a student did never raises."""
+def read(box: Box, submission: Submission, rubric: Rubric, public: Expectations) -> list[Found]:
+    """What is found of a submission. Raises BoxError for what is this host's; what a student did never raises."""
     limits = rubric.limits
     budget = Budget(limits["exact_seconds"], limits["wall_factor"])
     with Student.at_work(box, submission.files, limits, budget) as student:
@@ -47,10 +58,10 @@ def read(box, submission, rubric, public):
         return [attempt(readers, *one) for one in there]
 
 
-def add_to(results, student, rubric, public):
+def add_to(results: Mapping[str, CheckResult], student: Student, rubric: Rubric, public: Expectations) -> None:
     """Give the failed among the results of public cases what was read of them.
 
-    results  {check: CheckResult}; their `reads` and `computes` are filled in
+    results  by check; their `reads` and `computes` are filled in
     student  whose code they are of. Its time and its output are left as they were
     Nothing raises, and nothing is read of a submission that is slow, or that answers otherwise than it did.
     """
@@ -74,10 +85,12 @@ def add_to(results, student, rubric, public):
         student.printed()
 
 
-def of_failed(student, rubric, public, wrong):
+def of_failed(
+    student: Student, rubric: Rubric, public: Expectations, wrong: Mapping[str, Evidence | None]
+) -> Iterator[tuple[Found, list[str]]]:
     """Yield (Found, the failed checks that it tells of) of what was read and is not as it should be.
 
-    wrong  {check: Evidence or None} of those that failed on public cases
+    wrong  by check, of those that failed on public cases
     Raises BoxError and OSError for what is this host's.
     """
     readers = Readers(student, rubric, public)
@@ -93,7 +106,7 @@ def of_failed(student, rubric, public, wrong):
             yield found, failed
 
 
-def by_chance(check, what):
+def by_chance(check: str, what: str) -> Found:
     """The Found of answers that do not come out again."""
     found = Found(check, what)
     found.say("the same call, made again, gives another answer: it depends on chance, or on the calls before it")
@@ -101,12 +114,12 @@ def by_chance(check, what):
     return found
 
 
-def sources(check):
+def sources(check: str) -> tuple[str, ...]:
     """The checks whose answers tell of a thing that is called after one of them."""
     return STEPS[check][1] if check in STEPS else (check,)
 
 
-def everything():
+def everything() -> Iterator[tuple[str, str, Callable[[Readers, Found], None]]]:
     """(check, what is read, the function that reads it)"""
     yield from ((f"schedule.{name}", f"tables of the {name} schedule", tables) for name in SCHEDULES)
     yield from ((check, method, forward) for check, (method, _) in FORWARD.items())
@@ -119,7 +132,7 @@ def everything():
     yield PROGRAM, "infer.py, with a scheduler of the grader's in place of yours", program
 
 
-def attempt(readers, check, what, reads):
+def attempt(readers: Readers, check: str, what: str, reads: Callable[[Readers, Found], None]) -> Found:
     """The Found of one thing. Whatever the student's numbers are, there is one."""
     found = Found(check, what)
     try:

@@ -1,15 +1,22 @@
 """What `add_noise` and `get_velocity` return: sums of x_0 and epsilon, with weights of its own for each image."""
 
-from typing import NamedTuple
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from ..readback.expression import SYMBOLS
-from ..readback.predictions import read_sum
+from ..readback.predictions import Sum, read_sum
 from ..readback.products import quantities
 from ..readback.reading import Cases
 from ..readback.weights import measure
-from .found import OTHER_TIMESTEPS, RIGHT, arrays, no_sum, others_agree, standard, sure, told, untold
+from .found import OTHER_TIMESTEPS, RIGHT, Found, arrays, no_sum, others_agree, standard, sure, told, untold
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .collecting import Case, Readers
 
 FORWARD = {"forward.add_noise": ("add_noise", "x_t"), "forward.get_velocity": ("get_velocity", "v")}
 TERMS = ("x_0", "epsilon")
@@ -38,7 +45,7 @@ WAYS = (
 )
 
 
-def forward(readers, found):
+def forward(readers: Readers, found: Found) -> None:
     """The weights of x_0 and epsilon, per image or, where a table was broadcast, per column."""
     reader, own = readers[found.check], standard(readers)
     method, name = FORWARD[found.check]
@@ -68,30 +75,37 @@ def forward(readers, found):
         found.reads,
         cases,
         others_agree(one, *others(readers, method, own, way)),
-        (),
+        {},
         [f"t = {when}" for when in t],
     )
     if way.note:
         found.say(way.note)
 
 
-def per_image(cases):
+def per_image(cases: Sequence[Case]) -> tuple[Sequence[np.ndarray], Sequence[list[np.ndarray]]]:
     """(answers, [x_0, epsilon] of each) of single images."""
-    parts = [(case.got[k], [array[k] for array in case.asked[0][:2]]) for case in cases for k in range(len(case.got))]
-    return tuple(zip(*parts, strict=True))
+    parts = [
+        (got[k], [array[k] for array in case.asked[0][:2]])
+        for case in cases
+        if (got := case.got) is not None
+        for k in range(len(got))
+    ]
+    answers, terms = zip(*parts, strict=True)
+    return answers, terms
 
 
-def read_well(made):
+def read_well(made: tuple[Way, Sum, Sequence[int]]) -> bool:
     """Whether each weight of a sum was read, or is right."""
     _, one, _ = made
     readings = ((one.reads[term], one.right[term]) for term in TERMS)
     return all(right.all() or (read and sure(read) and np.all(read.holds | right)) for read, right in readings)
 
 
-def summed(cases, own, way):
+def summed(cases: Sequence[Case], own: tuple[np.ndarray, np.ndarray], way: Way) -> tuple[Sum, list[int]] | None:
     """(Sum, timesteps) of the parts of some answers; None where they are no weighted sums."""
     mine, rights, times = [], [], []
     for case in cases:
+        assert case.got is not None  # each is an array
         images, noise, t = case.asked[0]
         t = np.full_like(t, t[0]) if way.first else t
         for k, when in enumerate(t):
@@ -107,8 +121,10 @@ def summed(cases, own, way):
     return read_sum(Cases(quantities(*own, times)), *arrays(mine), TERMS, arrays(rights)[0]), times
 
 
-def others(readers, method, own, way):
-    """(Cases, weights, errors) at timesteps that the check has not."""
+def others(
+    readers: Readers, method: str, own: tuple[np.ndarray, np.ndarray], way: Way
+) -> tuple[Cases, np.ndarray, np.ndarray]:
+    """(cases, weights, errors) at timesteps that the check has not."""
     rng, t = np.random.default_rng(0), np.array(OTHER_TIMESTEPS)
     call = getattr(readers.student.DDPMScheduler(), method)
     images, noise = rng.standard_normal((2, 4, 2, 4, 4), dtype=np.float32)

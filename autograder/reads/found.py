@@ -1,15 +1,24 @@
 """What was read of one thing, and what may be said of it: what is right is called right and no more."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from ..readback.expression import SYMBOLS, Expression, combination
-from ..readback.reading import CONFIRMED
+from ..readback.reading import CONFIRMED, Cases, Reading
 from ..readback.sameness import leaves
-from ..readback.weights import constant
+from ..readback.weights import Weights, constant
 from ..which import apart, certain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from ..readback.forms import Step
+    from ..readback.predictions import Sum
+    from .collecting import Case, Readers
 
 TABLES = ("betas", "alphas", "alphas_cumprod")
 RIGHT = "right"
@@ -30,7 +39,7 @@ class Line(NamedTuple):
     formula: str
     text: str
 
-    def __str__(self):
+    def __str__(self) -> str:
         return (Expression(self.formula).unicode if self.formula else "") + self.text
 
 
@@ -41,22 +50,22 @@ class Found:
     check  its id
     what   it is, in words
     reads  {term: source of an Expression, RIGHT, or None where it was not read}
-    lines  [Line], what there is to say of it
+    lines  what there is to say of it
     cases  in which cases it is right: sentences
     notable  whether the lines tell of something that is not as it should be, and that is no formula
     """
 
     check: str
     what: str
-    reads: dict = field(default_factory=dict)
-    lines: list = field(default_factory=list)
-    cases: list = field(default_factory=list)
+    reads: dict[str, Any] = field(default_factory=dict)
+    lines: list[Line] = field(default_factory=list)
+    cases: list[str] = field(default_factory=list)
     notable: bool = False
 
-    def say(self, text="", formula=""):
+    def say(self, text: str = "", formula: str = "") -> None:
         self.lines.append(Line(formula, text))
 
-    def which(self, cases, name=""):
+    def which(self, cases: Sequence[Case], name: str = "") -> None:
         """Say what is right among cases that are not all right."""
         told = [(case.where, case.right) for case in cases]
         if len({case.right for case in cases}) < 2:
@@ -66,18 +75,24 @@ class Found:
         self.cases.append(f"{name} is {right}" if name else right)
 
     @property
-    def telling(self):
+    def telling(self) -> bool:
         """Whether anything was read that is not as it should be."""
         return self.notable or any(source not in (RIGHT, None) for source in leaves(self.reads))
 
 
-def untold(found, terms, why):
+def untold(found: Found, terms: Iterable[str], why: str) -> None:
     """Note that some terms were not read, and why."""
     found.reads |= dict.fromkeys(terms)
     found.say(f"not read{why and f': {why}'}")
 
 
-def no_sum(found, terms, names, answers, columns):
+def no_sum(
+    found: Found,
+    terms: Iterable[str],
+    names: str,
+    answers: Sequence[np.ndarray | None],
+    columns: Sequence[Iterable[np.ndarray]],
+) -> None:
     """Note that answers are no weighted sums of what is named, and whether a constant alone is too much."""
     number = constant(answers, columns)
     if number is None:
@@ -87,15 +102,23 @@ def no_sum(found, terms, names, answers, columns):
         found.notable = True
 
 
-def told(found, name, one, into, cases, holds, partly=(), where=()):
+def told(
+    found: Found,
+    name: str,
+    one: Sum | Step,
+    into: dict[str, Any],
+    cases: Sequence[Case],
+    holds: Mapping[str, bool],
+    partly: Mapping[str, str],
+    where: Sequence[str],
+) -> None:
     """Write down a weighted sum: what is right, as such; what was read, in full; and which cases are right.
 
     name    of the sum, a symbol
-    one     Sum or Step
-    into    {term: ...} of found.reads
+    into    found.reads, or the part of it that the terms stand in
     cases   all that are told of
-    holds   {term: whether what was read holds in other cases, too}
-    partly  {term: what stands for its weight, where its formula is right and its weights are not in all cases}
+    holds   whether what was read of a term holds in other cases, too
+    partly  what stands for the weight of a term, where its formula is right and its weights are not in all cases
     where   what to call the cases that it was read from
     """
     if all(right.all() for right in one.right.values()):
@@ -140,20 +163,20 @@ def told(found, name, one, into, cases, holds, partly=(), where=()):
     found.which(cases)
 
 
-def listed(names):
+def listed(names: Sequence[str]) -> str:
     *most, last = names
     return f"{', '.join(most)} and {last}" if most else last
 
 
-def values(weights, where):
+def values(weights: np.ndarray, where: Sequence[str]) -> str:
     """A weight in some cases, in words; of those in which it is none, few."""
     some = dict(zip(where, weights, strict=True)) if len(where) == len(weights) else {}
     chosen = [case for case in some if abs(some[case]) > NONE] or list(some)
     return ", ".join(f"{some[case]:.4g} at {case}" for case in chosen[:: max(1, len(chosen) // 4)])
 
 
-def others_agree(one, cases, weights, errors):
-    """{term: whether what was read holds in other cases}"""
+def others_agree(one: Sum, cases: Cases, weights: np.ndarray, errors: np.ndarray) -> dict[str, bool]:
+    """Whether what was read of each term holds in other cases."""
     measured = dict(zip(one.reads, zip(weights.T, errors.T, strict=True), strict=True))
     return {
         term: reading is not None and bool(cases.agrees(reading.expression, *measured[term], CONFIRMED).all())
@@ -161,19 +184,20 @@ def others_agree(one, cases, weights, errors):
     }
 
 
-def sure(reading):
-    """Whether a Reading is plain enough to be told."""
+def sure(reading: Reading) -> bool:
+    """Whether it is plain enough to be told."""
     return not reading.ambiguous and reading.cost <= MOST
 
 
-def standard(readers):
+def standard(readers: Readers) -> tuple[np.ndarray, np.ndarray] | None:
     """(betas, alphas_cumprod) of the default tables, or None where they are not right: what is made of wrong tables
     could be called right or wrong for the wrong reason."""
     cases = [case for case in readers["schedule.linear"].cases if case.where.endswith("T = 1000")]
-    by_name = {case.name: case.got for case in cases if case.right}
+    by_name = {case.name: case.got for case in cases if case.right and case.got is not None}
     return (by_name["betas"], by_name["alphas_cumprod"]) if by_name.keys() >= set(TABLES) else None
 
 
-def arrays(measured):
-    """(values, errors) of K Weights on N terms, each (K, N)"""
-    return tuple(np.array([getattr(one, name) for one in measured]) for name in ("values", "errors"))
+def arrays(measured: Sequence[Weights | None]) -> tuple[np.ndarray, np.ndarray]:
+    """(values, errors) of K Weights on N terms, each (K, N). Raises AttributeError where one is None."""
+    values, errors = (np.array([getattr(one, name) for one in measured]) for name in ("values", "errors"))
+    return values, errors

@@ -1,14 +1,23 @@
 """What `posterior` returns: a mean, the sum of x_0 and x_t, and a variance."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
 import numpy as np
 
 from ..readback.forms import alike
 from ..readback.predictions import read_sum
 from ..readback.products import quantities
 from ..readback.reading import CONFIRMED, Cases
-from ..readback.weights import ROUNDING, measure
-from .collecting import Readers
-from .found import OTHER_TIMESTEPS, RIGHT, arrays, others_agree, standard, sure, told, untold
+from ..readback.weights import ROUNDING, Weights, measure
+from .collecting import Case, Readers
+from .found import OTHER_TIMESTEPS, RIGHT, Found, arrays, others_agree, standard, sure, told, untold
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from ..student import Student
 
 POSTERIOR = "reverse.posterior"
 TERMS = ("x_0", "x_t")
@@ -22,14 +31,14 @@ class Nobody:
 
     imported = True
 
-    def DDPMScheduler(self, **settings):
+    def DDPMScheduler(self, **settings: Any) -> Nobody:
         return self
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> Callable[..., None]:
         return lambda *args, **kwargs: None
 
 
-def posterior(readers, found):
+def posterior(readers: Readers, found: Found) -> None:
     """The weights of the mean, and the variance, over the full list and short ones."""
     reader, own, lists = readers[POSTERIOR], standard(readers), readers["reverse.timesteps"]
     found.reads = dict.fromkeys((*TERMS, "variance"))
@@ -38,19 +47,27 @@ def posterior(readers, found):
         untold(found, found.reads, "it is read where the tables of the linear schedule and the lists are right")
         return
     asked = [case for case in recorded(readers) if case.settings["variance_type"] == "fixed_small"]
+    forms = [case.forms for case in asked if case.forms is not None]
     means, variances, t, here = answers(readers.student, [(case.steps, case.asked[0][1]) for case in asked], own)
     other_means, other_variances, _, there = answers(readers.student, OTHERS, own)
     if means and other_means:
-        one = read_sum(here, *arrays(means), TERMS, np.array([case.forms[0][:2] for case in asked]))
+        one = read_sum(here, *arrays(means), TERMS, np.array([each[0][:2] for each in forms]))
         holds = others_agree(one, there, *arrays(other_means))
-        told(found, "mean", one, found.reads, cases["mean"], holds, (), [f"t = {when}" for when in t])
+        told(found, "mean", one, found.reads, cases["mean"], holds, {}, [f"t = {when}" for when in t])
     else:
         found.say("mean: not read, it is no weighted sum of x_0 and x_t")
-    wanted = np.array([case.forms[0][2] for case in asked]) ** 2
+    wanted = np.array([each[0][2] for each in forms]) ** 2
     spread(found, here, variances, wanted, cases["variance"], (there, other_variances))
 
 
-def spread(found, here, variances, wanted, cases, others):
+def spread(
+    found: Found,
+    here: Cases,
+    variances: np.ndarray,
+    wanted: np.ndarray,
+    cases: Sequence[Case],
+    others: tuple[Cases, np.ndarray],
+) -> None:
     """The formula of a variance, or that it is the logarithm of one."""
     there, other_variances = others
     if cases and all(case.right for case in cases) and alike(variances, wanted, precision(variances)).all():
@@ -78,18 +95,21 @@ def spread(found, here, variances, wanted, cases, others):
     found.which(cases, "the variance")
 
 
-def precision(values):
+def precision(values: np.ndarray) -> np.ndarray:
     return 4 * ROUNDING * np.abs(values)
 
 
-def recorded(readers):
+def recorded(readers: Readers) -> list[Case]:
     """Cases of the steps of DDPM, without answers: their weights are those of the posterior."""
+    # pyrefly: ignore[bad-argument-type]  # Nobody stands in for a Student
     asked = Readers(Nobody(), readers.rubric, readers.public)
     return [case for check in STEPS for case in asked[check].cases if "num_train_timesteps" not in case.settings]
 
 
-def answers(student, asked, own):
-    """(Weights of means or None where one is no sum, variances, timesteps, Cases) of the student's posterior.
+def answers(
+    student: Student, asked: Sequence[tuple[int, int]], own: tuple[np.ndarray, np.ndarray]
+) -> tuple[list[Weights | None] | Literal[False], np.ndarray, list[int], Cases]:
+    """(weights of means or False where one is no sum, variances, timesteps, cases) of the student's posterior.
 
     asked  (S, t) of each
     """

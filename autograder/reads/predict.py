@@ -1,18 +1,27 @@
 """What `predict` returns: sums of x_t and the output, a clip, and what is derived after it."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from ..readback.expression import SYMBOLS
-from ..readback.predictions import CLIPPED_TERMS, TERMS, read_clip, read_derived, read_sum
+from ..readback.predictions import CLIPPED_TERMS, TERMS, Clip, Sum, read_clip, read_derived, read_sum
 from ..readback.products import quantities
 from ..readback.reading import Cases
 from ..readback.weights import constant, measure
-from .found import NEARLY, OTHER_TIMESTEPS, RIGHT, arrays, others_agree, standard, told
+from .found import NEARLY, OTHER_TIMESTEPS, RIGHT, Found, arrays, others_agree, standard, told
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .collecting import Case, Reader, Readers
 
 PREDICTIONS = {"reverse.predict_epsilon": "epsilon", "reverse.predict_v": "v_prediction"}
 
 
-def prediction(readers, found):
+def prediction(readers: Readers, found: Found) -> None:
     """x0_hat and epsilon_hat as sums of x_t and the model's output."""
     reader, names = readers[found.check], ("x0_hat", "epsilon_hat")
     found.reads = {name: dict.fromkeys(TERMS) for name in names}
@@ -33,44 +42,45 @@ def prediction(readers, found):
             found.which(cases, SYMBOLS[name])
         else:
             others = other_predictions(readers, PREDICTIONS[found.check], name)
-            told(found, name, one, found.reads[name], cases, others_agree(one, *others), (), times(cases))
+            told(found, name, one, found.reads[name], cases, others_agree(one, *others), {}, times(cases))
 
 
-def answers(cases):
+def answers(cases: Sequence[Case]) -> tuple[list[np.ndarray | None], list[tuple[np.ndarray, np.ndarray]]]:
     """(answers, [x_t, output] of each)"""
     return [case.got for case in cases], [(case.asked[0][2], case.asked[0][0]) for case in cases]
 
 
-def other_predictions(readers, kind, name):
-    """(Cases, weights, errors) of x_t and the output at timesteps that the check has not."""
-    student, rng, found = readers.student, np.random.default_rng(0), []
+def other_predictions(readers: Readers, kind: str, name: str) -> tuple[Cases, np.ndarray, np.ndarray]:
+    """(cases, weights, errors) of x_t and the output at timesteps that the check has not."""
+    student, rng, found, own = readers.student, np.random.default_rng(0), [], standard(readers)
+    assert own is not None  # else no sum was read
     scheduler = student.DDPMScheduler(prediction_type=kind, clip_sample=False)
     for t in OTHER_TIMESTEPS:
         output, sample = rng.standard_normal((2, 3, 2, 4, 4), dtype=np.float32)
         got = scheduler.predict(output, t, sample)[("x0_hat", "epsilon_hat").index(name)]
         found.append(measure(np.asarray(got), [sample, output]))
-    return Cases(quantities(*standard(readers), OTHER_TIMESTEPS)), *arrays(found)
+    return Cases(quantities(*own, OTHER_TIMESTEPS)), *arrays(found)
 
 
-def times(cases):
+def times(cases: Sequence[Case]) -> list[str]:
     return [f"t = {case.asked[0][1]}" for case in cases]
 
 
-def because(readers, reader):
+def because(readers: Readers, reader: Reader) -> str:
     """Why predict was not read, to stand after "not read"; empty where nothing more is known."""
     if not standard(readers) and reader.cases:
         return ": it is read where the tables of the linear schedule are right"
     return reader.stopped and f": {reader.stopped}"
 
 
-def summed(readers, cases):
+def summed(readers: Readers, cases: Sequence[Case]) -> Sum | None:
     """The Sum of x_t and the output that some answers of predict are, or None."""
     own = standard(readers)
     cases = [case for case in cases if case.got is not None and case.got.shape == case.expected.shape]
     if not own or not cases:
         return None
     _, terms = answers(cases)
-    mine = [measure(case.got, pair) for case, pair in zip(cases, terms, strict=True)]
+    mine = [measure(case.got, pair) for case, pair in zip(cases, terms, strict=True) if case.got is not None]
     rights = [measure(case.expected, pair) for case, pair in zip(cases, terms, strict=True)]
     if not all(mine) or not all(rights):
         return None
@@ -78,7 +88,7 @@ def summed(readers, cases):
     return read_sum(Cases(quantities(*own, t)), *arrays(mine), TERMS, arrays(rights)[0])
 
 
-def clip(readers, found):
+def clip(readers: Readers, found: Found) -> None:
     """What clipping makes of a right x0_hat, and what epsilon_hat is derived from."""
     reader, own = readers[found.check], standard(readers)
     pairs = list(zip(reader.cases[::2], reader.cases[1::2], strict=False))
@@ -106,16 +116,16 @@ def clip(readers, found):
         found.reads["epsilon_hat"] = dict.fromkeys(CLIPPED_TERMS, RIGHT)
         found.say("ε̂: right")
         return
-    one = derived(images, noises, own) if own and all(case.right for case in images) else None
-    if one:
+    derivation = derived(images, noises, own) if own and all(case.right for case in images) else None
+    if derivation:
         holds = dict.fromkeys(CLIPPED_TERMS, True)
-        told(found, "epsilon_hat", one, found.reads["epsilon_hat"], noises, holds, (), times(noises))
+        told(found, "epsilon_hat", derivation, found.reads["epsilon_hat"], noises, holds, {}, times(noises))
     else:
         found.say("ε̂: not read")
         found.which(noises, "ε̂")
 
 
-def clipped(readers, images):
+def clipped(readers: Readers, images: Sequence[Case]) -> Clip | None:
     """The Clip that some estimates went through; None where it is none, or not the same for both prediction types."""
     before, after = [], []
     for check, kind in PREDICTIONS.items():
@@ -124,16 +134,18 @@ def clipped(readers, images):
         one = summed(readers, known) if known and all(case.right for case in known) else None
         if not one or not all(one.reads.values()) or any(case.got is None for case in mine):
             return None
-        weights = [reading.expression for reading in one.reads.values()]
+        own = standard(readers)
+        assert own is not None  # else no sum was read
+        weights = [reading.expression for reading in one.reads.values() if reading]
         for case in mine:
             (output, t, sample), _ = case.asked
-            here = quantities(*standard(readers), [t])
+            here = quantities(*own, [t])
             before.append(sum(w.value(here) * x for w, x in zip(weights, (sample, output), strict=True)))
             after.append(case.got)
     return read_clip(before, after)
 
 
-def derived(images, noises, own):
+def derived(images: Sequence[Case], noises: Sequence[Case], own: tuple[np.ndarray, np.ndarray]) -> Sum | None:
     """The Sum of x_t, the clipped x0_hat and the output that epsilon_hat is; None where it is none."""
     t, outputs, samples = ([case.asked[0][n] for case in noises] for n in (1, 0, 2))
     expected = [
@@ -143,6 +155,5 @@ def derived(images, noises, own):
     if not all(expected) or any(case.got is None or case.got.shape != case.expected.shape for case in noises):
         return None
     known = Cases(quantities(*own, t))
-    return read_derived(
-        known, samples, [case.got for case in images], outputs, [case.got for case in noises], arrays(expected)[0]
-    )
+    x0s, epsilons = ([case.got for case in cases if case.got is not None] for cases in (images, noises))
+    return read_derived(known, samples, x0s, outputs, epsilons, arrays(expected)[0])

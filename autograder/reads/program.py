@@ -5,10 +5,13 @@ with, which turns the loop takes, where it starts, what it does to x after a ste
 read; the list of the network's calls is made in the student's process, and only words hang on it.
 """
 
+from __future__ import annotations
+
 import json
 from dataclasses import dataclass
 from functools import cache
 from itertools import combinations, product
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 from safetensors.numpy import load
@@ -20,7 +23,15 @@ from ..expect import Expect
 from ..readback.expression import Expression
 from ..record import Failed
 from .collecting import Collected
-from .found import RIGHT, listed
+from .found import RIGHT, Found, listed
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from ..student import Finished, Student
+    from .collecting import Readers
+
+    Loop = tuple[str, str, str, str, str]  # (forgotten, taken, start, after, end)
 
 PROGRAM = "infer.ddim"
 # The right one first, then the simplest.
@@ -43,7 +54,7 @@ FEWEST = 2  # runs
 # What a program forgets of the checkpoint's settings or of its arguments, and what holds then.
 DEFAULTS = {"prediction_type": "epsilon", "beta_schedule": "linear", "num_train_timesteps": 1000, "beta_start": 1e-4,
             "beta_end": 0.02}  # fmt: skip
-FORGOTTEN = {
+FORGOTTEN: dict[str, dict[str, Any]] = {
     "": {},
     **{
         f"the checkpoint's {listed(names)} {'does' if len(names) == 1 else 'do'} not reach the scheduler": {
@@ -75,18 +86,18 @@ class Run:
     samples: np.ndarray
     called: np.ndarray
 
-    def turns(self, forgotten, taken):
+    def turns(self, forgotten: str, taken: str) -> list[tuple[int, float, float, float]]:
         """The stand-in's turns that the loop takes: (timestep, weight of the sample, of the output, of the noise)."""
-        settings = {"steps": self.steps} | self.case.settings | FORGOTTEN[forgotten]
+        settings: dict[str, Any] = {"steps": self.steps} | self.case.settings | FORGOTTEN[forgotten]
         return plan("ddim", **settings)[TURNS[taken]]
 
-    def network(self, source, turns):
+    def network(self, source: str, turns: Sequence[tuple[int, float, float, float]]) -> np.ndarray:
         """What a formula says that the network is called with in these turns, (n,)."""
         t, i = np.array([turn[0] for turn in turns], float), np.arange(len(turns), dtype=float)
         known = {"t": t, "i": i, "T": float(self.case.settings["num_train_timesteps"]), "S": float(self.steps)}
         return np.broadcast_to(Expression(source).value(known), len(turns))
 
-    def gives(self, forgotten, taken, start, after, end):
+    def gives(self, forgotten: str, taken: str, start: str, after: str, end: str) -> bool:
         """Whether a loop of these turns and formulas gives the samples."""
         turns = self.turns(forgotten, taken)
         if len(turns) != len(self.called):
@@ -94,6 +105,7 @@ class Run:
         x = Expression(start).value({"noise": self.noise})
         for (_, of_sample, of_output, _), t in zip(turns, self.called, strict=True):
             t = int(np.clip(t, 0, self.case.tables.shape[1] - 1))  # as the probe looks it up
+            # pyrefly: ignore[bad-argument-type, bad-assignment]  # an array, as the noise is one
             x = Expression(after).value({"x_prev": of_sample * x + of_output * self.case.output(x, t)})
         x = Expression(end).value({"x": np.clip(x, -1, 1)})
         return bool(np.abs(x - self.samples).max() <= CLOSE)
@@ -102,10 +114,11 @@ class Run:
 class Watch:
     """A Student whose infer.py runs a second time, with the stand-in, wherever it is given its noise."""
 
-    def __init__(self, student):
-        self.student, self.limits, self.output, self.runs = student, student.limits, "", []
+    def __init__(self, student: Student) -> None:
+        self.student, self.limits, self.output = student, student.limits, ""
+        self.runs: list[Run] = []
 
-    def infer(self, arguments, files, wanted, seconds):
+    def infer(self, arguments: list[str], files: dict[str, bytes], wanted: list[str], seconds: float) -> Finished:
         run = self.student.infer(arguments, files, wanted, seconds)
         if run.status == 0 and NOISE in files:
             again = self.student.infer(arguments, files | STAND_IN, wanted, seconds)
@@ -116,15 +129,15 @@ class Watch:
 class Quiet(Expect):
     """An Expect that compares nothing, and ends a check where its laws would begin."""
 
-    def compare(self, *_):
+    def compare(self, *_: Any) -> None:  # pyrefly: ignore[bad-override]
         return None
 
-    def settle(self):
+    def settle(self) -> NoReturn:
         raise Collected
 
 
-def understood(arguments, files, run):
-    """The Run, or None where it left no samples or called the network with what is no number."""
+def understood(arguments: Sequence[str], files: Mapping[str, bytes], run: Finished) -> Run | None:
+    """The Run; None where it left no samples or called the network with what is no number."""
     content = files[NAMES["checkpoint"]]
     settings = json.loads(json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])["__metadata__"]["config"])
     settings.pop("unet")
@@ -132,18 +145,20 @@ def understood(arguments, files, run):
     case = Case(settings, weights["pattern"], np.stack([weights["slope"], weights["offset"]]))
     steps = int(arguments[arguments.index("--steps") + 1]) if "--steps" in arguments else 50
     try:
-        samples = np.float64(samples_in(run, len(noise), finite=False)) if run.status == 0 else None
+        # pyrefly: ignore[bad-assignment]  # float64 of an array is one
+        samples: np.ndarray | None = np.float64(samples_in(run, len(noise), finite=False)) if run.status == 0 else None
         called = np.array([float(call[0]) for call in run.calls])
     except (Failed, TypeError, ValueError, IndexError):
         return None
     return Run(case, noise, steps, samples, called) if samples is not None and len(called) else None
 
 
-def program(readers, found):
+def program(readers: Readers, found: Found) -> None:
     """What one turn of the loop in infer.py does, and its two ends."""
     found.reads = dict.fromkeys(("t_net", "settings", "length", "timesteps", "x_T", "x_prev", "samples"))
     watch = Watch(readers.student)
     try:
+        # pyrefly: ignore[bad-argument-type]  # a Watch stands in for a Student
         checks.run(PROGRAM, watch, Quiet(readers.public, PROGRAM, readers.rubric.checks[PROGRAM].tolerance))
     except (Collected, Failed):
         pass
@@ -173,24 +188,24 @@ def program(readers, found):
         found.say("nothing else was read" if found.lines else "not read")
 
 
-def fitting(runs):
-    """(forgotten, taken, start, after, end) of the simplest loop that gives the samples of all runs, or None."""
+def fitting(runs: Sequence[Run]) -> Loop | None:
+    """The simplest loop that gives the samples of all runs, or None."""
     runs = sorted(runs, key=lambda run: run.steps)  # the shortest rule most of them out
     return next((loop for loop in loops() if all(run.gives(*loop) for run in runs)), None)
 
 
 @cache
-def loops():
+def loops() -> list[Loop]:
     """All loops that are looked for, the simplest first."""
 
-    def oddities(loop):
+    def oddities(loop: Loop) -> int:
         return sum(part != right for part, right in zip(loop, RIGHTS, strict=True))
 
     found = [loop for loop in product(FORGOTTEN, TURNS, START, AFTER, END) if oddities(loop) <= MOST]
     return sorted(found, key=oddities)
 
 
-def network(runs, forgotten, taken):
+def network(runs: Sequence[Run], forgotten: str, taken: str) -> str | None:
     """What the network is called with: RIGHT, the source of a formula, or None."""
     for source in NETWORK:
         wanted = [run.network(source, run.turns(forgotten, taken)) for run in runs]
@@ -199,5 +214,5 @@ def network(runs, forgotten, taken):
     return None
 
 
-def same_calls(called, wanted):
+def same_calls(called: np.ndarray, wanted: np.ndarray) -> bool:
     return called.shape == wanted.shape and np.allclose(called, wanted, atol=1e-4)

@@ -1,12 +1,21 @@
 """What was read, for people and as data."""
 
+from __future__ import annotations
 
-def as_text(found):
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from .found import Found
+
+
+def as_text(found: Iterable[Found]) -> str:
     """What was read, for people."""
     blocks = [[f"{one.what} ({one.check})", *map(str, one.lines), *one.cases] for one in found]
     return "\n".join("\n  ".join(block) for block in blocks)
 
 
-def as_data(found):
+def as_data(found: Iterable[Found]) -> dict[str, dict[str, Any]]:
     """{check: {term: Python over the symbols of the handout, "right", or None where it was not read}}"""
     return {one.check: one.reads for one in found}

@@ -1,12 +1,22 @@
 """What `step` of either sampler computes."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
-from ..readback.forms import DDIM_FORMS, DDPM_FORMS, confirmed, read_step
+from ..readback.forms import DDIM_FORMS, DDPM_FORMS, Step, confirmed, read_step
 from ..readback.products import quantities
 from ..readback.reading import Cases
 from ..readback.weights import measure
-from .found import OF_Z, OTHER_TIMESTEPS, RIGHT, arrays, no_sum, standard, told, untold
+from .found import OF_Z, OTHER_TIMESTEPS, RIGHT, Found, arrays, no_sum, standard, told, untold
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..readback.forms import Form
+    from .collecting import Case, Readers
 
 # {check: (its variance_type, "" for DDIM; the checks that it is read from)}
 STEPS = {
@@ -17,7 +27,7 @@ STEPS = {
 FEWEST, OTHERS = 6, 5  # steps to a previous timestep that a formula is read from, and others that it must hold in
 
 
-def step(readers, found):
+def step(readers: Readers, found: Found) -> None:
     """The weights of a step, from the cases in which it is a plain sum; which of all cases are right."""
     variance, sources = STEPS[found.check]
     forms = DDPM_FORMS if variance else DDIM_FORMS
@@ -48,7 +58,7 @@ def step(readers, found):
         untold(found, found.reads, "it is read where the lists of timesteps are right")
         return
     cases = [case for case in all_cases if plain(case)]
-    endless = [case for case in cases if not np.isfinite(case.got).all()]
+    endless = [case for case in cases if case.got is not None and not np.isfinite(case.got).all()]
     cases = [case for case in cases if case not in endless]
     last = np.array([case.asked[0][1] == case.scheduler.listed[-1] for case in cases], bool)
     one = read_plain(cases, own, forms) if np.sum(~last) >= FEWEST else None
@@ -66,11 +76,11 @@ def step(readers, found):
         found.say("x_prev: right in these cases")
         found.which(all_cases)
         return
-    partly = {}
+    partly: dict[str, str] = {}
     for term, reading in one.reads.items():
         if one.right[term][~last].all():
             partly[term] = "right_but_last"
-        elif term in one.follows:
+        elif reading and term in one.follows:
             partly[term] = OF_Z if "sigma" in reading.expression.symbols else "right_in_some"
     others = other_steps(readers, found.check)
     holds = confirmed(one, *others) if others else dict.fromkeys(one.reads, False)
@@ -81,14 +91,14 @@ def step(readers, found):
         found.say(f"some cases were not run: {stopped}")
 
 
-def place(case):
+def place(case: Case) -> str:
     """What to call a case where a weight is shown."""
     (_, t, _), named = case.asked
     return f"t = {t}" + (f" with η = {named['eta']:g}" if "eta" in named else "")
 
 
-def other_steps(readers, check):
-    """(Cases, weights, errors) of steps that the checks have not, over the full list and a short one; None of few."""
+def other_steps(readers: Readers, check: str) -> tuple[Cases, np.ndarray, np.ndarray] | None:
+    """(cases, weights, errors) of steps that the checks have not, over the full list and a short one; None of few."""
     variance, _ = STEPS[check]
     student, rng, found, asked = readers.student, np.random.default_rng(0), [], []
     for S, places in ((1000, [999 - t for t in OTHER_TIMESTEPS]), (20, (0, 7, 15))):
@@ -107,10 +117,11 @@ def other_steps(readers, check):
         return None
     t, previous, eta = map(np.array, zip(*asked, strict=True))
     own = standard(readers)
+    assert own is not None  # else no step was read
     return Cases(quantities(*own, t, previous, None if variance else eta)), *arrays(found)
 
 
-def plain(case):
+def plain(case: Case) -> bool:
     """Whether a step is a sum of x_t, the output and z: for epsilon, not clipped, with the default tables."""
     return (
         not case.settings.get("clip_sample", True)
@@ -121,10 +132,11 @@ def plain(case):
     )
 
 
-def read_plain(cases, own, forms):
+def read_plain(cases: Sequence[Case], own: tuple[np.ndarray, np.ndarray], forms: Sequence[Form]) -> Step | None:
     """The Step that some cases are, or None where they are no weighted sums."""
     mine, t, previous, eta, wanted = [], [], [], [], []
     for case in cases:
+        assert case.got is not None and case.forms is not None  # it is a plain step
         (output, timestep, sample), named = case.asked
         mine.append(measure(case.got, [sample, output, named["variance_noise"]]))
         following = [*case.scheduler.listed, -1]

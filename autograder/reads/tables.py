@@ -1,21 +1,31 @@
 """The tables of a schedule: the curve of the betas, and what the other two are made of."""
 
+from __future__ import annotations
+
 import ast
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..readback.curves import Table, fits, made_equal, read_alphas, read_alphas_cumprod, read_betas
 from ..readback.expression import Expression
-from .found import NEARLY, RIGHT, TABLES, untold
+from .found import NEARLY, RIGHT, TABLES, Found, untold
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from .collecting import Case, Readers
 
 ENTRY = {"betas": "beta_t", "alphas": "alpha_t", "alphas_cumprod": "abar"}
 MOSTLY = 0.9  # of a table: the rest is where it is clipped
 SCHEDULES = ("linear", "scaled_linear", "cosine")
 
 
-def tables(readers, found):
+def tables(readers: Readers, found: Found) -> None:
     """The curve of the betas, and what the other two tables are made of."""
-    reader, own, recorded = readers[found.check], {}, {}
+    reader = readers[found.check]
+    own: dict[str, list[Table]] = {}
+    recorded: dict[str, list[Table]] = {}
     for name in TABLES:
         cases = [case for case in reader.cases if case.name == name]
         if not cases or any(case.got is None or case.got.ndim != 1 or not len(case.got) for case in cases):
@@ -47,14 +57,14 @@ def tables(readers, found):
         found.which(cases, name)
 
 
-def table_of(case, array):
-    """The Table that a case got, or that was expected."""
+def table_of(case: Case, array: str) -> Table:
+    """The Table that a case "got", or that was "expected"."""
     ends = case.settings.get("beta_start", 1e-4), case.settings.get("beta_end", 0.02)
     return Table(getattr(case, array), case.scheduler.T, *ends)
 
 
-def read_table(name, own):
-    """(Expression or None, a word for where the table lies) of the tables of one name."""
+def read_table(name: str, own: Mapping[str, Sequence[Table]]) -> tuple[Expression | None, str]:
+    """What the tables of one name are, if it is found, and a word for where they lie."""
     if name == "betas":
         return read_betas(own["betas"]), ""
     if name == "alphas":
@@ -62,10 +72,10 @@ def read_table(name, own):
     return read_alphas_cumprod(own["alphas_cumprod"], own["alphas"], own["betas"])
 
 
-def bounded(expression, recorded):
+def bounded(expression: Expression, recorded: Sequence[Table]) -> str:
     """What is shown of a curve: where the right one was only clipped otherwise, no more than that."""
     inner = expression.tree
-    while isinstance(inner, ast.Call) and inner.func.id in ("min", "max"):
+    while isinstance(inner, ast.Call) and isinstance(inner.func, ast.Name) and inner.func.id in ("min", "max"):
         inner = inner.args[0]
     curve = ast.unparse(inner)
     agree = [np.mean(fits(Expression(curve), table)) for table in recorded]
@@ -74,7 +84,7 @@ def bounded(expression, recorded):
     return ast.unparse(expression.tree).replace(curve, "right")
 
 
-def gives(expression, name, recorded):
+def gives(expression: Expression, name: str, recorded: Mapping[str, Sequence[Table]]) -> bool:
     """Whether an expression makes the recorded tables of the recorded ones before them: then it is not written out."""
     others = [one for one in TABLES if one != name and one in recorded]
     return all(

@@ -4,6 +4,8 @@ None of it can be undone from inside. What works on this host and was asked for 
 (see host.py); this file knows neither the submission nor the reason.
 """
 
+from __future__ import annotations
+
 import contextlib
 import ctypes
 import functools
@@ -12,9 +14,13 @@ import socket
 import sys
 import threading
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import landlock_rules
 import seccomp_rules
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
 PR_SET_NO_NEW_PRIVS = 38
 CAPABILITY_VERSION = 0x20080522
@@ -31,7 +37,16 @@ REFUSED = {
 WITH_PATH = {"open", "list"}
 
 
-def confine(limits, threads, readable, scratch, landlock, seccomp, nodes=None, noted=None):
+def confine(
+    limits: Mapping[str, int],
+    threads: int,
+    readable: Sequence[str],
+    scratch: str,
+    landlock: bool,
+    seccomp: bool,
+    nodes: Sequence[str] | None = None,
+    noted: int | None = None,
+) -> None:
     """Take away from this process all that student code has no use for.
 
     limits    see `limit`
@@ -39,7 +54,7 @@ def confine(limits, threads, readable, scratch, landlock, seccomp, nodes=None, n
     readable  files and folders that may be read
     scratch   the one folder to write to
     landlock, seccomp  whether to use them
-    nodes     device files of the GPU, where this process is let near it; else None
+    nodes     device files of the GPU, where this process is let near it
     noted     descriptor to write to what was refused, a line each; as the boxed process tells it, so no proof
     """
     limit(limits)
@@ -60,7 +75,7 @@ def confine(limits, threads, readable, scratch, landlock, seccomp, nodes=None, n
         seccomp_rules.restrict(gpu=nodes is not None)
 
 
-def limit(limits):
+def limit(limits: Mapping[str, int]) -> None:
     """The limits that the kernel keeps: {name of resource.RLIMIT_*: value}, MEMORY being what may come on top of what
     is mapped now. Time, threads, output, disk and survivors are watched from outside (process.py)."""
     try:
@@ -82,7 +97,7 @@ def limit(limits):
             resource.setrlimit(getattr(resource, f"RLIMIT_{name}"), pair)
 
 
-def drop_capabilities():
+def drop_capabilities() -> None:
     """Whoever started this, it is an ordinary user's process from here on, even as root. Nothing is lost as one."""
     header = (ctypes.c_uint32 * 2)(CAPABILITY_VERSION, 0)
     none = (ctypes.c_uint32 * 6)()
@@ -90,7 +105,7 @@ def drop_capabilities():
         raise OSError(ctypes.get_errno(), "privileges cannot be given up")
 
 
-def limit_threads(most):
+def limit_threads(most: int) -> None:
     """Let Python fail to start one thread too many as where a system refuses it.
 
     What goes around Python meets the watchdog: no limit of the kernel counts the threads of one process.
@@ -98,19 +113,19 @@ def limit_threads(most):
     start = threading.Thread.start
 
     @functools.wraps(start)
-    def limited(thread):
+    def limited(self: threading.Thread) -> None:
         if os.stat("/proc/self/task").st_nlink - 2 >= most:  # a folder has two links, and one for each folder in it
             raise RuntimeError("can't start new thread")
-        start(thread)
+        start(self)
 
     threading.Thread.start = limited
 
 
-def note_refusals(descriptor, allowed):
+def note_refusals(descriptor: int, allowed: Iterable[str]) -> Callable[[str, tuple[Any, ...]], None]:
     """An audit hook that writes a line for each thing tried that the box refuses, as far as Python sees it."""
     allowed, seen = tuple(map(str, allowed)), set()
 
-    def hook(event, arguments):
+    def hook(event: str, arguments: tuple[Any, ...]) -> None:
         if event not in REFUSED or len(seen) >= NOTED:
             return
         with contextlib.suppress(Exception):  # one that leaves here would reach the student

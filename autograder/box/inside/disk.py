@@ -3,7 +3,7 @@
 from pathlib import Path
 
 
-def written(pid):
+def written(pid: int) -> int:
     """Bytes that a process wrote to disk and did not take back, also into files that no folder shows: deleted ones that
     are still open or mapped. 0 where this kernel does not count them, or does not tell us; files in memory (tmpfs) are
     not counted. What was on the disk before it was taken back counts as well."""

@@ -4,13 +4,19 @@ Imported by the boxed process, and by host.py to see whether it is there. Withou
 Landlock, `version` is 0 and the tier is lower; nothing else changes.
 """
 
+from __future__ import annotations
+
 import os
+from typing import TYPE_CHECKING
 
 try:
     import landlockpy
     from landlockpy import AccessFS
 except (ImportError, OSError):  # not installed, or not Linux
     landlockpy = None
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
 
 # What Python, torch and the C library read of a system; most of it is absent on any one host.
 SYSTEM = (
@@ -21,24 +27,25 @@ OWN = ("/proc/self", "/proc/cpuinfo", "/proc/meminfo")
 DEVICES = ("/dev/null", "/dev/zero", "/dev/urandom")
 
 
-def version():
+def version() -> int:
     """The version of Landlock that this kernel offers, 0 for none."""
     return landlockpy.abi_version() if landlockpy and landlockpy.supported() else 0
 
 
-def restrict(readable, scratch, nodes=None):
+def restrict(readable: Sequence[str], scratch: str, nodes: Iterable[str] | None = None) -> None:
     """From here on this process opens nothing but what is listed: for good, and for all that it starts.
 
     readable  files and folders that may be read
     scratch   the folder that may be written to
-    nodes     device files of the GPU, where this process is let near it; else None
+    nodes     device files of the GPU, where this process is let near it
     """
+    assert landlockpy is not None  # `version` said so
     read = AccessFS.READ_FILE | AccessFS.READ_DIR  # and not EXECUTE: no program is ever run in the box
     on_files = AccessFS.READ_FILE | AccessFS.WRITE_FILE | AccessFS.IOCTL_DEV
     scoped = landlockpy.Scope.SIGNAL | landlockpy.Scope.ABSTRACT_UNIX_SOCKET
     with landlockpy.Ruleset(scoped=scoped) as rules:
 
-        def allow(paths, access):
+        def allow(paths: Iterable[str], access: AccessFS) -> None:
             for path in filter(os.path.exists, paths):
                 # Rights that only a folder has are an error on a file.
                 rules.allow_path(path, access if os.path.isdir(path) else access & on_files)

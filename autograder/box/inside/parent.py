@@ -8,6 +8,8 @@ Run as a program, with the number of its control socket. Requests are JSON:
 subreaper of everything below it. When the control socket closes, everything ends.
 """
 
+from __future__ import annotations
+
 import contextlib
 import ctypes
 import gc
@@ -19,6 +21,7 @@ import socket
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -28,11 +31,11 @@ KILL_SECONDS = 10  # as in launch.py
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 
 
-def prctl(option, value):
+def prctl(option: int, value: int) -> None:
     ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
 
 
-def warm():
+def warm() -> None:
     """Import and call once what every boxed process needs, in one thread: a fork copies no thread but this one."""
     import landlock_rules
     import torch
@@ -52,7 +55,7 @@ def warm():
     gc.freeze()  # keeps the collector of a child from touching, and so copying, every page of this process
 
 
-def start(control, request, descriptors):
+def start(control: socket.socket, request: dict[str, Any], descriptors: list[int]) -> dict[str, int]:
     pid = os.fork()
     if pid == 0:
         status = 70
@@ -62,8 +65,8 @@ def start(control, request, descriptors):
             os.setsid()
             import worker  # warm already
 
-            *channel, noted = descriptors
-            worker.enter(*channel, noted=noted, **request)
+            requests, replies, output, noted = descriptors
+            worker.enter(requests, replies, output, noted=noted, **request)
             status = 0
         finally:
             os._exit(status)
@@ -72,10 +75,10 @@ def start(control, request, descriptors):
     return {"pid": pid}
 
 
-def stop(pid, alive):
+def stop(pid: int, alive: set[int]) -> dict[str, Any]:
     """Kill a process with all it started or left behind, and reap them. Returns the facts about `pid`.
 
-    alive  the set of other processes that were started; what is below this one and is none of them has no business
+    alive  other processes that were started; what is below this one and is none of them has no business
            here. One that does not die in time joins them, so that nobody waits for it again.
     """
     facts, until = {"status": None, "maxrss_kb": 0, "cpu_s": 0.0}, time.monotonic() + KILL_SECONDS
@@ -93,12 +96,12 @@ def stop(pid, alive):
     return facts
 
 
-def children():
+def children() -> list[int]:
     """Direct children; what they leave behind becomes a direct child when they die."""
     return [int(pid) for pid in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()]
 
 
-def main(descriptor):
+def main(descriptor: int) -> None:
     prctl(PR_SET_CHILD_SUBREAPER, 1)
     control = socket.socket(fileno=descriptor)
     alive = set()  # processes that were started and not yet stopped

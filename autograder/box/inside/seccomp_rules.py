@@ -7,16 +7,22 @@ hundred calls in one, have a list of what is allowed. Imported by the boxed proc
 there.
 """
 
+from __future__ import annotations
+
 import contextlib
 import errno
 import os
 import socket
+from typing import TYPE_CHECKING
 
 try:
     import pyseccomp
     from pyseccomp import ERRNO, MASKED_EQ, NE, Arg
 except (ImportError, OSError, RuntimeError) as error:  # not installed, or no libseccomp on this system
     pyseccomp, PROBLEM = None, f"it cannot be loaded ({error})"
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
 
 DENIED = """
     fork vfork execve execveat
@@ -59,15 +65,16 @@ O_ACCMODE = 3
 TRUNCATE_ON_READ = (os.O_TRUNC | O_ACCMODE, os.O_TRUNC)  # truncates what may only be read, on old Landlock
 
 
-def restrict(gpu):
+def restrict(gpu: bool) -> None:
     """From here on this process cannot make the calls above, and can signal and limit nobody but itself."""
+    assert pyseccomp is not None  # nobody asks for it where it is not
     rules = pyseccomp.SyscallFilter(pyseccomp.ALLOW)
 
-    def deny(call, *arguments, error=errno.EPERM):
+    def deny(call: str | int, *arguments: Arg, error: int = errno.EPERM) -> None:
         with contextlib.suppress(OSError, ValueError):  # a name that this libseccomp or this processor does not have
             rules.add_rule(ERRNO(error), call, *arguments)
 
-    def deny_masked(call, index, mask, value):
+    def deny_masked(call: str, index: int, mask: int, value: int) -> None:
         deny(call, Arg(index, MASKED_EQ, mask, value))
 
     for call in DENIED:
@@ -97,7 +104,7 @@ def restrict(gpu):
     rules.load()
 
 
-def all_but(allowed):
+def all_but(allowed: Sequence[int]) -> Iterator[tuple[int, int]]:
     """(mask, value) pairs: a 32-bit number matches one of them, number & mask == value, unless it is allowed."""
     for bit in range(32):
         mask = WORD >> bit << bit

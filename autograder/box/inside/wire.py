@@ -4,10 +4,16 @@ Both sides import this file. It knows neither torch nor numpy, and nothing is ev
 strings, bytes and the three small classes below, or a WireError.
 """
 
+from __future__ import annotations
+
 import struct
 from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING, Any
 
 import msgpack
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sized
 
 LENGTH = struct.Struct("<I")
 MAX_VALUES = 20_000  # in one message: a few bytes of empty lists would otherwise fill the reader's memory
@@ -24,7 +30,7 @@ class Tensor:
     lay the same values out non-contiguously."""
 
     dtype: str
-    shape: tuple
+    shape: tuple[int, ...]
     data: bytes
     device: str = "cpu"
     strided: bool = False
@@ -47,22 +53,22 @@ class Other:
 CLASSES = (Tensor, Ref, Other)
 
 
-def encode(value):
+def encode(value: object) -> msgpack.ExtType:
     if isinstance(value, CLASSES):
         fields = tuple(vars(value).values())
         return msgpack.ExtType(CLASSES.index(type(value)), msgpack.packb(fields))
     raise TypeError(f"cannot send a {type(value).__name__}")
 
 
-def decode(code, data):
+def decode(code: int, data: bytes) -> Tensor | Ref | Other:
     return CLASSES[code](*unpack(data))
 
 
-def unpack(data, **hooks):
+def unpack(data: bytes, **hooks: Callable[[int, bytes], Any]) -> Any:
     """One msgpack message of at most MAX_VALUES values. Whatever is wrong with it raises some exception."""
     left = MAX_VALUES
 
-    def count(values):
+    def count(values: Sized) -> Sized:
         nonlocal left
         left -= 1 + len(values)
         if left < 0:
@@ -73,14 +79,14 @@ def unpack(data, **hooks):
     return msgpack.unpackb(data, use_list=False, list_hook=count, object_hook=count, **limits, **hooks)
 
 
-def send(stream, message):
+def send(stream: IO[bytes], message: object) -> None:
     """Write one message to a binary stream."""
-    body = msgpack.packb(message, default=encode)
+    body: bytes = msgpack.packb(message, default=encode)  # pyrefly: ignore[bad-assignment]
     stream.write(LENGTH.pack(len(body)) + body)
     stream.flush()
 
 
-def receive(stream, limit):
+def receive(stream: IO[bytes], limit: int) -> Any:
     """Read one message of at most `limit` bytes. Raises EOFError at the end, WireError on anything odd."""
     (length,) = LENGTH.unpack(read(stream, LENGTH.size))
     if length > limit:
@@ -92,7 +98,7 @@ def receive(stream, limit):
         raise WireError(f"not a message ({type(error).__name__})") from None
 
 
-def read(stream, size):
+def read(stream: IO[bytes], size: int) -> bytes:
     """Exactly `size` bytes of a stream that may give fewer at a time. Raises EOFError."""
     data = bytearray()
     while len(data) < size:

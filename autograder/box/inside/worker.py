@@ -5,6 +5,8 @@ believed: the student's code runs in this same process and may rewrite any of it
 as a program of its own where fork is unsafe.
 """
 
+from __future__ import annotations
+
 import ast
 import builtins
 import contextlib
@@ -18,6 +20,7 @@ import tempfile
 import traceback
 import warnings
 from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
 
 if __name__ == "__main__":  # started with -I, which leaves this folder off the path
     sys.path.insert(0, str(Path(__file__).parent))
@@ -28,6 +31,12 @@ import wire
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.overrides import TorchFunctionMode
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from types import ModuleType
+
+    Sendable = wire.Tensor | wire.Other | tuple[Any, ...] | bool | int | float | str | None
+
 REQUEST_LIMIT = 64 << 20
 GIVEN = ("scheduler", "infer", "unet", "train", "saving", "data", "evaluate", "classifier")  # staged beside each other
 
@@ -35,15 +44,15 @@ GIVEN = ("scheduler", "infer", "unet", "train", "saving", "data", "evaluate", "c
 class StudentCode:
     """What the requests of one process act on: the module, the objects made so far."""
 
-    def __init__(self, folder):
+    def __init__(self, folder: str) -> None:
         self.folder = folder
-        self.module = None
-        self.objects = []
-        self.compiled = []  # what torch.compile was called for
+        self.module: ModuleType | None = None
+        self.objects: list[Any] = []
+        self.compiled: list[bool] = []  # what torch.compile was called for
 
     # ----- requests: each public method is one, and returns a sendable value --------------------------------
 
-    def allow(self, packages):
+    def allow(self, packages: Sequence[str]) -> None:
         """From now on the student's own files can import these packages, Python's own modules and the given files.
 
         The same code then does the same wherever it is graded, whatever else is installed there. It is a rule for
@@ -55,7 +64,7 @@ class StudentCode:
         known = {*packages, *GIVEN, *sys.stdlib_module_names}
         plain, by_name = builtins.__import__, importlib.import_module
 
-        def check(name, asking, level=0):
+        def check(name: object, asking: Mapping[str, Any], level: int = 0) -> None:
             package = str(name).partition(".")[0]
             if asking.get("__file__") not in own or (not level and package in known):
                 return
@@ -67,11 +76,17 @@ class StudentCode:
                 name=package,
             )
 
-        def guarded(name, globals=None, locals=None, fromlist=(), level=0):
+        def guarded(
+            name: str,
+            globals: Mapping[str, Any] | None = None,
+            locals: Mapping[str, Any] | None = None,
+            fromlist: Sequence[str] | None = (),
+            level: int = 0,
+        ) -> ModuleType:
             check(name, sys._getframe(1).f_globals if globals is None else globals, level)
             return plain(name, globals, locals, fromlist, level)
 
-        def guarded_by_name(name, package=None):
+        def guarded_by_name(name: str, package: str | None = None) -> ModuleType:
             check(name, sys._getframe(1).f_globals)
             return by_name(name, package)
 
@@ -79,39 +94,39 @@ class StudentCode:
         importlib.import_module = guarded_by_name
         torch.compile = self.uncompiled
 
-    def uncompiled(self, model=None, **options):
+    def uncompiled(self, model: Any = None, **options: Any) -> Any:
         """What torch.compile is in the box, as a function and as a decorator with options."""
         if model is None:
             return self.uncompiled
         self.compiled.append(True)
         return model
 
-    def load(self, name):
+    def load(self, name: str) -> None:
         self.module = __import__(name)
 
-    def new(self, name, kwargs):
+    def new(self, name: str, kwargs: Mapping[str, Any]) -> wire.Ref:
         if not hasattr(self.module, name):
             raise NotImplementedError(f"The class {name}")
         return self.keep(getattr(self.module, name)(**kwargs))
 
-    def generator(self, seed):
+    def generator(self, seed: int) -> wire.Ref:
         return self.keep(torch.Generator().manual_seed(seed))
 
-    def attribute(self, obj, name):
+    def attribute(self, obj: wire.Ref, name: str) -> Sendable:
         return sendable(getattr(self.objects[obj.id], name))
 
-    def kept(self, value):
+    def kept(self, value: Any) -> wire.Ref:
         return self.keep(self.arrive(value))
 
-    def put(self, obj, name, value):
+    def put(self, obj: wire.Ref, name: str, value: Any) -> None:
         setattr(self.objects[obj.id], name, self.arrive(value))
 
-    def call(self, obj, name, args, kwargs):
+    def call(self, obj: wire.Ref, name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Sendable:
         args = [self.arrive(value) for value in args]
         kwargs = {key: self.arrive(value) for key, value in kwargs.items()}
         return sendable(getattr(self.objects[obj.id], name)(*args, **kwargs))
 
-    def call_on_cuda(self, obj, name, args, kwargs):
+    def call_on_cuda(self, obj: wire.Ref, name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> str:
         """The same call with fake CUDA tensors: "mismatch", "undecided", or where the results are, "cuda" or "cpu"."""
         try:
             with FakeTensorMode(allow_non_fake_inputs=True), Devices(), warnings.catch_warnings():
@@ -131,19 +146,20 @@ class StudentCode:
         devices = {tensor.device.type for tensor in results if isinstance(tensor, torch.Tensor)}
         return "cuda" if devices <= {"cuda"} else "cpu"
 
-    def accelerator(self):
+    def accelerator(self) -> tuple[str, str] | None:
         """(device, name) of the GPU, once a convolution has run on it forward and back; None where torch sees none."""
-        here = {"cuda": torch.cuda, "xpu": torch.xpu, "mps": torch.backends.mps}
+        here: dict[str, ModuleType] = {"cuda": torch.cuda, "xpu": torch.xpu, "mps": torch.backends.mps}
         device = next((name for name, of_its_kind in here.items() if of_its_kind.is_available()), None)
         if not device:
             return None
         network = torch.nn.Conv2d(1, 1, 3).to(device)
         network(torch.ones(1, 1, 8, 8, device=device)).sum().backward()
+        assert network.weight.grad is not None
         if abs(network.weight.grad.mean().item() - 36) > 0.1:  # each weight meets 6 x 6 pixels
             raise RuntimeError("a convolution on the GPU comes out wrong")
         return device, "an Apple GPU" if device == "mps" else here[device].get_device_name()
 
-    def training(self, settings, digits, device):
+    def training(self, settings: dict[str, Any], digits: wire.Tensor, device: str) -> wire.Ref:
         """A run of the given train.py over these digits, not begun. Its precision may be "auto", as of the program."""
         import train
 
@@ -151,27 +167,29 @@ class StudentCode:
             settings = {**settings, "precision": train.precision_on(device)}
         return self.keep(train.Run(settings, self.arrive(digits), device))
 
-    def advance(self, run, steps):
+    def advance(self, run: wire.Ref, steps: int) -> float:
         """So many steps more of a run; the loss of the last."""
-        run = self.objects[run.id]
+        live = self.objects[run.id]
         for _ in range(steps):
-            run.advance()
-        return float(run.losses[run.step - 1])  # reading it waits for a GPU, so that its errors come out here
+            live.advance()
+        return float(live.losses[live.step - 1])  # reading it waits for a GPU, so that its errors come out here
 
-    def checkpoint(self, run):
+    def checkpoint(self, run: wire.Ref) -> bytes:
         """What a run would write as its checkpoint, the bytes of a safetensors file."""
         import saving
 
         return saving.checkpoint(self.objects[run.id])
 
-    def digits(self, run, noise, steps):
+    def digits(self, run: wire.Ref, noise: wire.Tensor, steps: int) -> Sendable:
         """What the averaged network of a run and the student's DDIM make of this noise in so many steps."""
         import evaluate
 
-        run = self.objects[run.id]
-        return sendable(evaluate.sample(run.ema.module, run.ddim, self.arrive(noise).to(run.device), steps).cpu())
+        live = self.objects[run.id]
+        return sendable(evaluate.sample(live.ema.module, live.ddim, self.arrive(noise).to(live.device), steps).cpu())
 
-    def run(self, program, arguments, files, wanted):
+    def run(
+        self, program: str, arguments: Sequence[str], files: Mapping[str, bytes], wanted: Iterable[str]
+    ) -> tuple[int, dict[str, bytes | None], list[Any], bool]:
         """What `python PROGRAM ARGUMENTS` does in a folder with these files: its exit status, the wanted files that it
         left (None for those it did not), the calls that a probing unet.py counted, whether it used torch.compile."""
         if not written(Path(self.folder, program)):
@@ -192,11 +210,11 @@ class StudentCode:
 
     # ----- values ------------------------------------------------------------------------------------------------
 
-    def keep(self, obj):
+    def keep(self, obj: Any) -> wire.Ref:
         self.objects.append(obj)
         return wire.Ref(len(self.objects) - 1)
 
-    def arrive(self, value):
+    def arrive(self, value: Any) -> Any:
         if isinstance(value, wire.Ref):
             return self.objects[value.id]
         if not isinstance(value, wire.Tensor):
@@ -215,7 +233,7 @@ class StudentCode:
         return tensor
 
 
-def written(path):
+def written(path: Path) -> bool:
     """Whether there is a program with a statement in it: a docstring, comments and `pass` are none."""
     try:
         body = ast.parse(path.read_bytes()).body
@@ -238,18 +256,24 @@ class Devices(TorchFunctionMode):
     """Two things that fake tensors do not do as real ones: CUDA refuses to index a CPU table with CUDA timesteps, and
     what has to do with the CPU alone (the list of timesteps, a table) has values."""
 
-    def __torch_function__(self, function, types, args=(), kwargs=None):
-        if function is not torch.Tensor.cuda and not on_cuda((*args, *(kwargs or {}).values())):
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Sequence[type],
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        if func is not torch.Tensor.cuda and not on_cuda((*args, *(kwargs or {}).values())):
             with torch._subclasses.fake_tensor.unset_fake_temporarily():
-                return function(*args, **(kwargs or {}))
-        if function is torch.Tensor.__getitem__ and args[0].device.type == "cpu":
+                return func(*args, **(kwargs or {}))
+        if func is torch.Tensor.__getitem__ and args[0].device.type == "cpu":
             index = args[1] if isinstance(args[1], tuple) else (args[1],)
             if any(isinstance(i, torch.Tensor) and i.device.type == "cuda" and i.ndim > 0 for i in index):
                 raise CpuTableIndexed
-        return function(*args, **(kwargs or {}))
+        return func(*args, **(kwargs or {}))
 
 
-def on_cuda(values):
+def on_cuda(values: Iterable[Any]) -> bool:
     """Whether a fake tensor, or the device, is among the arguments of a call."""
     return any(
         on_cuda(value)
@@ -260,7 +284,7 @@ def on_cuda(values):
     )
 
 
-def sendable(value):
+def sendable(value: Any) -> Sendable:
     """Numbers, strings and None as they are; tensors as bytes; tuples of these, named or not; else the type's name."""
     if isinstance(value, torch.Tensor):
         tensor = torch.Tensor.detach(value)
@@ -277,14 +301,14 @@ def sendable(value):
     return wire.Other(f"{library}{kind.__name__}")
 
 
-def raw(tensor):
+def raw(tensor: torch.Tensor) -> bytes:
     """The elements of a CPU tensor as bytes, whatever its layout and dtype."""
     # Lazily negated ones, and single elements of a larger tensor, cannot be viewed as bytes: they are copied first.
     tensor = tensor.resolve_conj().resolve_neg().clone(memory_format=torch.contiguous_format)
     return tensor.reshape(-1).view(torch.uint8).numpy().tobytes() if tensor.numel() else b""
 
 
-def describe(error, folder):
+def describe(error: BaseException, folder: str) -> dict[str, Any]:
     """An exception as the student should read it: its type, text, and the last line of their own code."""
     names = [cls.__name__ for cls in type(error).__mro__]
     own = [os.path.join(folder, name) for name in ("scheduler.py", "infer.py")]
@@ -300,7 +324,7 @@ def describe(error, folder):
     return {"types": names[:8], "text": text[:500], "file": file, "line": place, "code": (line or "")[:200]}
 
 
-def serve(requests, replies, folder):
+def serve(requests: IO[bytes], replies: IO[bytes], folder: str) -> None:
     """Answer requests (name, arguments) with ("ok", value) or ("error", description)."""
     sys.path.insert(0, folder)
     sys.dont_write_bytecode = True
@@ -319,7 +343,16 @@ def serve(requests, replies, folder):
         wire.send(replies, reply)
 
 
-def enter(requests, replies, output, folder, scratch, environment, confinement, noted=None):
+def enter(
+    requests: int,
+    replies: int,
+    output: int,
+    folder: str,
+    scratch: str,
+    environment: Mapping[str, str],
+    confinement: Mapping[str, Any],
+    noted: int | None = None,
+) -> None:
     """Become the boxed process: own folder, own environment, confined, no descriptor but the channel and the output.
 
     requests, replies  descriptors of the two pipes to the grader
@@ -350,9 +383,9 @@ def enter(requests, replies, output, folder, scratch, environment, confinement, 
     except Exception as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         raise
-    requests, replies = open(3, "rb"), open(4, "wb")
-    wire.send(replies, "ready")  # whatever fails from here on is the student's
-    serve(requests, replies, folder)
+    asked, answered = open(3, "rb"), open(4, "wb")
+    wire.send(answered, "ready")  # whatever fails from here on is the student's
+    serve(asked, answered, folder)
 
 
 if __name__ == "__main__":

@@ -18,15 +18,15 @@ from saving import write
 PER_DIGIT = 500
 
 
-def choose():
-    """Images uint8 (5000, 28, 28) and labels uint8 (5000,), as numpy arrays."""
+def choose() -> tuple[np.ndarray, np.ndarray]:
+    """Images uint8 (5000, 28, 28) and labels uint8 (5000,)."""
     images, labels = data.mnist("train")
     firsts = [torch.nonzero(labels == digit)[:PER_DIGIT, 0] for digit in range(10)]
     order = torch.cat(firsts).sort().values
     return images[order, 0].numpy(), labels[order].numpy()
 
 
-def main():
+def main() -> None:
     images, labels = choose()
     content = io.BytesIO()
     np.savez_compressed(content, images=images, labels=labels)

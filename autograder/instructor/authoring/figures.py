@@ -6,7 +6,10 @@ Nothing in them is chosen by hand: run this again when the checkpoints change. C
 which colour-blind readers tell apart) and in dashes (for grey print), and carry their names beside them.
 """
 
+from __future__ import annotations
+
 import sys
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -21,6 +24,13 @@ import data
 from evaluate import load_checkpoint
 from scheduler import BETA_SCHEDULES, PREDICTION_TYPES, DDIMScheduler, DDPMScheduler
 
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator
+
+    from matplotlib.axes import Axes
+
+    from unet import UNet
+
 FOLDER = ROOT / "figures"
 CHECKPOINTS = ROOT / "solution" / "checkpoints"
 WIDTH, DPI = 7.2, 175  # inches and dots per inch: more pixels than GitHub shows, for sharp screens and for print
@@ -34,18 +44,20 @@ TEXT = {"fontsize": 9}
 FIVE = 0  # the first of the digits that ship with the kit is a 5
 
 
-def generator(seed=0):
+def generator(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def network(prediction_type):
+def network(prediction_type: str) -> tuple[UNet, dict[str, Any]]:
     """(model, arguments of the scheduler it was trained with) of a shipped checkpoint."""
     model, config = load_checkpoint(CHECKPOINTS / f"{prediction_type}.safetensors")
     return model, {key: value for key, value in config.items() if key != "unet"}
 
 
 @torch.inference_mode()
-def sample(model, scheduler, steps, noise, seed=0, **options):
+def sample(
+    model: UNet, scheduler: DDPMScheduler, steps: int, noise: torch.Tensor, seed: int = 0, **options: float
+) -> Iterator[tuple[int, torch.Tensor, torch.Tensor]]:
     """Yield (t, x_t, x0_hat) before every step of `scheduler`, then (-1, the images, the images)."""
     scheduler.set_timesteps(steps)
     x, draws = noise, generator(seed)
@@ -56,13 +68,13 @@ def sample(model, scheduler, steps, noise, seed=0, **options):
     yield -1, x, x
 
 
-def finished(*arguments, **options):
+def finished(*arguments: Any, **options: float) -> torch.Tensor:
     """The images that a run of `sample` ends with."""
     *_, (_, images, _) = sample(*arguments, **options)
     return images
 
 
-def mosaic(rows, gap=3):
+def mosaic(rows: Iterable[Iterable[torch.Tensor | None]], gap: int = 3) -> np.ndarray:
     """One grey picture of a list of rows of (1, 28, 28) images; None in a row leaves a wider gap."""
     height = 28 + gap
     lines = []
@@ -72,18 +84,18 @@ def mosaic(rows, gap=3):
     return np.concatenate(lines)
 
 
-def framed(image, gap):
+def framed(image: torch.Tensor, gap: int) -> np.ndarray:
     """An image in [-1, 1] with white at its right and lower edge."""
     return np.pad(image[0].clamp(-1, 1).numpy(), ((0, gap), (0, gap)), constant_values=1.0)
 
 
-def show(axes, picture):
+def show(axes: Axes, picture: np.ndarray) -> None:
     axes.imshow(picture, cmap="gray", vmin=-1, vmax=1, interpolation="nearest")
     axes.set_axis_off()
 
 
-def strip(picture, left=0.0, top=0.0, bottom=0.0):
-    """A figure that holds one picture, with room for words around it, in inches; and its axes."""
+def strip(picture: np.ndarray, left: float = 0.0, top: float = 0.0, bottom: float = 0.0) -> tuple[Figure, Axes]:
+    """A figure that holds one picture, with room for words around it, in inches."""
     height, width = picture.shape
     inches = (WIDTH - left) * height / width
     figure = Figure(figsize=(WIDTH, inches + top + bottom), dpi=DPI)
@@ -96,14 +108,14 @@ def strip(picture, left=0.0, top=0.0, bottom=0.0):
 # ----- the figures, one function each ---------------------------------------------------------------------------------
 
 
-def samples():
+def samples() -> Figure:
     """36 digits, as the picture that opens the handout."""
     model, settings = network("v_prediction")
     images = finished(model, DDIMScheduler(**settings), 50, torch.randn(36, 1, 28, 28, generator=generator()))
     return strip(mosaic(images.split(18)))[0]
 
 
-def noising():
+def noising() -> Figure:
     """One digit at eleven timesteps of the three schedules."""
     times = torch.tensor([0, *range(99, 1000, 100)])
     digit = digits()[FIVE].expand(len(times), -1, -1, -1)
@@ -124,7 +136,7 @@ def noising():
     return figure
 
 
-def schedules():
+def schedules() -> Figure:
     """beta, alpha-bar and the signal-to-noise ratio of the three schedules."""
     figure = Figure(figsize=(WIDTH, 2.4), dpi=DPI, layout="constrained")
     panels = figure.subplots(1, 3)
@@ -143,7 +155,7 @@ def schedules():
     return figure
 
 
-def denoising():
+def denoising() -> Figure:
     """One digit on its way out of the noise: x_t and, below it, what the network makes of it."""
     model, settings = network("v_prediction")
     shown, columns = {999, 899, 799, 699, 599, 499, 399, 299, 199, 99, -1}, []
@@ -163,12 +175,12 @@ def denoising():
 
 
 @torch.inference_mode()
-def clearest(images):
+def clearest(images: torch.Tensor) -> torch.Tensor:
     """Which of the images the kit's classifier is surest of."""
     return classifier.load()[0](images).softmax(1).amax(1).argmax()
 
 
-def steps_eta():
+def steps_eta() -> Figure:
     """The same four beginnings through four samplers, in 5 to 1,000 steps."""
     model, settings = network("v_prediction")
     noise = torch.randn(4, 1, 28, 28, generator=generator(1))
@@ -196,7 +208,7 @@ def steps_eta():
 
 
 @torch.inference_mode()
-def losses():
+def losses() -> Figure:
     """The loss of both networks at every twentieth timestep, and what it means for x0_hat."""
     figure = Figure(figsize=(WIDTH, 2.3), dpi=DPI, layout="constrained")
     panels = figure.subplots(1, 2)
@@ -225,7 +237,7 @@ def losses():
     return figure
 
 
-def plain(axes):
+def plain(axes: Axes) -> None:
     """A panel without what only adds ink."""
     axes.title.set_fontsize(10)
     axes.tick_params(labelsize=8)
@@ -234,7 +246,7 @@ def plain(axes):
     axes.grid(alpha=0.25, linewidth=0.5)
 
 
-def digits():
+def digits() -> torch.Tensor:
     """The 5,000 digits that ship with the kit, in [-1, 1]."""
     return data.digits(data.DIGITS5K)[0].float() / 127.5 - 1
 
@@ -242,7 +254,7 @@ def digits():
 FIGURES = (samples, noising, schedules, denoising, steps_eta, losses)
 
 
-def main(names):
+def main(names: Collection[str]) -> None:
     FOLDER.mkdir(exist_ok=True)
     for draw in track([draw for draw in FIGURES if not names or draw.__name__ in names], "Drawing", transient=True):
         path = FOLDER / f"{draw.__name__}.png"

@@ -7,12 +7,15 @@ tool cannot turn is an error, never a line of LaTeX on a student's screen. GitHu
 dollars as mathematics.
 """
 
+from __future__ import annotations
+
 import base64
 import hashlib
 import re
 import sys
 from html import escape
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
 from latex2mathml.converter import convert
@@ -23,10 +26,16 @@ from mdit_py_plugins.dollarmath import dollarmath_plugin
 from ...files import write
 from ...paths import ROOT
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from markdown_it.token import Token
+    from markdown_it.utils import OptionsDict
+
 STYLE = Path(__file__).with_suffix(".css")
 OUT = ROOT / "handout.html"
 # Browsers no longer turn letters into script or double-struck ones by an attribute; Unicode has them as they are.
-LETTERS = {
+LETTERS: dict[tuple[str, ...], str] = {
     ("script", "N"): "\N{MATHEMATICAL SCRIPT CAPITAL N}",
     ("double-struck", "E"): "\N{MATHEMATICAL DOUBLE-STRUCK CAPITAL E}",
 }
@@ -41,7 +50,7 @@ TOUCHES = {  # how latex2mathml writes some things, and what browsers draw bette
 }
 
 
-def mathml(formula, display):
+def mathml(formula: str, display: bool) -> str:
     """The MathML of one formula. Raises ValueError where a command or a letter is not known."""
     text = convert(formula, display="block" if display else "inline")
     text = re.sub(r'<mi mathvariant="(script|double-struck)">(.*?)</mi>', letter, text)
@@ -57,41 +66,44 @@ def mathml(formula, display):
     return text
 
 
-def letter(match):
+def letter(match: re.Match[str]) -> str:
     """One letter of an alphabet that stands in Unicode."""
     if match.groups() not in LETTERS:
         raise ValueError(f"no letter {match[2]} in {match[1]}; add it to LETTERS")
     return f"<mi>{LETTERS[match.groups()]}</mi>"
 
 
-def upright(match):
+def upright(match: re.Match[str]) -> str:
     r"""A word of \mathrm as one word: letter by letter it would be spaced like a product."""
     return f"<mi>{re.sub('<.*?>', '', match[0])}</mi>"
 
 
-def render(text, folder):
-    """The page as text, of a Markdown text whose pictures lie under `folder`.
+def render(text: str, folder: Path) -> str:
+    """The page of a Markdown text whose pictures lie under `folder`.
 
     ValueError for a formula that cannot be turned, OSError for a picture that is not there.
     """
 
-    def math(formula, options):
+    def math(formula: str, options: Mapping[str, bool]) -> str:
         return mathml(formula, options["display_mode"])
 
-    def image(tokens, index, options, env):
+    def image(tokens: Sequence[Token], index: int, options: OptionsDict, env: Mapping[str, Any]) -> str:
         token = tokens[index]
-        content = base64.b64encode((folder / token.attrs["src"]).read_bytes()).decode()
-        kind = "svg+xml" if token.attrs["src"].endswith(".svg") else "png"
+        source = str(token.attrs["src"])
+        content = base64.b64encode((folder / source).read_bytes()).decode()
+        kind = "svg+xml" if source.endswith(".svg") else "png"
         return f'<img src="data:image/{kind};base64,{content}" alt="{escape(token.content)}">'
 
     markdown = MarkdownIt("commonmark", {"html": True}).enable("table")
     markdown.use(anchors_plugin, max_level=3)
     markdown.use(dollarmath_plugin, allow_space=False, renderer=math)
-    markdown.renderer.rules["image"] = image
+    markdown.renderer.rules["image"] = image  # pyrefly: ignore[missing-attribute]
     body = markdown.render(text)
     body = body.replace('<div class="math block">', '<div class="formula">')
     body = body.replace("<table>", '<div class="table"><table>').replace("</table>", "</table></div>")
-    title = escape(re.search(r"^# (.*)$", text, re.MULTILINE)[1])
+    heading = re.search(r"^# (.*)$", text, re.MULTILINE)
+    assert heading is not None
+    title = escape(heading[1])
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="made-from" content="{sources(text, folder)}">
@@ -102,14 +114,14 @@ def render(text, folder):
 """
 
 
-def sources(text, folder):
+def sources(text: str, folder: Path) -> str:
     """SHA-256 of all that a page is made from, to see whether it is older than that."""
     pictures = re.findall(r"!\[[^]]*\]\((.*?)\)", text)
     made_from = [text.encode(), STYLE.read_bytes(), *((folder / picture).read_bytes() for picture in pictures)]
     return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in made_from)).hexdigest()
 
 
-def main():
+def main() -> None:
     page = render((ROOT / "handout.md").read_text(encoding="utf-8"), ROOT)
     write(OUT, page)
     print(OUT.relative_to(ROOT))

@@ -6,6 +6,8 @@
 Each patch is graded on public cases; `may_lose` stays as it is, and so do checks that were not run.
 """
 
+from __future__ import annotations
+
 import argparse
 import difflib
 import json
@@ -13,6 +15,7 @@ import re
 import sys
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.progress import track
 
@@ -26,10 +29,15 @@ from ...record import PASSED
 from ...rubric import Rubric
 from .patches import MISTAKES, load_all
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .patches import Patch
+
 LOSES = re.compile(r"^loses = \[[^]]*\]", re.MULTILINE)
 
 
-def lost(patch, box, rubric, public):
+def lost(patch: Patch, box: Box, rubric: Rubric, public: Expectations) -> tuple[list[str], list[str]]:
     """(ids of the checks that a mistake loses on public cases, ids of all that were run)"""
     only = checks.EXACT if patch.file == "scheduler.py" else ("infer",)
     with tempfile.TemporaryDirectory() as folder:
@@ -40,7 +48,7 @@ def lost(patch, box, rubric, public):
     return [check.id for check in ran if check.verdict != PASSED], [check.id for check in ran]
 
 
-def proposed(text, patch, lost, ran):
+def proposed(text: str, patch: Patch, lost: Sequence[str], ran: Sequence[str]) -> str:
     """The text of a patch's file, with what it loses now."""
     loses = [id for id in checks.ALL if id in (lost if id in ran else patch.loses) and id not in patch.may_lose]
     if loses == [id for id in checks.ALL if id in patch.loses]:
@@ -50,7 +58,7 @@ def proposed(text, patch, lost, ran):
     return LOSES.sub(lambda found: lines if "\n" in found[0] else one_line, text, count=1)
 
 
-def main(arguments=None):
+def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser("python -m autograder.instructor.authoring.losses", description=__doc__)
     parser.add_argument("ids", nargs="*", metavar="MISTAKE", help="default: all")
     parser.add_argument("--write", action="store_true", help="change the files")

@@ -12,11 +12,18 @@ A patch is a TOML file in solution/mistakes/, named after its entry in autograde
     new = "sigma = (eta * variance).sqrt()"
 """
 
+from __future__ import annotations
+
 import tomllib
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ...diagnosis import catalogue
 from ...paths import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
 
 MISTAKES = ROOT / "solution" / "mistakes"
 
@@ -25,13 +32,13 @@ MISTAKES = ROOT / "solution" / "mistakes"
 class Patch:
     id: str
     file: str  # the file of the submission that the mistake is in
-    files: dict  # {name: bytes} of the whole submission
-    loses: list
-    may_lose: list
+    files: dict[str, bytes]  # the whole submission, by name
+    loses: list[str]
+    may_lose: list[str]
     random: bool
 
 
-def load(path):
+def load(path: Path) -> Patch:
     """One patch, applied to the reference. Raises ValueError when the reference has moved away under it."""
     data = tomllib.loads(path.read_text(encoding="utf-8"))
     file = data.get("file", "scheduler.py")
@@ -40,18 +47,18 @@ def load(path):
     return Patch(path.stem, file, files, data["loses"], data.get("may_lose", []), data.get("random", False))
 
 
-def reference():
-    """{name: bytes} of what the reference hands in."""
+def reference() -> dict[str, bytes]:
+    """What the reference hands in, by name."""
     return {name: (ROOT / "solution" / name).read_bytes() for name in ("scheduler.py", "infer.py")}
 
 
-def load_all():
+def load_all() -> list[Patch]:
     """Every patch, in the order of the catalogue."""
     order = list(catalogue())
     return sorted((load(path) for path in MISTAKES.glob("*.toml")), key=lambda patch: order.index(patch.id))
 
 
-def apply(text, replacements, name):
+def apply(text: str, replacements: Iterable[Mapping[str, str]], name: str) -> str:
     for replacement in replacements:
         old, new = replacement["old"], replacement["new"]
         if text.count(old) != 1:

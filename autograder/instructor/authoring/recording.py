@@ -4,10 +4,13 @@ The public file is committed and ships to students. The hidden one is made from 
 outside git, with the file made from it: a new course draws a new seed by deleting that folder.
 """
 
+from __future__ import annotations
+
 import hashlib
 import json
 import secrets
 import sys
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from rich.progress import track
@@ -27,44 +30,72 @@ from ...rubric import Rubric
 from ...student import Student
 from .patches import load_all
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from ...expect.answers import Answer
+    from ...student import Scheduler
+    from .patches import Patch
+
 PUBLIC_SEED = "public"
 
 
 class Recorder(Expect):
     """An Expect that draws and records instead of reading and comparing. A law the reference breaks raises Failed."""
 
-    def __init__(self, check, rng, tensors):
+    def __init__(self, check: str, rng: np.random.Generator, tensors: dict[str, np.ndarray]) -> None:
         super().__init__(Expectations(tensors, {}), check, tolerance=0)
         self.rng, self.tensors, self.drawn = rng, tensors, 0
 
-    def keep(self, kind, name, array):
+    def keep(self, kind: str, name: str | int, array: np.ndarray) -> None:
         key = f"{self.check}/{kind}/{name}"
         if key in self.tensors:
             raise KeyError(f"two cases of one check have the same name: {key}")
         self.tensors[key] = np.array(array, order="C")
 
-    def draw(self, sample):
+    # pyrefly: ignore[bad-override]  # only the `listed` of Expect draws None
+    def draw(self, sample: Callable[[np.random.Generator], np.ndarray]) -> np.ndarray:
         array = sample(self.rng)
         self.keep("input", self.drawn, array)
         self.drawn += 1
         return array
 
-    def listed(self, scheduler):
+    def listed(self, scheduler: Scheduler) -> list[int]:
         return self.draw(lambda rng: np.asarray(scheduler.timesteps)).tolist()
 
-    def compare(self, got, name, where, dtype, scale):
+    # pyrefly: ignore[bad-override]  # nobody looks at the answer
+    def compare(
+        self,
+        got: object,
+        name: str,
+        where: str,
+        dtype: str | None,
+        scale: Callable[[np.ndarray], np.ndarray | np.floating] | None,
+    ) -> None:
         self.keep("value", f"{name} {where}", np.asarray(got))
 
-    def measured(self, got, name, where, below=None):
+    def measured(self, got: float, name: str, where: str, below: float | None = None) -> None:
         self.compare(got, name, where, None, None)
 
-    def live(self, compare):
+    def live(self, compare: Callable[[], object]) -> None:
         pass
 
-    def exactly(self, got, name, where):
+    # pyrefly: ignore[bad-override]
+    def exactly(self, got: object, name: str, where: str) -> None:
         self.compare(got, name, where, None, None)
 
-    def step(self, scheduler, model_output, timestep, sample, noise, where, **options):
+    # pyrefly: ignore[bad-override]
+    def step(
+        self,
+        scheduler: Scheduler,
+        model_output: np.ndarray,
+        timestep: int,
+        sample: np.ndarray,
+        noise: np.ndarray,
+        where: str,
+        **options: Any,
+    ) -> None:
         self.value(scheduler.step(model_output, timestep, sample, variance_noise=noise, **options), "x_prev", where)
         # Weights in float64, where they come out to many digits: the tables are the same, only the samples are finer.
         output, sample, noise = (array.astype(np.float64) for array in (model_output, sample, noise))
@@ -73,16 +104,18 @@ class Recorder(Expect):
         terms = {"x0": x0, "epsilon": epsilon, "sample": sample}
         self.keep("forms", f"x_prev {where}", forms(terms, noise, x_prev))
 
-    def settle(self):
+    def settle(self) -> None:
         pass
 
 
-def record(box, rubric, seed, patches=(), only=checks.CHECKS):
+def record(
+    box: Box, rubric: Rubric, seed: str, patches: Iterable[Patch] = (), only: Iterable[str] = checks.CHECKS
+) -> Expectations:
     """Expectations of the reference for one seed, and what each known mistake makes of the same inputs.
 
     only  ids of checks; all by default
     """
-    tensors = {}
+    tensors: dict[str, np.ndarray] = {}
     with Student.at_work(box, read(ROOT / "solution").files, rubric.limits) as student:
         for name in only:
             # Every check draws from a generator of its own, so that a new check leaves the others' inputs alone.
@@ -94,13 +127,13 @@ def record(box, rubric, seed, patches=(), only=checks.CHECKS):
     return Expectations(tensors, {**metadata, "mistakes": json.dumps(mistakes)})
 
 
-def depends_on():
+def depends_on() -> dict[str, str]:
     """What recorded values come from, as metadata: the checks, the given files and the reference."""
     reference = digest(ROOT / "solution" / name for name in ("scheduler.py", "infer.py"))
     return {"digest": digest_of_checks(), "given": given.version(), "reference": reference}
 
 
-def is_stale(path):
+def is_stale(path: Path) -> bool:
     """Whether a file is missing, damaged, or recorded from other sources than these."""
     try:
         return not depends_on().items() <= Expectations.load(path).metadata.items()
@@ -111,7 +144,7 @@ def is_stale(path):
 # ----- known mistakes ----------------------------------------------------------------------------------------
 
 
-def record_mistakes(box, rubric, expectations, patches):
+def record_mistakes(box: Box, rubric: Rubric, expectations: Expectations, patches: Iterable[Patch]) -> dict[str, Any]:
     """Run each patch on the checks that it fails. Adds to the tensors; returns `Expectations.mistakes`."""
     rows = {}  # {check: {mistake: {key: row}}}
     said, loses, read_back = {}, {}, {}
@@ -143,7 +176,9 @@ def record_mistakes(box, rubric, expectations, patches):
     return {"suspects": suspects, "said": said, "loses": loses, "reads": read_back}
 
 
-def read_of(student, rubric, expectations, wrong):
+def read_of(
+    student: Student, rubric: Rubric, expectations: Expectations, wrong: Iterable[str]
+) -> dict[str, dict[str, str | None]]:
     """{check: what is read of it}, as of a submission that fails these checks."""
     found = {}
     for one, failed in reads.of_failed(student, rubric, expectations, dict.fromkeys(wrong)):
@@ -152,7 +187,7 @@ def read_of(student, rubric, expectations, wrong):
     return found
 
 
-def stack(rows):
+def stack(rows: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
     """One array per key for all mistakes of a check, float32, a row for each of those that have something there, after
     the number of that mistake: fingerprints (W, 10), and weights (W, 10)."""
     stacked = {}
@@ -162,7 +197,7 @@ def stack(rows):
     return {key: np.array(found, np.float32) for key, found in stacked.items()}
 
 
-def fingerprint_of(answer, random):
+def fingerprint_of(answer: Answer, random: bool) -> np.ndarray | None:
     """None for a right answer; infinite where the same mistake may come out otherwise, or is a random number."""
     if answer.error < answer.tolerance / CLEAR:
         return None
@@ -171,7 +206,7 @@ def fingerprint_of(answer, random):
     return fingerprint(answer.off)
 
 
-def weights_of(answer):
+def weights_of(answer: Answer) -> np.ndarray | None:
     """The weights of a wrong step, if it is a combination of the terms at all."""
     if answer.step is None or answer.right or answer.step.terms is None or not np.isfinite(answer.got).all():
         return None
@@ -181,7 +216,7 @@ def weights_of(answer):
         return None
 
 
-def forms(terms, noise, x_prev):
+def forms(terms: Mapping[str, np.ndarray], noise: np.ndarray, x_prev: np.ndarray) -> np.ndarray:
     """The weights of each way to write a step, (3, 3): two terms and the noise. Raises ValueError if it is none."""
     weights = []
     x_prev = np.float64(np.asarray(x_prev)).ravel()
@@ -194,7 +229,7 @@ def forms(terms, noise, x_prev):
     return np.array(weights)
 
 
-def file_of(expectations):
+def file_of(expectations: Expectations) -> bytes:
     """The bytes of a file of expectations: the same for the same content, whatever order safetensors' own writer gives
     the header (its metadata is in a map without one)."""
     data = save(expectations.tensors, expectations.metadata)
@@ -204,7 +239,7 @@ def file_of(expectations):
     return len(header).to_bytes(8, "little") + header + data[start:]
 
 
-def course_seed():
+def course_seed() -> str:
     """The seed of this course, drawn once."""
     COURSE.mkdir(mode=0o700, exist_ok=True)
     path = COURSE / "seed"
@@ -214,7 +249,7 @@ def course_seed():
     return path.read_text().strip()
 
 
-def main(which):
+def main(which: str) -> None:
     """Record public and hidden cases: "all", or those that are "stale".
 
     Known mistakes are recorded on public cases only: of a hidden case nothing is told but the verdict.

@@ -16,6 +16,7 @@ import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from nbconvert import HTMLExporter
+from nbformat import NotebookNode
 from rich.console import Console
 
 from ...paths import ROOT
@@ -24,7 +25,7 @@ RUN, KEPT = ROOT / "runs" / "study", ROOT / "solution" / "study"
 TABLES = ("study.md", "study.csv", "samples.png", "steps.png", "timesteps.png", "distortion.png")
 
 
-def study():
+def study() -> None:
     """Compute what is missing, and keep tables and plots where instructors find them."""
     done = subprocess.run([sys.executable, ROOT / "solution" / "study.py", "--out", RUN])
     if done.returncode:
@@ -34,14 +35,14 @@ def study():
         shutil.copyfile(RUN / name, KEPT / name)
 
 
-def execute():
+def execute() -> float:
     """Run solution/report.ipynb; its outputs as build/report.html. Returns the seconds it took."""
-    notebook = nbformat.read(ROOT / "solution" / "report.ipynb", 4)
+    notebook: NotebookNode = nbformat.read(ROOT / "solution" / "report.ipynb", 4)  # pyrefly: ignore[bad-assignment]
     console, started = Console(), time.perf_counter()
     shutil.rmtree(ROOT / "runs" / "report", ignore_errors=True)
     with console.status("") as status:
 
-        def say(cell, cell_index):
+        def say(cell: NotebookNode, cell_index: int) -> None:
             status.update(f"report.ipynb, cell {cell_index + 1} of {len(notebook.cells)}")
 
         folder = {"metadata": {"path": ROOT / "solution"}}
@@ -52,7 +53,7 @@ def execute():
     return time.perf_counter() - started
 
 
-def main():
+def main() -> None:
     study()
     try:
         seconds = execute()

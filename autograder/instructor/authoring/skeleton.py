@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import nbformat
+from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_notebook
 from nbgrader.preprocessors import ClearSolutions
 from nbgrader.utils import is_solution
@@ -50,7 +51,7 @@ ANSWER = re.compile(r"(?s)### BEGIN SOLUTION\n.*\n### END SOLUTION")
 REGION = re.compile(r"(?ms)^([ \t]*)### BEGIN SOLUTION\n[ \t]*# (TODO [^\n]*)\n(.*?)^[ \t]*### END SOLUTION$")
 
 
-def lint(text, name):
+def lint(text: str, name: str) -> None:
     """Raise ValueError unless the markers of `text` are well-formed, alternate, and each region has its TODO line."""
     markers = [match[1] for match in MARKER.finditer(text)]
     if not markers:
@@ -63,13 +64,13 @@ def lint(text, name):
         raise ValueError(f"{name}: every SOLUTION region must open with a line '# TODO <section>: <what>'")
 
 
-def strip(text, name="file.py"):
-    """The student's version of a solution file, as text. Raises ValueError rather than let an answer through."""
+def strip(text: str, name: str = "file.py") -> str:
+    """The student's version of a solution file. Raises ValueError rather than let an answer through."""
     text = text.replace("\r\n", "\n")
     lint(text, name)
     todos = []
 
-    def number(region):
+    def number(region: re.Match[str]) -> str:
         # ClearSolutions has one stub per pass, so each region gets markers, and a pass, of its own.
         indent, todo, body = region.groups()
         todos.append(todo)
@@ -84,7 +85,7 @@ def strip(text, name="file.py"):
     return text
 
 
-def clear(text, stub, tag):
+def clear(text: str, stub: str, tag: str) -> str:
     """One pass of nbgrader's ClearSolutions over a file, as if it were one notebook cell."""
     notebook = new_notebook(cells=[new_code_cell(text)])
     preprocessor = ClearSolutions(
@@ -93,16 +94,16 @@ def clear(text, stub, tag):
         begin_solution_delimeter=f"### BEGIN SOLUTION{tag}",
         end_solution_delimeter=f"### END SOLUTION{tag}",
     )
-    notebook, _ = preprocessor.preprocess(notebook, {})
+    notebook, _ = preprocessor.preprocess(notebook, {})  # pyrefly: ignore[bad-argument-type]
     return notebook.cells[0].source.rstrip("\n") + "\n"
 
 
-def strip_notebook(text, name="file.ipynb"):
-    """The student's version of a solution notebook, as text. Raises ValueError rather than let an answer through.
+def strip_notebook(text: str, name: str = "file.ipynb") -> str:
+    """The student's version of a solution notebook. Raises ValueError rather than let an answer through.
 
     A cell that nbgrader knows as a solution is one region from its first line to its last; no other cell has a marker.
     """
-    notebook = nbformat.reads(text, 4)
+    notebook: NotebookNode = nbformat.reads(text, 4)  # pyrefly: ignore[bad-assignment]
     for cell in notebook.cells:
         where = f"{name}, cell {cell.id}"
         if cell.cell_type == "code" and (cell.outputs or cell.execution_count):
@@ -115,26 +116,27 @@ def strip_notebook(text, name="file.ipynb"):
             raise ValueError(f"{where}: it has what looks like a SOLUTION marker and is no answer cell")
     if not any(is_solution(cell) for cell in notebook.cells):
         raise ValueError(f"{name}: no cell is an answer")
-    notebook, _ = ClearSolutions(text_stub="*Your answer:*").preprocess(notebook, {})
+    preprocessor = ClearSolutions(text_stub="*Your answer:*")
+    notebook, _ = preprocessor.preprocess(notebook, {})  # pyrefly: ignore[bad-argument-type]
     return nbformat.writes(notebook) + "\n"
 
 
-def given(content, name):
+def given(content: bytes, name: str) -> bytes:
     """A given file's bytes as they are. Raises ValueError where a Python file looks as if it held an answer."""
     if name.endswith(".py") and LOOKS_LIKE_A_MARKER.search(content.decode()):
         raise ValueError(f"{name}: a given file must not hold what looks like a SOLUTION marker")
     return content
 
 
-def generate(root=ROOT):
-    """{name: bytes} of every file of assignment/."""
+def generate(root: Path = ROOT) -> dict[str, bytes]:
+    """Every file of assignment/, by name."""
     source = root / "solution"
     stripped = {name: strip((source / name).read_text(encoding="utf-8"), name).encode() for name in FILES}
     stripped[NOTEBOOK] = strip_notebook((source / NOTEBOOK).read_text(encoding="utf-8"), NOTEBOOK).encode()
     return stripped | {name: given((source / name).read_bytes(), name) for name in GIVEN}
 
 
-def main():
+def main() -> None:
     for name, content in generate().items():
         path = ROOT / "assignment" / name
         path.parent.mkdir(parents=True, exist_ok=True)

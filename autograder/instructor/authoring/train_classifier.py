@@ -23,7 +23,7 @@ from saving import write
 EPOCHS, BATCH_SIZE, PEAK_RATE = 6, 128, 3e-3
 
 
-def main():
+def main() -> None:
     images, labels = digits("train")
     torch.manual_seed(0)
     model = given.Classifier()
@@ -38,15 +38,16 @@ def main():
     print(f"{right.sum()} of {len(right):,} test digits right; {parameters:,} parameters, {size:.0f} kB")
 
 
-def digits(split):
+def digits(split: str) -> tuple[torch.Tensor, torch.Tensor]:
     images, labels = data.mnist(split)
     return images.float() / 127.5 - 1, labels.long()
 
 
-def fit(model, images, labels):
+def fit(model: given.Classifier, images: torch.Tensor, labels: torch.Tensor) -> None:
     steps = EPOCHS * (len(images) // BATCH_SIZE)
     optimizer = torch.optim.AdamW(model.parameters(), weight_decay=0.05)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, PEAK_RATE, total_steps=steps)
+    order: tuple[torch.Tensor, ...] = ()  # drawn anew in each epoch
     model.train()
     for step in track(range(steps), "Training the classifier", transient=True):
         if step % (steps // EPOCHS) == 0:

@@ -4,9 +4,12 @@ Also a pytest file: `SUBMISSION=path pytest autograder/instructor/authoring/unbo
 grade: a pytest process per submission that imports the student's file and makes the same comparisons.
 """
 
+from __future__ import annotations
+
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -18,37 +21,43 @@ from ...paths import HIDDEN, PACKAGE, PUBLIC
 from ...rubric import Rubric
 from ...student import Student, Training, parcel
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import numpy as np
+
 
 class Unboxed(Student):
     """A Student whose calls happen here and now."""
 
-    def __init__(self, folder):
+    def __init__(self, folder: Path) -> None:
         sys.modules["wire"] = wire  # the worker knows it by this name
         sys.path.insert(0, str(PACKAGE / "box" / "inside"))
         from worker import StudentCode
 
         sys.path.insert(0, str(folder))
-        self.limits, self.gpu, self.trained_on = Rubric.load().limits, None, []
+        self.limits, self.trained_on = Rubric.load().limits, []
+        self.gpu = None
         self.code = StudentCode(str(folder))
         self.code.load("scheduler")
 
-    def load(self):
+    def load(self) -> None:
         pass
 
-    def ask(self, shown, request, *arguments, seconds=None):
+    def ask(self, shown: str, request: str, *arguments: Any, seconds: float | None = None) -> Any:
         try:
             return getattr(self.code, request)(*arguments)
         except Exception as error:
             types = [cls.__name__ for cls in type(error).__mro__]
             raise self.exception(shown, {"types": types, "text": error, "line": 0}) from error
 
-    def apart(self, shown, request, *arguments, **_):
+    def apart(self, shown: str, request: str, *arguments: Any, **_: Any) -> Any:
         return self.ask(shown, request, *arguments)
 
-    def training(self, settings, digits, device="cpu", **_):
+    def training(self, settings: dict[str, Any], digits: np.ndarray, device: str = "cpu", **_: Any) -> Training:
         return Training(self, device, self.piece("training", settings, parcel(digits), device))
 
-    def forget(self):
+    def forget(self) -> None:
         """Make room for the next submission's scheduler.py."""
         sys.path.remove(self.code.folder)
         del sys.modules["scheduler"]
@@ -57,11 +66,11 @@ class Unboxed(Student):
 IDS = [id for id in checks.CHECKS if id.split(".")[0] in checks.EXACT]
 
 
-def expectations():
+def expectations() -> list[Expectations]:
     return [Expectations.load(path) for path in (PUBLIC, HIDDEN)]
 
 
-def run(id, student, recorded, rubric):
+def run(id: str, student: Student, recorded: Iterable[Expectations], rubric: Rubric) -> None:
     for public, expectations in zip((True, False), recorded, strict=True):
         expect = Expect(expectations, id, rubric.checks[id].tolerance, public=public)
         checks.run(id, student, expect)
@@ -70,13 +79,13 @@ def run(id, student, recorded, rubric):
 if "SUBMISSION" in os.environ:
 
     @pytest.fixture(scope="module")
-    def student():
+    def student() -> Unboxed:
         return Unboxed(Path(os.environ["SUBMISSION"]))
 
     @pytest.fixture(scope="module")
-    def recorded():
+    def recorded() -> list[Expectations]:
         return expectations()
 
     @pytest.mark.parametrize("id", IDS)
-    def test_check(id, student, recorded):
+    def test_check(id: str, student: Unboxed, recorded: list[Expectations]) -> None:
         run(id, student, recorded, Rubric.load())

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from ...box import Box, Layers
+from ...box import Box, Layers, Process
 from ...box.launch import HERE
 from ...rubric import Rubric
 
@@ -33,7 +33,7 @@ os._exit(0)  # the exit handlers of parts of torch are talkative
 CODE = b"class DDPMScheduler:\n    def previous_timestep(self, timestep):\n        return timestep - 1\n"
 
 
-def main():
+def main() -> None:
     limits = Rubric.load().limits
     layers = Layers.of_this_host()
     tiers = {"E": Layers(), "B": replace(layers, bubblewrap=""), "A": layers}
@@ -43,13 +43,15 @@ def main():
     for tier, those in tiers.items():
         with Box(limits, those) as box:
             table.add_row(tier, *measured(box, bare))
+    assert bare.stdin is not None  # a pipe
     bare.stdin.close()
     bare.wait()
     Console().print(table, f"Medians of {STARTS} starts and {CALLS} calls.")
 
 
-def measured(box, bare):
+def measured(box: Box, bare: subprocess.Popen[str]) -> list[str]:
     """The cells of one row."""
+    assert bare.stdin is not None and bare.stdout is not None  # both are pipes
     folder = box.stage({"scheduler.py": CODE})
     box.start(folder).close()
     forks, starts, wholes = [], [], []
@@ -67,7 +69,8 @@ def measured(box, bare):
     return [*(f"{median:.1f} ms" for median in medians), f"{over:.1f} ms", f"{call:.3f} ms"]
 
 
-def calls(process):
+def calls(process: Process) -> list[float]:
+    """Seconds of each call."""
     process.ask("load", "scheduler", seconds=10)
     scheduler = process.ask("new", "DDPMScheduler", {}, seconds=5)[1]
     seconds = []

@@ -5,6 +5,8 @@ unfinished ones, and one in twenty broken or hostile. Each peer grades the same 
 of the exact parts, in the way its own manual describes and with a cell, a test or an item for each check.
 """
 
+from __future__ import annotations
+
 import argparse
 import contextlib
 import json
@@ -18,8 +20,10 @@ import sysconfig
 import tempfile
 import time
 import tomllib
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 from rich.console import Console
@@ -37,11 +41,12 @@ BROKEN = ("syntax_error", "sys_exit", "os_exit_inside", "segfault", "print_flood
           "forged_prints", "nan_output", "wrong_signature", "returns_numpy", "absent_import")  # fmt: skip
 HANGING = ("infinite_loop", "sleeps", "infinite_loop_at_import", "swallow_everything")
 REGION = re.compile(r"( *)### BEGIN SOLUTION\n +# TODO (\d\.\d).*?### END SOLUTION\n", re.DOTALL)
+Made = Sequence[tuple[str, dict[str, bytes]]]  # (kind, {name: bytes}) of each submission
 SHARES = {"right": 0.5, "mistaken": 0.35, "unfinished": 0.1, "broken": 0.05}
 
 
-def students(size, seed=0, broken=BROKEN):
-    """[(kind, {name: bytes})] of a class, always the same one."""
+def students(size: int, seed: int = 0, broken: Sequence[str] = BROKEN) -> Made:
+    """A class, always the same one."""
     rng = random.Random(seed)
     folders = sorted(path.parent for path in TESTS.glob("accepted/*/scheduler.py"))
     right = [{file.name: file.read_bytes() for file in folder.glob("*.py")} for folder in folders]
@@ -65,18 +70,18 @@ def students(size, seed=0, broken=BROKEN):
     return made
 
 
-def unfinished(source, rng):
+def unfinished(source: str, rng: random.Random) -> str:
     """The reference up to some TODO, and the skeleton from there on."""
     start = rng.randrange(len(REGION.findall(source)))
     regions = iter(range(len(source)))
 
-    def left(region):
+    def left(region: re.Match[str]) -> str:
         return region[0] if next(regions) < start else f'{region[1]}raise NotImplementedError("TODO {region[2]}")\n'
 
     return REGION.sub(left, source)
 
 
-def broken_files(name):
+def broken_files(name: str) -> dict[str, bytes]:
     """The files of one of the tests' broken submissions."""
     if (TESTS / "broken" / name).is_dir():
         return {file.name: file.read_bytes() for file in (TESTS / "broken" / name).glob("*.py")}
@@ -85,7 +90,7 @@ def broken_files(name):
     return {file: patches.apply(patches.reference()[file].decode(), data["replace"], name).encode()}
 
 
-def hand_in(made, folder):
+def hand_in(made: Made, folder: Path) -> None:
     """Write each into a folder of its own, as a platform would."""
     for n, (_, files) in enumerate(made):
         path = Path(folder, f"student{n:04d}")
@@ -102,7 +107,7 @@ SETUP = f"""
 import sys, types
 sys.path.insert(0, {str(ROOT)!r})
 from autograder.rubric import Rubric
-from autograder.instructor import unboxed
+from autograder.instructor.authoring import unboxed
 
 def student_of(names):
     sys.modules["scheduler"] = types.ModuleType("scheduler")
@@ -124,13 +129,19 @@ class Cost:
     cpu: float
     passed: int
 
-    def __add__(self, other):
+    def __add__(self, other: Cost) -> Cost:
         sums = (getattr(self, name) + getattr(other, name) for name in ("number", "wall", "cpu", "passed"))
         return Cost(self.name, *sums)
 
 
-def cost(name, number, commands, passed, **options):
-    """Run commands one after another, and wait for all that they start."""
+def cost(
+    name: str, number: int, commands: Sequence[Sequence[str | Path]], passed: Callable[[], int], **options
+) -> Cost:
+    """Run commands one after another, and wait for all that they start.
+
+    passed   counts afterwards how many checks were passed
+    options  of subprocess.Popen
+    """
     before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     boxes = {}
     for command in commands:
@@ -143,7 +154,7 @@ def cost(name, number, commands, passed, **options):
     return Cost(name, number, wall, cpu + sum(boxes.values()), passed())
 
 
-def cpu_of_boxes(pid):
+def cpu_of_boxes(pid: int) -> dict[int, float]:
     """{process: CPU seconds of it and of what it has reaped}, of the boxes' warm parents below a process: bubblewrap,
     which they run under, does not pass on what they used. Their forks look like them, and are among what they reap."""
     found, above = {}, {}
@@ -157,7 +168,7 @@ def cpu_of_boxes(pid):
     return {each: seconds for each, seconds in found.items() if above[each] not in found}
 
 
-def environment(folder, package):
+def environment(folder: Path, package: str) -> Path:
     """The programs of a virtual environment with a package of its own, and this one's torch. Kept between runs."""
     programs = folder / "bin"
     if not (folder / "ready").exists():
@@ -169,7 +180,7 @@ def environment(folder, package):
     return programs
 
 
-def ours(made, folder, name="make class"):
+def ours(made: Made, folder: Path, name: str = "make class") -> Cost:
     """The class run, from nothing: workers, boxes and pages too."""
     hand_in(made, folder / "subs")
     command = [
@@ -182,7 +193,7 @@ def ours(made, folder, name="make class"):
         folder / "class",
     ]
 
-    def passed():
+    def passed() -> int:
         results = [json.loads(path.read_text(encoding="utf-8")) for path in folder.glob("class/results/*/results.json")]
         assert len(results) == len(made)
         return sum(test["status"] == "passed" for result in results for test in result["tests"])
@@ -190,12 +201,12 @@ def ours(made, folder, name="make class"):
     return cost(name, len(made), [[*map(str, command), "--exact", "--device", "cpu"]], passed, cwd=ROOT)
 
 
-def hanging(made, folder):
+def hanging(made: Made, folder: Path) -> Cost:
     """The same for those that are ended by a limit of time."""
     return ours(made, folder, "make class, four that hang")
 
 
-def pytest(made, folder):
+def pytest(made: Made, folder: Path) -> Cost:
     """A process per submission."""
     hand_in(made, folder / "subs")
     commands = []
@@ -206,19 +217,24 @@ def pytest(made, folder):
             ["env", setting, sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", report, unboxed.__file__]
         )
 
-    def passed():
-        suites = [ElementTree.parse(folder / f"{n}.xml").find("testsuite") for n in range(len(made))]
-        return sum(int(s.get("tests")) - int(s.get("failures")) - int(s.get("errors")) for s in suites)
+    def passed() -> int:
+        count = 0
+        for n in range(len(made)):
+            suite = ElementTree.parse(folder / f"{n}.xml").find("testsuite")
+            assert suite is not None  # pytest writes one
+            count += int(suite.attrib["tests"]) - int(suite.attrib["failures"]) - int(suite.attrib["errors"])
+        return count
 
     return cost("pytest, a process each", len(made), commands, passed, cwd=ROOT)
 
 
-def nbgrader(made, folder, programs):
+def nbgrader(made: Made, folder: Path, programs: Path) -> Cost:
     """`nbgrader autograde`: a cell with the student's code, one locked cell for each check, a kernel per submission."""
     import nbformat
+    from nbformat import NotebookNode
     from nbformat.v4 import new_code_cell, new_notebook
 
-    def notebook(code):
+    def notebook(code: str) -> NotebookNode:
         cells = [new_code_cell(code, id="solution", metadata={"nbgrader": settings("solution", False)})]
         for n, id in enumerate(IDS):
             source = f"{SETUP}\nstudent = student_of(globals())\n" if n == 0 else ""
@@ -228,7 +244,7 @@ def nbgrader(made, folder, programs):
         kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
         return new_notebook(cells=cells, metadata={"kernelspec": kernel})
 
-    def settings(id, test):
+    def settings(id: str, test: bool) -> dict[str, Any]:
         base = {"grade_id": id, "schema_version": 3, "solution": not test, "locked": test, "grade": test, "task": False}
         return base
 
@@ -243,8 +259,9 @@ def nbgrader(made, folder, programs):
     prepare = [programs / "nbgrader", "generate_assignment", "homework", "--create", "--force"]
     subprocess.run(prepare, cwd=folder, env=env, check=True, capture_output=True)
 
-    def passed():
-        graded = [nbformat.read(path, 4) for path in folder.glob("autograded/*/homework/hw.ipynb")]
+    def passed() -> int:
+        # pyrefly: ignore[bad-assignment]  # as version 4 they are no lists
+        graded: list[NotebookNode] = [nbformat.read(path, 4) for path in folder.glob("autograded/*/homework/hw.ipynb")]
         assert len(graded) == len(made)
         return sum(not any(o.output_type == "error" for o in cell.outputs) for nb in graded for cell in nb.cells[1:])
 
@@ -253,7 +270,7 @@ def nbgrader(made, folder, programs):
     )
 
 
-def otter(made, folder, programs):
+def otter(made: Made, folder: Path, programs: Path) -> Cost:
     """`otter run`, once per submission: it grades one at a time where there are no containers."""
     tests = folder / "tests"
     tests.mkdir(parents=True)
@@ -285,14 +302,14 @@ def otter(made, folder, programs):
             ]
         )
 
-    def passed():
+    def passed() -> int:
         results = [json.loads((folder / str(n) / "results.json").read_text(encoding="utf-8")) for n in range(len(made))]
         return sum(test.get("score", 0) > 0 for result in results for test in result["tests"])
 
     return cost("otter run", len(made), commands, passed)
 
 
-def main():
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--size", type=int, default=300, help="students in the class")
     parser.add_argument("--sample", type=int, default=20, help="how many of them each peer grades")
@@ -300,10 +317,10 @@ def main():
     console, environments = Console(), ROOT / "build" / "bench"
     with console.status("Building the environments of nbgrader and otter-grader"):
         programs = {name: environment(environments / name, name) for name in ("nbgrader", "otter-grader")}
-    peers = {
+    peers: dict[str, Callable[[Made, Path], Cost]] = {
         "pytest": pytest,
-        "nbgrader": lambda *arguments: nbgrader(*arguments, programs["nbgrader"]),
-        "otter": lambda *arguments: otter(*arguments, programs["otter-grader"]),
+        "nbgrader": lambda made, folder: nbgrader(made, folder, programs["nbgrader"]),
+        "otter": lambda made, folder: otter(made, folder, programs["otter-grader"]),
     }
     made = students(options.size)
     # A memory bomb or a segmentation fault ends a peer's process or this machine, so they get none of these.
@@ -312,7 +329,7 @@ def main():
     jobs = [(name, peer, halves[0]) for name, peer in peers.items()]
     jobs += [("class", ours, made), ("hanging", hanging, [("broken", broken_files(name)) for name in HANGING])]
     jobs += [(name, peer, halves[1]) for name, peer in peers.items()]  # a machine that slows down or speeds up hits all
-    costs = {}
+    costs: dict[str, Cost] = {}
     with tempfile.TemporaryDirectory() as scratch:
         for n, (name, measure, submissions) in enumerate(track(jobs, "Grading", console=console, transient=True)):
             found = measure(submissions, Path(scratch) / f"{name}{n}")
@@ -320,7 +337,7 @@ def main():
     report(console, costs)
 
 
-def report(console, costs):
+def report(console: Console, costs: Mapping[str, Cost]) -> None:
     """Wall time and CPU time of one submission, and how many times that of the class run."""
     table = Table("", "submissions", "checks passed, each", "wall, each", "", "CPU, each", "", box=None)
     base = costs["class"]

@@ -4,14 +4,18 @@ Ours reads, restores and saves the whole report, and no student code runs. nbgra
 three cells that do next to nothing: the report itself would run for minutes, for each student.
 """
 
+from __future__ import annotations
+
 import json
 import os
 import resource
 import statistics
 import tempfile
 import time
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 import nbformat
 from nbformat.v4 import new_code_cell, new_notebook
@@ -30,17 +34,22 @@ from ..gradebook.filling import fill
 from ..gradebook.results import feedback, grades
 from ..handins.collecting import collect
 
+if TYPE_CHECKING:
+    from ..handins.collecting import ClassList, HandedIn
+
 STUDENTS = 20
+Entry = TypeVar("Entry")
 
 
-def main():
-    rubric, seconds = Rubric.load(), {"ours": [], "again": [], "stock": [], "feedback": []}
+def main() -> None:
+    rubric = Rubric.load()
+    seconds: dict[str, list[tuple[float, float]]] = {"ours": [], "again": [], "stock": [], "feedback": []}
     with tempfile.TemporaryDirectory() as folder:
         ours, stock = Path(folder, "class"), Path(folder, "stock")
         handed_in = a_class(ours, rubric)
         api = nbgrader_as_it_comes(stock, [entry.student for entry in handed_in])
 
-        def in_turn(entries):
+        def in_turn(entries: Iterable[HandedIn]) -> Iterator[HandedIn]:
             for entry in track(entries, "Grading each two ways", transient=True):
                 yield from clocked([entry], seconds["ours"])
                 for student in clocked([entry.student], seconds["stock"]):
@@ -61,8 +70,8 @@ def main():
     Console().print(table, f"{STUDENTS} submissions, in one process.")
 
 
-def clocked(entries, seconds):
-    """Yield the entries, and note wall and CPU seconds of what is done with each."""
+def clocked(entries: Iterable[Entry], seconds: list[tuple[float, float]]) -> Iterator[Entry]:
+    """Yield the entries, and note seconds, wall and CPU, of what is done with each."""
     for entry in entries:
         started, spent = time.perf_counter(), cpu()
         yield entry
@@ -70,7 +79,7 @@ def clocked(entries, seconds):
 
 
 @contextmanager
-def silent():
+def silent() -> Generator[None]:
     """Kernels warn on the screen of whoever started them."""
     screen = os.dup(2)
     with open(os.devnull, "w") as nowhere:
@@ -80,12 +89,12 @@ def silent():
     os.close(screen)
 
 
-def cpu():
+def cpu() -> float:
     """CPU seconds of this process, and of the kernels that have ended."""
     return sum(sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
 
 
-def a_class(folder, rubric):
+def a_class(folder: Path, rubric: Rubric) -> ClassList:
     """A class of students without an answer, but with all points of the other parts."""
     checks = [CheckResult(each.id, each.part, each.title, each.points, PASSED) for each in rubric.checks.values()]
     results = gradescope.render(GradeRecord("", checks, True, False, [], {}), Rubric.load())
@@ -100,7 +109,7 @@ def a_class(folder, rubric):
     return collect(folder / "download", folder / "submissions")
 
 
-def nbgrader_as_it_comes(folder, students):
+def nbgrader_as_it_comes(folder: Path, students: Iterable[str]) -> NbGraderAPI:
     """nbgrader without any configuration of ours, an assignment of three cells, and what students handed in."""
     answer, test = new_code_cell("x = 1"), new_code_cell("assert x == 1")
     answer.metadata.nbgrader = metadata("answer") | {"locked": False, "solution": True}

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from itertools import cycle, islice
 from pathlib import Path
 
@@ -28,7 +29,7 @@ from ..authoring.patches import load_all
 SUBMISSIONS = 20
 
 
-def main():
+def main() -> None:
     accepted = sorted(path.parent for path in (ROOT / "tests" / "submissions" / "accepted").glob("*/scheduler.py"))
     folders = list(islice(cycle(accepted), SUBMISSIONS))
     rubric, recorded = Rubric.load(), unboxed.expectations()
@@ -51,11 +52,12 @@ def main():
     Console().print(f"Naming the mistake adds {1000 * added:.0f} ms to a wrong submission (median of {len(named)}).")
 
 
-def naming(box, rubric, public):
+def naming(box: Box, rubric: Rubric, public: Expectations) -> tuple[list[float], list[float]]:
     """Seconds to grade known mistakes, every few of the catalogue, with and without the recorded mistakes, in turn."""
     tensors = {key: array for key, array in public.tensors.items() if key.split("/")[1] in ("input", "value", "forms")}
     nameless = Expectations(tensors, {"seed": public.metadata["seed"]})
-    named, unnamed = [], []
+    named: list[float] = []
+    unnamed: list[float] = []
     patches = load_all()
     with tempfile.TemporaryDirectory() as folder:
         for patch in track(patches[:: len(patches) // SUBMISSIONS], "Naming mistakes", transient=True):
@@ -67,23 +69,29 @@ def naming(box, rubric, public):
     return named, unnamed
 
 
-def cpu_of(box):
+def cpu_of(box: Box) -> float:
     """CPU seconds of this process, of the box's parent and of the boxed processes that have ended."""
     ticks = 0
+    assert box.parent is not None  # this one forks
     for pid in (box.parent.process.pid, *descendants(box.parent.process.pid)):  # below bubblewrap, where it is used
         fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
         ticks += sum(map(int, fields[11:15]))
     return time.process_time() + ticks / os.sysconf("SC_CLK_TCK")
 
 
-def plain_of(folder):
+def plain_of(folder: Path) -> float:
+    """Seconds of a plain pytest process."""
     started = time.perf_counter()
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", unboxed.__file__]
     subprocess.run(command, env={**os.environ, "SUBMISSION": str(folder)}, cwd=ROOT, check=True, capture_output=True)
     return time.perf_counter() - started
 
 
-def floor_of(folder, rubric, recorded):
+def floor_of(folder: Path, rubric: Rubric, recorded: Sequence[Expectations]) -> float:
+    """Seconds of the same calls in this process.
+
+    recorded  public cases, then hidden ones
+    """
     started = time.perf_counter()
     student = unboxed.Unboxed(folder)
     for id in unboxed.IDS:
@@ -92,7 +100,7 @@ def floor_of(folder, rubric, recorded):
     return time.perf_counter() - started
 
 
-def report(boxed, cpu, plain, floor):
+def report(boxed: Sequence[float], cpu: Sequence[float], plain: Sequence[float], floor: Sequence[float]) -> None:
     table = Table("one submission, exact checks, public and hidden", "median", "beside grade", box=None)
     ours = statistics.median(boxed)
     for name, seconds in (

@@ -5,6 +5,7 @@ import statistics
 import sys
 import time
 from types import SimpleNamespace
+from typing import Any
 
 import diffusers
 import torch
@@ -26,18 +27,19 @@ BATCH, STEPS, ROUNDS = 64, 50, 7
 BARE = "bare calls of the network"
 
 
-class ForDiffusers(diffusers.ModelMixin, ConfigMixin):
+# diffusers loads its parts on demand, which hides from a type checker what they are.
+class ForDiffusers(diffusers.ModelMixin, ConfigMixin):  # pyrefly: ignore[invalid-inheritance]
     """The U-Net as the pipeline wants it: a model of its own kind, which is called with a 0-d t."""
 
     @register_to_config
-    def __init__(self, sample_size=28, in_channels=1):
+    def __init__(self, sample_size: int = 28, in_channels: int = 1) -> None:
         super().__init__()
 
-    def forward(self, x, t):
+    def forward(self, x: torch.Tensor, t: torch.Tensor) -> SimpleNamespace:
         return SimpleNamespace(sample=self.model(x, t.expand(len(x))))
 
 
-def main():
+def main() -> None:
     medians = in_turn(device(), BATCH, STEPS, ROUNDS)
     table = Table(f"sampling, {BATCH} digits, {STEPS} steps, {device()}", "a step", "beside bare calls", box=None)
     for name, median in medians.items():
@@ -45,7 +47,7 @@ def main():
     Console().print(table)
 
 
-def in_turn(device, batch, steps, rounds):
+def in_turn(device: str, batch: int, steps: int, rounds: int) -> dict[str, float]:
     """{way: seconds a step}, medians of so many rounds."""
     model, config = infer.load_checkpoint(CHECKPOINT)
     model.to(device)
@@ -54,12 +56,12 @@ def in_turn(device, batch, steps, rounds):
     theirs = diffusers.DDIMScheduler(**SCHEDULE, timestep_spacing="trailing")
     wrapped = ForDiffusers()
     wrapped.model = model
-    pipeline = diffusers.DDIMPipeline(wrapped, theirs)
+    pipeline: Any = diffusers.DDIMPipeline(wrapped, theirs)
     pipeline.set_progress_bar_config(disable=True)
     noise = torch.randn(batch, 1, 28, 28).to(device)
 
     @torch.inference_mode()
-    def bare():
+    def bare() -> None:
         for t in ours.timesteps.tolist():
             model(noise, torch.full((batch,), t, device=device))
 
@@ -68,7 +70,7 @@ def in_turn(device, batch, steps, rounds):
         "infer.py of the reference": lambda: list(infer.run(model, ours, noise, None, {})),
         "DDIMPipeline of diffusers": lambda: pipeline(batch, num_inference_steps=steps, output_type="np"),
     }
-    seconds = {name: [] for name in ways}
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
     for turn in track(range(rounds + 1), "Sampling in turn", transient=True):
         for name, way in ways.items():
             started = time.perf_counter()

@@ -6,6 +6,7 @@ import itertools
 import statistics
 import sys
 import time
+from collections.abc import Iterator, Mapping
 
 import torch
 from rich.console import Console
@@ -29,25 +30,25 @@ BATCH_SIZE, WORKERS = 64, 2
 SCHEDULER = {"prediction_type": "epsilon", "beta_schedule": "linear", **train.SCHEDULE}
 
 
-def main():
+def main() -> None:
     rounds, steps = (20, 200) if device() == "cuda" else (12, 5)
     if not data.complete():
         raise OSError("the plain loop needs all of MNIST: make data")
     report(device(), in_turn(device(), BATCH_SIZE, rounds, steps), rounds * steps)
 
 
-def device():
+def device() -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def in_turn(device, batch_size, rounds, steps):
+def in_turn(device: str, batch_size: int, rounds: int, steps: int) -> dict[str, float]:
     """{loop: images a second}, medians of so many rounds of so many steps; the plain loop if all of MNIST is there."""
     loops = {PLAIN: plain(device, batch_size)} if data.complete() else {}
     for precision in ("float32", "bfloat16"):
         loops[f"train.py --precision {precision}"] = ours(device, batch_size, precision)
     if device == "cuda":
         loops["train.py --precision bfloat16 --compile"] = ours(device, batch_size, "bfloat16", compile=True)
-    speeds = {name: [] for name in loops}
+    speeds: dict[str, list[float]] = {name: [] for name in loops}
     for turn in track(range(rounds + 1), "Training in turn", transient=True):
         for name, loop in loops.items():
             started = time.perf_counter()
@@ -60,7 +61,7 @@ def in_turn(device, batch_size, rounds, steps):
     return {name: statistics.median(values) for name, values in speeds.items()}
 
 
-def ours(device, batch_size, precision, compile=False):
+def ours(device: str, batch_size: int, precision: str, compile: bool = False) -> Iterator[None]:
     """train.py's loop; one step per `next`."""
     settings = {"scheduler": SCHEDULER, "unet": {}, "steps": 100_000, "batch_size": batch_size, "seed": 0}
     images, _ = data.load("mnist" if data.complete() else "digits5k")
@@ -70,7 +71,7 @@ def ours(device, batch_size, precision, compile=False):
         yield
 
 
-def plain(device, batch_size):
+def plain(device: str, batch_size: int) -> Iterator[None]:
     """A loop as tutorials have it; one step per `next`."""
     pixels = transforms.Compose([transforms.ToTensor(), transforms.Normalize(0.5, 0.5)])
     loader = DataLoader(
@@ -91,7 +92,8 @@ def plain(device, batch_size):
             yield
 
 
-def report(device, medians, steps):
+def report(device: str, medians: Mapping[str, float], steps: int) -> None:
+    """A table of the medians, which are of so many steps each."""
     name = torch.cuda.get_device_name() if device == "cuda" else f"CPU, {torch.get_num_threads()} threads"
     table = Table(f"training, batch {BATCH_SIZE}, {name}", "images/s", "beside the plain loop", box=None)
     for loop, speed in medians.items():

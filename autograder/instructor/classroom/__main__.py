@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -23,7 +24,7 @@ from .working import Stop
 GRADED, USAGE, NOT_GRADED, STOPPED = 0, 2, 3, 130
 
 
-def main(arguments=None):
+def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         "python -m autograder.instructor.classroom",
         description="Grade a whole class.",
@@ -76,7 +77,7 @@ def main(arguments=None):
         return STOPPED
 
 
-def options_of_a_run(command):
+def options_of_a_run(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--class", type=Path, default=Path("class"), dest="folder", metavar="DIR", help="default: class"
     )
@@ -90,14 +91,14 @@ def options_of_a_run(command):
     )
 
 
-def positive(text):
+def positive(text: str) -> int:
     number = int(text)
     if number < 1:
         raise ValueError
     return number
 
 
-def run_grade(options):
+def run_grade(options: argparse.Namespace) -> int:
     if options.submissions and not options.submissions.exists():
         raise DownloadError(f"There is no {options.submissions}.")
     if options.roster:
@@ -118,7 +119,7 @@ def run_grade(options):
     return NOT_GRADED if failed or session.class_list.open else GRADED
 
 
-def run_regrade(options):
+def run_regrade(options: argparse.Namespace) -> int:
     with Session(options) as session:
         regrade = Regrade(session, options.student)
         if options.publish:

@@ -1,14 +1,24 @@
 """Grades before the report is marked: what programs graded, which is not complete."""
 
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
 from ..grades import lateness
 from ..grades.sheet import REPORT, Grade
 
+if TYPE_CHECKING:
+    from ...rubric import Rubric
+    from ..handins.collecting import HandedIn
+    from ..handins.roster import Roster
+    from .publishing import Row
 
-def grades(rows, class_list, rubric, roster):
-    """A Grade for everybody in the class.
 
-    rows    of publishing.py
-    roster  a Roster, for names and extensions, or None
+def grades(rows: Iterable[Row], class_list: Iterable[HandedIn], rubric: Rubric, roster: Roster | None) -> list[Grade]:
+    """What everybody in the class has so far.
+
+    roster  for extensions
     """
     found = {row.student: row for row in rows}
     extensions = {student.id: student.extension_days for student in roster.students} if roster else {}

@@ -1,16 +1,25 @@
 """index.html: the class on one page, for staff. It opens from a folder, without a network, and names everybody: it is
 never handed to a student."""
 
+from __future__ import annotations
+
 import statistics
 from collections import Counter, defaultdict
+from collections.abc import Container, Iterable, Sequence
 from html import escape
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from ...diagnosis import catalogue
 from ...record import CRASHED, OVER_LIMIT, PASSED, TIMED_OUT, VERDICTS
 from ...reports.html import STYLE, bar
 from .publishing import ungraded
+
+if TYPE_CHECKING:
+    from ...rubric import Rubric
+    from ..handins.collecting import ClassList
+    from .publishing import Row
 
 HERE = Path(__file__).parent
 BINS, WIDTH, HEIGHT = 20, 720, 150
@@ -25,12 +34,14 @@ ENDS = {
 }
 
 
-def render(rows, rubric, outdated=(), class_list=None):
+def render(
+    rows: Sequence[Row], rubric: Rubric, outdated: Container[str] = (), class_list: ClassList | None = None
+) -> str:
     """The page as text. Everything that came from a submission is escaped.
 
-    rows        of publishing.py, in the order of names
-    outdated    students whose grade is of another kit, submission or seed than the present one
-    class_list  a ClassList, for where every file of the download went
+    rows        in the order of names
+    outdated    students whose grade is of another kit, submission, points or seed than the present one
+    class_list  for where every file of the download went
     """
     handed_in = [row for row in rows if row.verdicts and "nothing was handed in" not in row.why]
     scored = [row for row in handed_in if row.points is not None]
@@ -54,12 +65,12 @@ def render(rows, rubric, outdated=(), class_list=None):
 """
 
 
-def numbers(rows, handed_in, scored):
-    shown = {"handed in": len(handed_in), "nothing handed in": len(rows) - len(handed_in)}
-    shown["nothing handed in"] -= sum(not row.verdicts for row in rows)
+def numbers(rows: Sequence[Row], handed_in: Sequence[Row], scored: Sequence[Row]) -> str:
+    shown: dict[str, int | str] = {"handed in": len(handed_in)}
+    shown["nothing handed in"] = len(rows) - len(handed_in) - sum(not row.verdicts for row in rows)
     shown["not graded"] = sum(ungraded(row) for row in rows)
     if scored:
-        points = [row.points for row in scored]
+        points = [row.points for row in scored if row.points is not None]
         shown |= {"mean": f"{statistics.mean(points):.1f}", "median": f"{statistics.median(points):g}"}
         shown["all points"] = sum(row.points == row.max_points for row in scored)
         shown["parts or cases missing"] = sum(not row.complete for row in scored)
@@ -70,7 +81,7 @@ def numbers(rows, handed_in, scored):
     )
 
 
-def hand_ins(class_list):
+def hand_ins(class_list: ClassList | None) -> str:
     """Where every file of the download went, and what a person has to settle."""
     if class_list is None:
         return ""
@@ -91,7 +102,7 @@ def hand_ins(class_list):
     )
 
 
-def made_with(rows):
+def made_with(rows: Iterable[Row]) -> str:
     """With what grades were made, each as often as it was."""
     kinds = Counter(
         ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in row.made_with.items() if value)
@@ -101,12 +112,13 @@ def made_with(rows):
     return "; ".join(f"{kind} ({count} students)" for kind, count in kinds.most_common())
 
 
-def distribution(rows):
-    """How many students have how many points."""
+def distribution(rows: Sequence[Row]) -> str:
+    """How many students have how many points. Each of these has a score."""
     if not rows:
         return "<p>Nobody has a score yet.</p>"
     most = max(row.max_points for row in rows)
-    counts = Counter(min(int(BINS * row.points / most), BINS - 1) for row in rows)
+    scores = [row.points for row in rows if row.points is not None]
+    counts = Counter(min(int(BINS * points / most), BINS - 1) for points in scores)
     highest, step = max(counts.values()), WIDTH / BINS
     bars, labels = [], []
     for n in range(BINS):
@@ -127,7 +139,7 @@ def distribution(rows):
     )
 
 
-def per_check(rows, rubric):
+def per_check(rows: Sequence[Row], rubric: Rubric) -> str:
     """For each check, how many got it, and how the others lost it."""
     lines = []
     for id, entry in rubric.checks.items():
@@ -150,9 +162,10 @@ def per_check(rows, rubric):
     )
 
 
-def mistakes(rows):
+def mistakes(rows: Iterable[Row]) -> str:
     """The known mistakes, by how many made them: what to say in the next lecture."""
-    made = defaultdict(lambda: defaultdict(list))  # {mistake: {student: [check]}}
+    # {mistake: {student: checks}}
+    made: defaultdict[str, defaultdict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     for row in rows:
         for check, id in row.mistakes.items():
             made[id][row.student].append(check)
@@ -172,7 +185,7 @@ def mistakes(rows):
     return "".join(cards) or "<p>None was recognised.</p>"
 
 
-def attention(rows, outdated):
+def attention(rows: Sequence[Row], outdated: Container[str]) -> str:
     """What a person should look at, most pressing first."""
     lines = [(row, "not graded", row.why) for row in rows if ungraded(row)]
     lines += [(row, "nothing was run", row.why) for row in rows if row.why and not ungraded(row)]
@@ -207,7 +220,7 @@ def attention(rows, outdated):
     )
 
 
-def students(rows, rubric):
+def students(rows: Iterable[Row], rubric: Rubric) -> str:
     """The table of all, to be sorted and filtered by page.js."""
     columns = {"total": "Total", **rubric.parts, "seconds": "Seconds of grading"}
     head = '<th aria-sort="ascending"><button>student</button></th>'
@@ -222,7 +235,7 @@ def students(rows, rubric):
     )
 
 
-def student(row, rubric):
+def student(row: Row, rubric: Rubric) -> str:
     lost = {id: verdict for id, verdict in row.verdicts.items() if verdict != PASSED}
     # Each ends with a semicolon, for the page's own links: some names begin like others.
     words = [f"{word};" for word in (row.student, *(f"{id}:{end}" for id, end in lost.items()), *row.mistakes.values())]
@@ -234,7 +247,7 @@ def student(row, rubric):
     return f'<tr data-words="{escape(" ".join(words))}"><td>{name}</td>{cells}{said}</tr>\n'
 
 
-def remarks(row):
+def remarks(row: Row) -> str:
     """In a few words, what is not ordinary about this student's grade."""
     counts = Counter(row.verdicts.values())
     said = [
@@ -245,8 +258,9 @@ def remarks(row):
     said += ["the box refused something"] * bool(row.denied) + ["points by hand"] * bool(row.by_hand)
     said += [] if row.complete or ungraded(row) else ["not complete"]
     why = [f"not graded: {row.why}"] if ungraded(row) else [row.why] * bool(row.why)
-    return " ".join(filter(None, [", ".join(why + said), *row.notes]))
+    told = [", ".join(why + said), *row.notes]
+    return " ".join(filter(None, told))
 
 
-def link(student):
+def link(student: str) -> str:
     return f'<a href="results/{quote(student, safe="")}/report.html">{escape(student)}</a>'

@@ -4,14 +4,15 @@ concurrent.futures knows them; training that needs a GPU has one of its own."""
 import logging
 import multiprocessing
 import os
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Executor, ProcessPoolExecutor
+from typing import Any
 
 from . import working
 
 
-def cores():
+def cores() -> int:
     """How many this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class Local:
@@ -20,11 +21,11 @@ class Local:
     workers  how many; one per core by default
     """
 
-    def __init__(self, workers=None):
+    def __init__(self, workers: int | None = None) -> None:
         self.workers = workers or cores()
-        self.executors = {}
+        self.executors: dict[bool, ProcessPoolExecutor] = {}
 
-    def executor(self, gpu=False, width=None):
+    def executor(self, gpu: bool = False, width: int | None = None) -> Executor:
         """The one for jobs on cores, or for jobs that share the GPU, `width` at a time."""
         if gpu not in self.executors:
             context = multiprocessing.get_context("spawn")  # the box needs processes that no thread was copied into
@@ -32,19 +33,19 @@ class Local:
             self.executors[gpu] = ProcessPoolExecutor(workers, context, initializer=working.prepare)
         return self.executors[gpu]
 
-    def training(self):
+    def training(self) -> Executor:
         """An executor that knows whether there is a GPU."""
         return self.executor()
 
-    def width(self):
+    def width(self) -> int:
         """How many jobs to hand out at once to the cores."""
         return self.workers
 
-    def renew(self, spoiled):
+    def renew(self, spoiled: Executor) -> None:
         """Replace an executor: a worker that is killed from outside spoils it."""
         self.executors = {gpu: executor for gpu, executor in self.executors.items() if executor is not spoiled}
 
-    def close(self, at_once=False):
+    def close(self, at_once: bool = False) -> None:
         """at_once  do not wait for the jobs that are running; nobody will ask for them"""
         for executor in self.executors.values():
             executor.shutdown(wait=False, cancel_futures=True)
@@ -59,7 +60,7 @@ class Cluster:
     Raises Stop when there is none.
     """
 
-    def __init__(self, address):
+    def __init__(self, address: str) -> None:
         try:
             from distributed import Client
         except ImportError:
@@ -71,22 +72,22 @@ class Cluster:
             raise working.Stop(f"There is no Dask scheduler at {address} ({error}).") from None
         self.gpu = any("GPU" in worker["resources"] for worker in self.workers().values())
 
-    def workers(self):
+    def workers(self) -> dict[str, dict[str, Any]]:
         return self.client.scheduler_info(n_workers=-1)["workers"]
 
-    def executor(self, gpu=False, width=None):
+    def executor(self, gpu: bool = False, width: int | None = None) -> Executor:
         """`width` plays no part: how many jobs share a GPU is what its worker says, as --resources GPU=2."""
         return self.client.get_executor(**({"resources": {"GPU": 1}} if gpu and self.gpu else {}))
 
-    def training(self):
+    def training(self) -> Executor:
         return self.executor(gpu=True)
 
-    def width(self):
+    def width(self) -> int:
         """Twice as many as there are threads, so that none waits for a job; at least one while there are none."""
         return max(1, 2 * sum(worker["nthreads"] for worker in self.workers().values()))
 
-    def renew(self, spoiled):
+    def renew(self, spoiled: Executor) -> None:
         """Nothing to do: the scheduler sees to it."""
 
-    def close(self, at_once=False):
+    def close(self, at_once: bool = False) -> None:
         self.client.close()

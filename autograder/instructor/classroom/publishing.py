@@ -1,9 +1,12 @@
 """From what is kept to what is read: the record with the points given by hand, a student's report and results.json, and
 what the staff page and grades.csv need to know of the student."""
 
+from __future__ import annotations
+
 import tomllib
 from collections import Counter
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 from ...grading import conclude, not_run
 from ...record import BLOCKED, UNGRADED
@@ -11,54 +14,64 @@ from ...text import readable
 from .keeping import Kept
 from .working import Stop
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ...record import GradeRecord
+    from ...rubric import Rubric
+
 KEYS = {"student", "check", "points", "reason"}
+ByHand = dict[str, tuple[float, str]]  # {check: (points, reason)} of one student
 
 
 @dataclass
 class Row:
     """A student, for staff.
 
-    points    None where there is no score
-    parts     {part: points}
-    verdicts  {check: verdict}, mistakes {check: id}, by_hand {check: reason}
-    why       why there is no score or nothing was run, or ""
-    denied    what the box refused, as its processes noted it
-    endings   {why a boxed process ended: how often}, but for ordinary ends
+    points     None where there is no score
+    parts      {part: points}
+    verdicts   {check: verdict}, mistakes {check: id}, by_hand {check: reason}
+    why        why there is no score or nothing was run, or ""
+    denied     what the box refused, as its processes noted it
+    endings    {why a boxed process ended: how often}, but for ordinary ends
+    made_with  as in a GradeRecord
     """
 
     student: str
     points: float | None
     max_points: float
-    parts: dict
-    verdicts: dict
-    mistakes: dict
-    by_hand: dict
+    parts: dict[str, float]
+    verdicts: dict[str, str]
+    mistakes: dict[str, str]
+    by_hand: dict[str, str]
     complete: bool
     why: str
-    notes: list
-    denied: list
-    endings: dict
+    notes: list[str]
+    denied: list[str]
+    endings: dict[str, int]
     seconds: float
-    made_with: dict
+    made_with: dict[str, Any]
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self.why, self.notes = readable(self.why, limit=None), [readable(note, limit=None) for note in self.notes]
 
 
-def overrides(path, rubric):
-    """{student: {check: (points, reason)}} of overrides.toml. Raises Stop."""
+def overrides(path: Path, rubric: Rubric) -> dict[str, ByHand]:
+    """{student: what was given} of overrides.toml. Raises Stop."""
     try:
         entries = tomllib.loads(path.read_text(encoding="utf-8")).get("override", [])
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:
         raise Stop(f"{path} cannot be read: {error}") from None
-    found = {}
+    found: dict[str, ByHand] = {}
     for number, entry in enumerate(entries, 1):
         where = f"{path}, override {number}"
         if not isinstance(entry, dict) or entry.keys() != KEYS:
             raise Stop(f"{where}: it needs {', '.join(sorted(KEYS))}, and nothing else.")
         student, check, points, reason = (entry[key] for key in ("student", "check", "points", "reason"))
+        if not isinstance(student, str) or not isinstance(check, str):
+            raise Stop(f"{where}: student and check are texts, so write them in quotes.")
         if check not in rubric.checks:
             raise Stop(f"{where}: there is no check {check!r}; `python -m autograder debug --help` lists them.")
         most = rubric.checks[check].points
@@ -72,11 +85,8 @@ def overrides(path, rubric):
     return found
 
 
-def record(kept, rubric, by_hand):
-    """The GradeRecord of what is kept of a student, or None where grading broke off.
-
-    by_hand  {check: (points, reason)}
-    """
+def record(kept: Kept, rubric: Rubric, by_hand: ByHand) -> GradeRecord | None:
+    """What is kept of a student, with the points given by hand; None where grading broke off."""
     if kept.failed:
         return None
     found = kept.found
@@ -91,14 +101,14 @@ def record(kept, rubric, by_hand):
     return made
 
 
-def row(kept, made, by_hand):
-    """The Row of a student. `made` is the record, or None."""
+def row(kept: Kept, made: GradeRecord | None, by_hand: ByHand) -> Row:
+    """A student with this record, or with None, where grading broke off."""
     if made is None:
-        empty = {"parts": {}, "verdicts": {}, "mistakes": {}, "by_hand": {}, "denied": [], "endings": {}}
         return Row(
-            kept.name, None, 0, complete=False, why=kept.failed, notes=kept.notes, seconds=0, made_with={}, **empty
-        )
-    parts = {}
+            kept.name, None, 0, parts={}, verdicts={}, mistakes={}, by_hand={}, complete=False, why=kept.failed,
+            notes=kept.notes, denied=[], endings={}, seconds=0, made_with={},
+        )  # fmt: skip
+    parts: dict[str, float] = {}
     for check in made.checks:
         parts[check.part] = parts.get(check.part, 0) + check.points
     faults = [f"{check.id}: {check.message}" for check in made.ungraded]
@@ -121,12 +131,12 @@ def row(kept, made, by_hand):
     )
 
 
-def waiting(student, why):
-    """The Row of somebody who is not graded yet, for this reason."""
+def waiting(student: str, why: str) -> Row:
+    """Somebody who is not graded yet, for this reason."""
     return row(Kept({}, student, [], failed=why), None, {})
 
 
-def summary(row):
+def summary(row: Row) -> str:
     """One line about a student, for the terminal: points, and how many checks ended in which way."""
     if row.points is None:
         return f"not graded: {row.why}"
@@ -136,5 +146,5 @@ def summary(row):
     return f"{row.points:g} of {row.max_points:g}{', ' if lost else ''}{lost}{why}"
 
 
-def ungraded(row):
+def ungraded(row: Row) -> bool:
     return row.points is None or UNGRADED in row.verdicts.values()

@@ -1,14 +1,22 @@
 """Regrading: who changes by how much, and why, before anything is published."""
 
+from __future__ import annotations
+
 import csv
 import io
 import os
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from rich.table import Table
 
 from ..handins.platforms import DownloadError
 from .keeping import Shelf
+
+if TYPE_CHECKING:
+    from ...record import CheckResult, GradeRecord
+    from .session import Session
 
 CAUSES = {
     "submission": "something else was handed in",
@@ -30,38 +38,39 @@ class Change:
     student: str
     before: float | None
     after: float | None
-    checks: dict
-    causes: list
+    checks: dict[str, str]
+    causes: list[str]
 
     @property
-    def by(self):
-        return None if None in (self.before, self.after) else self.after - self.before
+    def by(self) -> float | None:
+        return None if self.before is None or self.after is None else self.after - self.before
 
 
 class Regrade:
     """Who is to be graded again, apart from what is published.
 
-    session   a Session that was entered
+    session   one that was entered
     students  these alone, changed or not; by default all of whom something changed
-    again     [HandedIn] of those
+    again     what those handed in
     Raises DownloadError.
     """
 
-    def __init__(self, session, students=()):
+    def __init__(self, session: Session, students: Collection[str] = ()) -> None:
         self.session, self.students = session, students
         self.shelf = Shelf(session.folder / "regraded")
-        self.published = {one.student: session.kept.get(one.student) for one in session.known}
-        if unknown := set(students) - self.published.keys():
+        published = {one.student: session.kept.get(one.student) for one in session.known}
+        if unknown := set(students) - published.keys():
             raise DownloadError(f"There is no {', '.join(sorted(unknown))} in {session.folder}.")
-        if missing := [student for student, kept in self.published.items() if kept is None]:
+        if missing := [student for student, kept in published.items() if kept is None]:
             raise DownloadError(f"{len(missing)} are not graded yet, such as {missing[0]}: `make class` first.")
+        self.published = {student: kept for student, kept in published.items() if kept is not None}
         self.now = {one.student: session.conditions.intake(one)[0] for one in session.known}
         self.causes = {student: kept.changed(self.now[student]) for student, kept in self.published.items()}
         wanted = set(students) or {student for student, causes in self.causes.items() if causes}
         self.again = [one for one in session.known if one.student in wanted]
 
-    def run(self):
-        """Grade them again, in the parts that were graded before. Returns a Change for each, the largest first."""
+    def run(self) -> list[Change]:
+        """Grade them again, in the parts that were graded before. The largest change comes first."""
         for student in (one.student for one in self.again):
             before = self.published[student]
             if student in self.students:
@@ -75,43 +84,47 @@ class Regrade:
             changes.append(change(kept.name, before, after, self.causes[kept.name]))
         return sorted(changes, key=lambda change: (-abs(change.by or 0), change.student))
 
-    def publish(self):
+    def publish(self) -> list[str]:
         """Make the regraded results those of the class. Returns who is not graded."""
         for student in (one.student for one in self.again):
             kept = self.shelf.get(student)
-            unfinished = kept is None or kept.found.waiting
-            if unfinished or kept.changed(self.now[student]) or kept.broken:
+            if kept is None or kept.found.waiting or kept.changed(self.now[student]) or kept.broken:
                 raise DownloadError(f"{student} is not regraded as things stand now: the same without --publish first.")
         for student in (one.student for one in self.again):
             os.replace(self.shelf.path(student), self.session.kept.path(student))
             self.causes[student] = []
         for student in self.published:
-            self.session.publish(self.session.kept.get(student))
+            kept = self.session.kept.get(student)
+            assert kept is not None  # all of these were read above
+            self.session.publish(kept)
         return self.session.finish({student for student, causes in self.causes.items() if causes})
 
 
-def change(student, before, after, causes):
-    """The Change from one record to the next; a record is None where grading broke off."""
+def change(student: str, before: GradeRecord | None, after: GradeRecord | None, causes: Iterable[str]) -> Change:
+    """From one record to the next; a record is None where grading broke off.
+
+    causes  of CAUSES; none where it was asked for
+    """
     old, new = ({check.id: check for check in made.checks} if made else {} for made in (before, after))
     changed = {}
     for id in dict.fromkeys([*old, *new]):
         first, second = (found[id] if id in found else None for found in (old, new))
         if standing(first) != standing(second):
             changed[id] = f"{describe(first)} → {describe(second)}"
-    points = (None if made is None or made.ungraded else made.points for made in (before, after))
-    return Change(student, *points, changed, [CAUSES[name] for name in causes] or ["you asked for it"])
+    was, now = (None if made is None or made.ungraded else made.points for made in (before, after))
+    return Change(student, was, now, changed, [CAUSES[name] for name in causes] or ["you asked for it"])
 
 
-def standing(check):
-    return check and (check.verdict, check.points, check.max_points)
+def standing(check: CheckResult | None) -> tuple[str, float, float] | None:
+    return (check.verdict, check.points, check.max_points) if check else None
 
 
-def describe(check):
+def describe(check: CheckResult | None) -> str:
     return f"{check.verdict.replace('_', ' ')} {check.points:g}/{check.max_points:g}" if check else "not run"
 
 
-def table(changes):
-    """A rich table of those that change."""
+def table(changes: Iterable[Change]) -> Table:
+    """To be printed: those that change."""
     drawn = Table("Student", "Before", "After", "By", "Checks", "Why it was graded again", box=None, padding=(0, 1))
     for one in changes:
         what = "\n".join(f"{id}: {text}" for id, text in one.checks.items())
@@ -119,7 +132,7 @@ def table(changes):
     return drawn
 
 
-def as_csv(changes):
+def as_csv(changes: Iterable[Change]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, quoting=csv.QUOTE_ALL)
     writer.writerow(["student", "before", "after", "by", "checks", "why"])
@@ -131,9 +144,9 @@ def as_csv(changes):
     return text.getvalue()
 
 
-def number(points):
+def number(points: float | None) -> str:
     return "-" if points is None else f"{points:g}"
 
 
-def signed(points):
+def signed(points: float | None) -> str:
     return "-" if points is None else f"{points:+g}"

@@ -1,9 +1,14 @@
 """The run itself: which stages of which students are missing, handed out to workers, and kept as they end."""
 
+from __future__ import annotations
+
 import json
 from collections import deque
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, wait
+from collections.abc import Collection, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Executor, Future, wait
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ... import checks
 from ...box import BoxError
@@ -14,6 +19,11 @@ from ..fingerprint import sha256
 from . import working
 from .keeping import Kept
 from .working import Stop
+
+if TYPE_CHECKING:
+    from ..handins.collecting import HandedIn
+    from .keeping import Shelf
+    from .pools import Cluster, Local
 
 NOTHING = "nothing was handed in"
 ATTEMPTS = 3  # of a job whose worker process ended under it
@@ -30,8 +40,8 @@ class Conditions:
     seed: str
     gpu: bool
 
-    def intake(self, handed_in):
-        """(Kept with nothing graded yet, Submission or None) of what a student handed in. Raises OSError."""
+    def intake(self, handed_in: HandedIn) -> tuple[Kept, Submission | None]:
+        """What a student handed in, with nothing graded yet; no Submission where it is refused. Raises OSError."""
         submission, notes, refused = None, [], ""
         if handed_in.path is None:
             notes, refused = ["Nothing was handed in."], NOTHING
@@ -57,10 +67,10 @@ class Work:
     """A student who is not done: what is kept, what was handed in, and the stages still to be run."""
 
     kept: Kept
-    path: str
+    path: Path
     submission: Submission
-    stages: deque
-    executor: object = None  # where its job runs
+    stages: deque[checks.Stage]
+    executor: Executor | None = None  # where its job runs
     attempts: int = 0
 
 
@@ -73,14 +83,23 @@ class Run:
                published is changed by a regrade only
     """
 
-    def __init__(self, conditions, pools, shelf, parts, trainings, settled=True):
+    def __init__(
+        self,
+        conditions: Conditions,
+        pools: Local | Cluster,
+        shelf: Shelf,
+        parts: Collection[str],
+        trainings: int | None,
+        settled: bool = True,
+    ) -> None:
         self.conditions, self.pools, self.shelf, self.parts, self.trainings = conditions, pools, shelf, parts, trainings
-        self.settled, self.outdated = settled, {}  # {student: names of what changed}
-        self.waiting = {stage: deque() for stage in checks.STAGES}
-        self.running = {}  # {future: Work}
+        self.settled = settled
+        self.outdated: dict[str, list[str]] = {}  # {student: names of what changed}
+        self.waiting: dict[checks.Stage, deque[Work]] = {stage: deque() for stage in checks.STAGES}
+        self.running: dict[Future[Found], Work] = {}
 
-    def each(self, class_list):
-        """Grade what is missing of each student; yields a Kept as each is done."""
+    def each(self, class_list: Iterable[HandedIn]) -> Iterator[Kept]:
+        """Grade what is missing of each student; yields each who is done."""
         coming = iter(class_list)
         while True:
             # Later stages first, so that one student after another is done; nobody is read before their turn.
@@ -95,7 +114,7 @@ class Run:
                 if kept := self.ended(self.running.pop(future), future):
                     yield kept
 
-    def next(self, coming):
+    def next(self, coming: Iterator[HandedIn]) -> Work | Kept | None:
         """Work that can start now, or the Kept of a student for whom there is none; None while all workers are busy."""
         for stage in reversed(checks.STAGES):
             if self.waiting[stage] and self.room(stage):
@@ -123,19 +142,22 @@ class Run:
         elif not submission:
             self.shelf.put(kept.name, kept)
         stages = deque(kept.missing(self.parts))
-        return Work(kept, handed_in.path, submission, stages) if stages else kept
+        if not stages:
+            return kept
+        assert handed_in.path is not None and submission is not None  # what is refused has no stages
+        return Work(kept, handed_in.path, submission, stages)
 
-    def room(self, stage):
+    def room(self, stage: checks.Stage) -> bool:
         training = sum(work.stages[0].gpu for work in self.running.values())
         if stage.gpu and self.trainings and training >= self.trainings:
             return False
         elsewhere = training if self.conditions.gpu else 0
         return self.on_gpu(stage) or len(self.running) - elsewhere < self.pools.width()
 
-    def on_gpu(self, stage):
+    def on_gpu(self, stage: checks.Stage) -> bool:
         return self.conditions.gpu and stage.gpu
 
-    def start(self, work):
+    def start(self, work: Work) -> None:
         stage = work.stages[0]
         work.executor = self.pools.executor(self.on_gpu(stage), self.trainings)
         job = (self.conditions.kit, work.path, work.submission, stage, work.kept.found, self.conditions.gpu)
@@ -145,7 +167,7 @@ class Run:
             self.pools.renew(work.executor)
             self.waiting[stage].appendleft(work)
 
-    def ended(self, work, future):
+    def ended(self, work: Work, future: Future[Found]) -> Kept | None:
         """Keep what a job found. Returns the Kept of a student who is done with it. Raises what stops the whole run."""
         stage, kept = work.stages[0], work.kept
         try:
@@ -155,6 +177,7 @@ class Run:
         if isinstance(error, NO_ONE_CAN):
             raise error
         if isinstance(error, BrokenExecutor):
+            assert work.executor is not None  # it was started
             self.pools.renew(work.executor)
             work.attempts += 1
             if work.attempts < ATTEMPTS:

@@ -1,6 +1,10 @@
 """One run over the folder of a class: what every grade of it depends on, its workers and progress, and its pages."""
 
+from __future__ import annotations
+
 from collections import Counter
+from collections.abc import Collection, Container, Iterator
+from typing import TYPE_CHECKING, Self
 
 from rich.console import Console
 from rich.markup import escape
@@ -20,17 +24,24 @@ from .keeping import Shelf
 from .pools import Cluster, Local
 from .running import Conditions, Run
 
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+    from ...record import GradeRecord
+    from ..handins.collecting import HandedIn
+    from .keeping import Kept
+
 
 class Session:
     """A class folder and the workers that grade it, from `with` on.
 
     options            of the command line: folder, device, workers, trainings, cluster
     absent_are_absent  whether staff says so just now; None for what was said before
-    class_list         a ClassList; `known` are those of it who are graded, while the others wait
+    class_list         of all; `known` are those who are graded, while the others wait
     Raises Stop, DownloadError and RosterError.
     """
 
-    def __init__(self, options, absent_are_absent=None):
+    def __init__(self, options: Namespace, absent_are_absent: bool | None = None) -> None:
         self.options, self.folder, self.console = options, options.folder, Console(highlight=False)
         try:
             self.class_list, self.roster = collecting.class_list(self.folder, absent_are_absent)
@@ -40,9 +51,9 @@ class Session:
         self.rubric = Rubric.load()
         self.overrides = publishing.overrides(self.folder / "overrides.toml", self.rubric)
         self.kept = Shelf(self.folder / "kept")
-        self.rows = {}
+        self.rows: dict[str, publishing.Row] = {}
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         seed, options = Expectations.load(HIDDEN).metadata["seed"], self.options
         self.pools = Cluster(options.cluster) if options.cluster else Local(options.workers)
         gpu = False
@@ -52,11 +63,13 @@ class Session:
         self.conditions = Conditions(kit(self.rubric, HIDDEN), prices(self.rubric), seed, gpu)
         return self
 
-    def __exit__(self, error, *_):
+    def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
         self.pools.close(at_once=error is not None)
 
-    def run(self, class_list, shelf, parts, settled=True):
-        """Grade what is missing on a shelf; yields the Kept of each student, with a line and the progress."""
+    def run(
+        self, class_list: Collection[HandedIn], shelf: Shelf, parts: Collection[str], settled: bool = True
+    ) -> Iterator[Kept]:
+        """Grade what is missing on a shelf; yields each student who is done, with a line and the progress."""
         trainings = self.options.trainings or (2 if self.conditions.gpu else None)
         run = Run(self.conditions, self.pools, shelf, parts, trainings, settled)
         columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
@@ -73,23 +86,23 @@ class Session:
                 yield kept
         self.outdated = run.outdated
 
-    def by_hand(self, student):
+    def by_hand(self, student: str) -> publishing.ByHand:
         return self.overrides.get(student, {})
 
-    def record(self, kept):
+    def record(self, kept: Kept) -> GradeRecord | None:
         return publishing.record(kept, self.rubric, self.by_hand(kept.name))
 
-    def row(self, kept):
+    def row(self, kept: Kept) -> publishing.Row:
         return publishing.row(kept, self.record(kept), self.by_hand(kept.name))
 
-    def publish(self, kept):
+    def publish(self, kept: Kept) -> None:
         """Write what a student may see, and remember the student for the pages."""
         made = self.record(kept)
         self.rows[kept.name] = publishing.row(kept, made, self.by_hand(kept.name))
         if made:
             reports.write_all(self.folder / "results" / kept.name, made, self.rubric, in_class=True)
 
-    def finish(self, outdated):
+    def finish(self, outdated: Container[str]) -> list[str]:
         """Write the table and the page of the class. Returns who is not graded.
 
         outdated  those whose grade is of another kit, submission, points or seed
@@ -121,5 +134,5 @@ class Session:
             self.say(line, "red" if self.class_list.open else "dim")
         return failed
 
-    def say(self, text, style=None):
+    def say(self, text: str, style: str | None = None) -> None:
         self.console.print(text, style=style, soft_wrap=True, markup=False)

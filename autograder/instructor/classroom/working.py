@@ -4,6 +4,8 @@ A worker is a process of this machine or of a cluster, and takes one job at a ti
 made for the first job and serves all later ones.
 """
 
+from __future__ import annotations
+
 import atexit
 import contextlib
 import multiprocessing
@@ -14,6 +16,7 @@ import tempfile
 import threading
 from dataclasses import dataclass
 from functools import cache
+from typing import TYPE_CHECKING
 
 from ...box import Box
 from ...box.host import strongest
@@ -24,6 +27,13 @@ from ...record import UNGRADED
 from ...rubric import Rubric
 from ..fingerprint import kit
 
+if TYPE_CHECKING:
+    from multiprocessing.process import BaseProcess
+    from pathlib import Path
+
+    from ...checks import Stage
+    from ...intake.submission import Submission
+
 
 class Stop(Exception):
     """The run cannot go on; the text says why, and what helps."""
@@ -31,16 +41,19 @@ class Stop(Exception):
 
 @dataclass
 class Bench:
-    """What every job of this process uses."""
+    """What every job of this process uses.
+
+    sets  of cases, "public" and "hidden"
+    """
 
     kit: str
     rubric: Rubric
-    sets: dict
+    sets: dict[str, Expectations]
     box: Box
 
 
 @cache
-def bench():
+def bench() -> Bench:
     """Raises Stop, BoxError or ExpectationsError, with a line for the instructor."""
     rubric = Rubric.load()
     sets = {name: Expectations.load(path) for name, path in (("public", PUBLIC), ("hidden", HIDDEN))}
@@ -49,14 +62,14 @@ def bench():
     return Bench(kit(rubric, HIDDEN), rubric, sets, box)
 
 
-def fresh_bench():
+def fresh_bench() -> None:
     """Another box, where the parent of the old one may be gone."""
     with contextlib.suppress(OSError):
         bench().box.close()
     bench.cache_clear()
 
 
-def device(wanted):
+def device(wanted: str) -> bool:
     """Whether training may use a GPU, as one works in the box where it would run. Raises Stop."""
     gpu = wanted != "cpu" and bench().box.find_gpu()
     if wanted == "cuda" and not gpu:
@@ -65,12 +78,11 @@ def device(wanted):
     return bool(gpu)
 
 
-def stage(wanted_kit, path, submission, which, found, gpu):
-    """Run one stage of checks. Returns a new Found.
+def stage(wanted_kit: str, path: Path, submission: Submission, which: Stage, found: Found, gpu: bool) -> Found:
+    """Run one stage of checks, and add what it finds to a copy of `found`.
 
     wanted_kit  the digest of the kit that the class is graded with
     path        where the submission came from
-    which       one of checks.STAGES
     Raises Stop, TooWeak, BoxError. What a student did never raises.
     """
     if bench().kit != wanted_kit:
@@ -92,7 +104,7 @@ def stage(wanted_kit, path, submission, which, found, gpu):
     return found
 
 
-def room(rubric):
+def room(rubric: Rubric) -> None:
     """Raise Stop where the temporary folder cannot hold what a submission may write: it would seem to be its fault."""
     folder = tempfile.gettempdir()
     there = shutil.disk_usage(folder).free >> 20
@@ -104,13 +116,13 @@ def room(rubric):
         )
 
 
-def prepare():
+def prepare() -> None:
     """Before the first job of a process of this machine: it ends with the one that started it, however that ended."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for that one
     threading.Thread(target=end_with, args=(multiprocessing.parent_process(),), daemon=True).start()
 
 
-def end_with(parent):
+def end_with(parent: BaseProcess) -> None:
     parent.join()
     with contextlib.suppress(Exception):  # the box may not be there yet
         if bench.cache_info().currsize:

@@ -6,7 +6,9 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -17,7 +19,7 @@ from .phases import PHASES
 NOT_DONE = 3
 
 
-def main(arguments=None):
+def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser("python -m autograder.instructor.gpu_report", description=__doc__)
     parser.add_argument("phases", nargs="*", metavar="PHASE", help=f"of {', '.join(PHASES)}; all by default")
     parser.add_argument("--out", type=Path, default=Path("build/gpu-report"), metavar="DIR")
@@ -45,8 +47,8 @@ def main(arguments=None):
     return NOT_DONE if failed else 0
 
 
-def run(name, options):
-    """([{"phase", "what", "found"}] that a phase told, why it did not finish or "")."""
+def run(name: str, options: argparse.Namespace) -> tuple[list[dict[str, Any]], str]:
+    """(what a phase told, each {"phase", "what", "found"}; why it did not finish, or "")."""
     limit = PHASES[name].seconds * options.slow
     command = [sys.executable, "-m", f"{__package__}.phases", name, *(["--tiny"] if options.tiny else [])]
     environment = {"OMP_NUM_THREADS": "1", **os.environ}
@@ -77,11 +79,11 @@ def run(name, options):
     return facts, why
 
 
-def last_line(text):
+def last_line(text: str) -> str:
     return (text.strip().splitlines() or ["nothing was said"])[-1][:300]
 
 
-def table(folder):
+def table(folder: Path) -> str:
     """All phases that were ever run into this folder, as Markdown."""
     lines = ["| phase | what | found |", "|---|---|---|"]
     for name in PHASES:

@@ -3,6 +3,8 @@
 On a machine without a GPU all of them run on the CPU, which with --tiny is a rehearsal.
 """
 
+from __future__ import annotations
+
 import contextlib
 import json
 import os
@@ -12,11 +14,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import namedtuple
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -33,15 +36,18 @@ from ...student import Student
 from ..authoring.patches import reference
 from ..authoring.recording import record
 
+if TYPE_CHECKING:
+    from ...expectations import Expectations
 
-def tell(what, found):
+
+def tell(what: str, found: object) -> None:
     print(json.dumps({"what": what, "found": found}), flush=True)
 
 
 # ----- what this machine is, and what a process near its GPU asks for -------------------------------------------------
 
 
-def machine(tiny):
+def machine(tiny: bool) -> None:
     rubric = Rubric.load()
     with strongest(rubric.limits, SECRETS) as box:
         started = time.perf_counter()
@@ -64,7 +70,7 @@ def machine(tiny):
             tell(query, subprocess.run(asked, capture_output=True, text=True, timeout=30).stdout.strip())
 
 
-def trace(tiny):
+def trace(tiny: bool) -> None:
     """What the driver opens and what it is refused, at each tier, beside what is allowed."""
     strace = shutil.which("strace")
     layers = Layers.of_this_host()
@@ -100,11 +106,13 @@ def trace(tiny):
 
 
 @contextlib.contextmanager
-def traced(log):
-    """While it lasts, processes are spawned under strace, which writes to `log`."""
+def traced(log: Path | None) -> Generator[None]:
+    """While it lasts, processes are spawned under strace, which writes to `log`; as ever where there is none."""
     start = launch.Spawner.__init__
 
-    def under_strace(self, prefix=(), user=None, near=None):
+    def under_strace(
+        self: launch.Spawner, prefix: Sequence[str | Path] = (), user: int | None = None, near: Access | None = None
+    ) -> None:
         calls = "trace=open,openat,openat2,connect,socket,mknod,memfd_create"
         start(self, ["strace", "-f", "-qq", "-e", calls, "-o", str(log), *prefix], user, near)
 
@@ -116,7 +124,7 @@ def traced(log):
         launch.Spawner.__init__ = start
 
 
-def read_trace(text):
+def read_trace(text: str) -> tuple[list[str], list[str]]:
     """(paths opened, calls refused) of what strace wrote, each once."""
     opened, refused = {}, {}
     for line in text.splitlines():
@@ -131,7 +139,7 @@ def read_trace(text):
 # ----- how far losses lie apart ---------------------------------------------------------------------------------------
 
 
-def band(tiny):
+def band(tiny: bool) -> None:
     """Runs on the GPU beside what is recorded, which is of the CPU."""
     from ..validity import training_band
 
@@ -160,8 +168,8 @@ def band(tiny):
                     tell(f"{id}, {seed}: bfloat16 off by, in %", round(100 * in_bfloat16(student, id, expected), 4))
 
 
-def in_bfloat16(student, id, expected):
-    """How far the reference's loss in bfloat16 is from the one recorded in float32."""
+def in_bfloat16(student: Student, id: str, expected: Expectations) -> float:
+    """How far the reference's loss in bfloat16 is from the one recorded in float32, relative to that."""
     (recorded,) = (value for key, value in expected.tensors.items() if key.startswith(f"{id}/value/"))
     seed, t, scalars = Expect(expected, id, np.inf).inputs
     digits, x_t, target = training.held_out(int(seed), scalars)
@@ -177,7 +185,7 @@ def in_bfloat16(student, id, expected):
 # ----- what a submission costs, alone and among others ----------------------------------------------------------------
 
 
-def queue(tiny):
+def queue(tiny: bool) -> None:
     """Both training checks of one submission, so many at a time on one GPU."""
     rubric = Rubric.load()
     ids = [id for id in checks.CHECKS if id.startswith("training.")]
@@ -185,7 +193,7 @@ def queue(tiny):
         recorded = record(first, rubric, "queue", only=ids)
         near, layers = first.find_gpu(), first.layers
 
-        def one(_):
+        def one(_: int) -> tuple[float, list[str]]:
             with Box(rubric.limits | {"train_seconds": 300}, layers, start="spawn") as box:
                 with Student.at_work(box, reference(), box.limits, gpu=near) as student:
                     student.imported = True  # by the exact parts, in a real grade
@@ -208,7 +216,7 @@ def queue(tiny):
 # ----- speed ----------------------------------------------------------------------------------------------------------
 
 
-def speed(tiny):
+def speed(tiny: bool) -> None:
     """Training: the loop of tutorials beside train.py in float32, bfloat16 and compiled, in turn."""
     from ..bench import training as bench
 
@@ -220,7 +228,7 @@ def speed(tiny):
             tell(f"batch {batch}, {loop}: ms a step", round(1000 * batch / images, 3))
 
 
-def sampling(tiny):
+def sampling(tiny: bool) -> None:
     """50 steps of DDIM: the reference beside the pipeline of diffusers and bare calls of the network, in turn."""
     from ..bench import sampling as bench
 
@@ -229,7 +237,7 @@ def sampling(tiny):
             tell(f"{batch} digits, {way}: ms a step", round(1000 * seconds, 3))
 
 
-def quality(tiny):
+def quality(tiny: bool) -> None:
     """How many seconds of training until digits are digits: the real network, all of MNIST where it is there."""
     sys.path.insert(0, str(ROOT / "solution"))
     import torch
@@ -262,7 +270,7 @@ def quality(tiny):
 # ----- as users meet it -----------------------------------------------------------------------------------------------
 
 
-def smoke_test(tiny):
+def smoke_test(tiny: bool) -> None:
     """The smoke test of the reference, of a right submission and of a mistake, with the references' own time."""
     if tiny:
         size = replace(smoke.ON_CPU, steps=4, batch_size=4, images=100)
@@ -282,7 +290,7 @@ def smoke_test(tiny):
             tell(f"{name}: {check.verdict}", f"{check.output} {' '.join(found.notes)}")
 
 
-def classroom(tiny):
+def classroom(tiny: bool) -> None:
     """A class of 20 right submissions, all parts, as `make class` grades it."""
     number = 2 if tiny else 20
     with tempfile.TemporaryDirectory() as folder:
@@ -302,7 +310,13 @@ def classroom(tiny):
         tell("trained on", sorted({str(result["extra_data"].get("device")) for result in results}))
 
 
-Phase = namedtuple("Phase", "function seconds")
+class Phase(NamedTuple):
+    """A function, which is told whether this is a rehearsal, and the most that it may take."""
+
+    function: Callable[[bool], None]
+    seconds: float
+
+
 PHASES = {
     "machine": Phase(machine, 120),
     "trace": Phase(trace, 240),

@@ -1,9 +1,12 @@
 """make gradebook, make formgrader, make feedback."""
 
+from __future__ import annotations
+
 import argparse
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import track
@@ -21,10 +24,17 @@ from . import results
 from .course import Course, CourseError
 from .filling import fill
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import NoReturn
+
+    from ..handins.collecting import ClassList
+    from ..handins.roster import Roster
+
 DONE, USAGE, MISSING = 0, 2, 3
 
 
-def main(arguments=None):
+def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser("python -m autograder.instructor.gradebook", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     command = commands.add_parser("fill", help="put hand-ins and points into nbgrader's gradebook")
@@ -62,15 +72,15 @@ def main(arguments=None):
         return MISSING
 
 
-def the_class(folder):
-    """(ClassList, Roster or None). Raises CourseError and RosterError."""
+def the_class(folder: Path) -> tuple[ClassList, Roster | None]:
+    """The list and the roster of a class. Raises CourseError and RosterError."""
     try:
         return collecting.class_list(folder)
     except FileNotFoundError:
         raise CourseError(f"Nothing was collected into {folder} yet; --submissions PATH does it") from None
 
 
-def run_fill(options, rubric, console, errors):
+def run_fill(options: argparse.Namespace, rubric: Rubric, console: Console, errors: Console) -> int:
     if options.roster:
         collecting.keep_roster(options.roster, options.folder)
     if options.submissions:
@@ -91,7 +101,7 @@ def run_fill(options, rubric, console, errors):
     return MISSING if filled.failed or handed_in.open else DONE
 
 
-def run_feedback(options, rubric, console, errors):
+def run_feedback(options: argparse.Namespace, rubric: Rubric, console: Console, errors: Console) -> int:
     handed_in, roster = the_class(options.folder)
     if not Course(options.folder).config.exists():
         raise CourseError("The gradebook is empty; `make gradebook` fills it")
@@ -122,7 +132,7 @@ def run_feedback(options, rubric, console, errors):
     return MISSING if waiting or failed else DONE
 
 
-def run_formgrader(options, rubric, console, errors):
+def run_formgrader(options: argparse.Namespace, rubric: Rubric, console: Console, errors: Console) -> NoReturn:
     course = Course(options.folder)
     if not course.config.exists():
         raise CourseError("The gradebook is empty; `make gradebook` fills it")

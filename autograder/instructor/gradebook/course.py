@@ -10,6 +10,8 @@ nbgrader's source holds the stripped notebook, never an answer, and one locked c
 Students never get these cells: they stand in the staging copy only, and `restoring` puts them into what was handed in.
 """
 
+from __future__ import annotations
+
 import ast
 import os
 import re
@@ -17,7 +19,9 @@ import sys
 import warnings
 from contextlib import contextmanager
 from datetime import UTC
+from logging import Logger
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell
@@ -30,6 +34,12 @@ from ...files import write
 from ...paths import ROOT
 from ..authoring import skeleton
 from ..grades import lateness
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from typing import Any
+
+    from ...rubric import Rubric
 
 ASSIGNMENT, NOTEBOOK = "homework", "report"
 STUB = "*Your answer:*"
@@ -44,38 +54,38 @@ class CourseError(Exception):
 class Course:
     """The paths of a class, and nbgrader's own ways into it."""
 
-    def __init__(self, folder):
+    def __init__(self, folder: Path | str) -> None:
         self.folder = Path(folder).resolve()
         self.root = self.folder / "nbgrader"
         self.source = self.root / "source" / ASSIGNMENT / f"{NOTEBOOK}.ipynb"
         self.release = self.root / "release" / ASSIGNMENT / f"{NOTEBOOK}.ipynb"
         self.config = self.root / "nbgrader_config.py"
 
-    def submitted(self, student):
+    def submitted(self, student: str) -> Path:
         return self.root / "submitted" / student / ASSIGNMENT
 
-    def autograded(self, student):
+    def autograded(self, student: str) -> Path:
         return self.root / "autograded" / student / ASSIGNMENT / f"{NOTEBOOK}.ipynb"
 
-    def feedback(self, student):
+    def feedback(self, student: str) -> Path:
         return self.root / "feedback" / student / ASSIGNMENT / f"{NOTEBOOK}.html"
 
-    def results(self, student):
+    def results(self, student: str) -> Path:
         return self.folder / "results" / student / "results.json"
 
-    def configuration(self):
+    def configuration(self) -> Config:
         """nbgrader's configuration for this folder, wherever it lies now. Raises CourseError."""
         config = Config()
         configure(config, self.root, **self.database())
         return config
 
-    def database(self):
+    def database(self) -> dict[str, str]:
         """What configure() has to know of a gradebook elsewhere, as the configuration says it."""
         calls = ast.walk(ast.parse(self.config.read_text(encoding="utf-8")))
         (call,) = [each for each in calls if isinstance(each, ast.Call) and getattr(each.func, "id", "") == "configure"]
-        return {each.arg: ast.literal_eval(each.value) for each in call.keywords}
+        return {str(each.arg): ast.literal_eval(each.value) for each in call.keywords}
 
-    def configure(self, db_url=None):
+    def configure(self, db_url: str | None = None) -> None:
         """Write the configuration, for nbgrader started in the folder; db_url as in build()."""
         known = {"db_url": db_url, "belongs_to": str(self.root)} if db_url else {}
         if not db_url and self.config.exists():
@@ -83,7 +93,7 @@ class Course:
         arguments = "".join(f", {name}={value!r}" for name, value in known.items() if known["db_url"])
         write(self.config, CONFIG.format(kit=str(ROOT), arguments=arguments))
 
-    def api(self):
+    def api(self) -> NbGraderAPI:
         """nbgrader in this process, as the course configures it."""
         config = self.configuration()
         Path(config.Exchange.root).mkdir(exist_ok=True)
@@ -92,16 +102,17 @@ class Course:
         return api
 
     @contextmanager
-    def gradebook(self):
+    def gradebook(self) -> Iterator[Gradebook]:
         config = self.configuration()
         with Gradebook(config.CourseDirectory.db_url, config.CourseDirectory.course_id) as gradebook:
             yield gradebook
 
 
 @contextmanager
-def quiet():
+def quiet() -> Iterator[None]:
     """nbgrader says in its result why it failed; what it, nbformat and SQLAlchemy print on the way helps nobody."""
     log = get_logger()
+    assert isinstance(log, Logger)
     propagate, log.propagate = log.propagate, False
     try:
         with warnings.catch_warnings():
@@ -111,7 +122,7 @@ def quiet():
         log.propagate = propagate
 
 
-def configure(c, root, db_url=None, belongs_to=None):
+def configure(c: Config, root: Path, db_url: str | None = None, belongs_to: str | None = None) -> None:
     """What nbgrader does differently here. Preprocessors are given by name, as formgrader shows the configuration.
 
     root        the course folder
@@ -158,7 +169,7 @@ configure(get_config(), Path(__file__).parent{arguments})
 """
 
 
-def master(rubric):
+def master(rubric: Rubric) -> str:
     """The notebook of the gradebook as text: the one that students got, and a locked cell for each part."""
     text = (ROOT / "solution" / skeleton.NOTEBOOK).read_text(encoding="utf-8")
     notebook = nbformat.reads(skeleton.strip_notebook(text, skeleton.NOTEBOOK), 4)
@@ -174,7 +185,7 @@ def master(rubric):
     return nbformat.writes(notebook) + "\n"
 
 
-def metadata(grade_id, grade=False):
+def metadata(grade_id: str, grade: bool = False) -> dict[str, Any]:
     return {
         "grade": grade,
         "grade_id": grade_id,
@@ -185,8 +196,8 @@ def metadata(grade_id, grade=False):
     }
 
 
-def build(folder, rubric, db_url=None):
-    """The Course in the folder of a class, as solution/report.ipynb and the rubric have it now.
+def build(folder: Path, rubric: Rubric, db_url: str | None = None) -> Course:
+    """The course in the folder of a class, as solution/report.ipynb and the rubric have it now.
 
     db_url  of nbgrader's gradebook, for anything but SQLite in the course folder; kept until another is given
     Raises CourseError, and lateness.PolicyError.
@@ -213,12 +224,12 @@ def build(folder, rubric, db_url=None):
     return course
 
 
-def update_due(gradebook, policy):
+def update_due(gradebook: Gradebook, policy: Mapping[str, Any]) -> None:
     when = lateness.due(policy)
     # nbgrader keeps times in UTC, without saying so.
     gradebook.update_or_create_assignment(ASSIGNMENT, duedate=when and when.astimezone(UTC).replace(tzinfo=None))
 
 
-def in_gradebook(course):
+def in_gradebook(course: Course) -> bool:
     with course.gradebook() as gradebook:
         return any(assignment.name == ASSIGNMENT and assignment.notebooks for assignment in gradebook.assignments)

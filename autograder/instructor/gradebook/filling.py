@@ -1,10 +1,13 @@
 """Filling the gradebook: the roster, what was handed in, and the points of the grade records. Run it as often as you
 like: only what changed is done again, and what was graded by hand stays."""
 
+from __future__ import annotations
+
 import json
 import re
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import nbformat
 
@@ -16,27 +19,46 @@ from ..handins import notebooks
 from . import late, rendering, restoring, scores
 from .course import ASSIGNMENT, NOTEBOOK, Course, build, quiet
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from pathlib import Path
+    from typing import Any
+
+    from nbgrader.api import Grade as CellGrade
+    from nbgrader.api import Gradebook, SubmittedAssignment
+
+    from ...rubric import Rubric
+    from ..handins.collecting import HandedIn
+    from ..handins.roster import Person, Roster
+
 ERROR = re.compile(r"\s{0,9}(?:\w{1,50}\.){0,9}(\w{0,50}(?:Error|Exception|Entry): .*)")  # a line of nbgrader's log
 LIMITS = {"seconds": 20, "memory_mb": 2048}  # of what nbformat and nbgrader do with one notebook, in a room of its own
 
 
 @dataclass
 class Filled:
-    """What happened, for staff: how many were done and left alone, {student: [notes]}, {student: why it failed}."""
+    """What happened, for staff: how many were done and left alone, notes on each student, {student: why it failed}."""
 
     done: int = 0
     same: int = 0
-    notes: dict = field(default_factory=dict)
-    failed: dict = field(default_factory=dict)
+    notes: dict[str, list[str]] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)
 
 
 @quiet()
-def fill(folder, handed_in, rubric, roster=None, db_url=None, show=iter):
-    """Bring the gradebook of a class up to date. Returns Filled.
+def fill(
+    folder: Path,
+    handed_in: Sequence[HandedIn],
+    rubric: Rubric,
+    roster: Roster | None = None,
+    db_url: str | None = None,
+    show: Callable[[list[HandedIn]], Iterable[HandedIn]] = iter,
+) -> Filled:
+    """Bring the gradebook of a class up to date.
 
     folder     of the class, with results/ID/results.json
-    handed_in  a HandedIn for everybody, as collecting.collect() gives them
-    roster     a Roster, for names and extensions
+    handed_in  for everybody, as collecting.collect() gives them
+    roster     for names and extensions
     db_url     of the gradebook, see course.build
     show       wraps the list of those who handed something in, to show how far it is
     Raises course.CourseError and lateness.PolicyError. What a student did, or one results.json, never raises.
@@ -65,7 +87,7 @@ def fill(folder, handed_in, rubric, roster=None, db_url=None, show=iter):
     return filled
 
 
-def enrol(gradebook, known, handed_in):
+def enrol(gradebook: Gradebook, known: Mapping[str, Person], handed_in: Iterable[HandedIn]) -> None:
     for entry in handed_in:
         student = known.get(entry.student)
         names = ("first_name", "last_name", "email", "lms_user_id")
@@ -73,13 +95,13 @@ def enrol(gradebook, known, handed_in):
         gradebook.update_or_create_student(entry.student, **facts)
 
 
-def made_from(path):
+def made_from(path: Path) -> dict[str, Any]:
     """What an autograded notebook was made from, also by formgrader's button; {} where there is none."""
     made = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"metadata": {}}
     return made["metadata"].get(restoring.MADE_FROM, {})
 
 
-def put(course, entry, master):
+def put(course: Course, entry: HandedIn, master: str) -> tuple[dict[str, str | None], list[str]]:
     """Lay a student's notebook into submitted/, whatever it is. Returns (what it was made from, notes for staff).
 
     master  the text of the notebook that was handed out
@@ -89,7 +111,7 @@ def put(course, entry, master):
         raw = submission.read(entry.path).files.get(f"{NOTEBOOK}.ipynb")
     except (Refused, FileNotFoundError, *DAMAGED) as reason:
         note = f"The submission was refused, so there is no report: {reason}."
-    text = None
+    text, digest = None, ""
     if raw is not None:
         try:
             text, digest = parsing.parse(__name__, "restore_notebook", raw, master, **LIMITS)
@@ -97,9 +119,10 @@ def put(course, entry, master):
             waits = notebooks.reason(why)
     if waits:
         note = f"{waits}."
-    now, notes = {"waits": None}, []
+    now: dict[str, str | None] = {"waits": None}
+    notes: list[str] = []
     if not text:
-        notes, now = [note], {"waits": waits}
+        notes, now["waits"] = [note], waits
         notebook = restoring.empty(nbformat.reads(master, 4), f"*{note}*")
         notebook.metadata[restoring.WAITS] = waits
         text, digest = nbformat.writes(notebook) + "\n", restoring.digest(notebook)
@@ -115,7 +138,7 @@ def put(course, entry, master):
     return now, notes
 
 
-def autograde(course, student, same_notebook):
+def autograde(course: Course, student: str, same_notebook: bool) -> str | None:
     """nbgrader's autograde for one student. Returns why it failed, or None.
 
     same_notebook  nbgrader asks for points by hand again whenever it autogrades; where the answers are the same, those
@@ -136,19 +159,25 @@ def autograde(course, student, same_notebook):
     return None
 
 
-def waiting(course, student):
+def waiting(course: Course, student: str) -> set[str]:
     """Names of the cells that wait for points by hand."""
     with course.gradebook() as gradebook:
         return {grade.name for grade in grades(gradebook, student) if grade.needs_manual_grade}
 
 
-def grades(gradebook, student):
+def grades(gradebook: Gradebook, student: str) -> list[CellGrade]:
     return [grade for notebook in gradebook.find_submission(ASSIGNMENT, student).notebooks for grade in notebook.grades]
 
 
-def set_dates(submission, entry, known, policy):
+def set_dates(
+    submission: SubmittedAssignment, entry: HandedIn, known: Mapping[str, Person], policy: Mapping[str, Any]
+) -> int:
     """Time and extension of a submission, and what lateness costs with them. Returns the days late."""
-    utc = entry.time and (entry.time - entry.time.utcoffset()).replace(tzinfo=None)
+    utc = None
+    if entry.time:
+        offset = entry.time.utcoffset()
+        assert offset is not None  # it is aware
+        utc = (entry.time - offset).replace(tzinfo=None)
     days = known[entry.student].extension_days if entry.student in known else 0
     submission.timestamp, submission.extension = utc, timedelta(days=days) if days else None
     return late.settle(submission, policy)
@@ -158,7 +187,7 @@ def set_dates(submission, entry, known, policy):
 
 
 @quiet()
-def restore_notebook(raw, master):
+def restore_notebook(raw: bytes, master: str) -> tuple[str, str]:
     """(the text of the restored notebook, its digest) of bytes that a student handed in and the text of the master.
     Cells that cannot be rendered in the time that there is are cut short."""
     made = restoring.restore(notebooks.read_notebook(raw), nbformat.reads(master, 4))
@@ -167,7 +196,7 @@ def restore_notebook(raw, master):
 
 
 @quiet()
-def run_autograde(folder, student):
+def run_autograde(folder: str, student: str) -> str:
     """Let nbgrader autograde a student. Returns why it failed, in one line, or ""."""
     done = Course(folder).api().autograde(ASSIGNMENT, student)
     if done["success"]:

@@ -5,8 +5,11 @@ of nbconvert, also from formgrader's own button, so both ends look: the guide is
 asks, and no feedback is made of a notebook that holds a line of it.
 """
 
+from __future__ import annotations
+
 import re
 from functools import cache
+from typing import TYPE_CHECKING
 
 import nbformat
 from nbformat.v4 import new_markdown_cell
@@ -18,18 +21,24 @@ from ..authoring import skeleton
 from .rendering import OURS
 from .restoring import grade_id
 
+if TYPE_CHECKING:
+    from typing import Any
+
+    from nbformat import NotebookNode
+
 MARK = "For staff only"
 
 
 @cache
-def guide():
+def guide() -> dict[str, str]:
     """{id of an answer: sample answer, marking guide and common wrong answer, as Markdown}."""
     notebook = nbformat.read(ROOT / "solution" / skeleton.NOTEBOOK, 4)
-    return {grade_id(cell): "\n".join(cell.source.splitlines()[1:-1]) for cell in notebook.cells if is_solution(cell)}
+    answers = [(grade_id(cell), cell.source) for cell in notebook.cells if is_solution(cell)]
+    return {id: "\n".join(source.splitlines()[1:-1]) for id, source in answers if id}
 
 
 @cache
-def lines():
+def lines() -> set[str]:
     """What may stand in no feedback: every line of the guide that is long enough to be told from a student's words."""
     found = {line.strip() for text in guide().values() for line in text.splitlines()}
     return {line for line in found if len(line) > 25} | {MARK}
@@ -38,13 +47,14 @@ def lines():
 class ShowGuide(NbGraderPreprocessor):
     """Before formgrader renders a submission."""
 
-    def preprocess(self, nb, resources):
+    def preprocess(self, nb: NotebookNode, resources: dict[str, Any]) -> tuple[NotebookNode, dict[str, Any]]:
         if "submission_id" not in resources or "nbgrader" in resources:  # not formgrader's page
             return nb, resources
         cells = []
         for cell in nb.cells:
-            if is_solution(cell) and grade_id(cell) in guide():
-                box = f'<div class="alert alert-warning"><b>{MARK}.</b>\n\n{guide()[grade_id(cell)]}\n\n</div>'
+            id = grade_id(cell)
+            if is_solution(cell) and id in guide():
+                box = f'<div class="alert alert-warning"><b>{MARK}.</b>\n\n{guide()[id]}\n\n</div>'
                 cells.append(new_markdown_cell(box, metadata={OURS: True}))
             cells.append(cell)
         nb.cells = cells
@@ -54,7 +64,7 @@ class ShowGuide(NbGraderPreprocessor):
 class RefuseGuide(NbGraderPreprocessor):
     """Last before feedback is rendered. A student who wrote such a line would have to know the guide."""
 
-    def preprocess(self, nb, resources):
+    def preprocess(self, nb: NotebookNode, resources: dict[str, Any]) -> tuple[NotebookNode, dict[str, Any]]:
         text = "\n".join(str(cell) for cell in nb.cells)
         shown = [line for line in lines() if line in text or re.sub(r"\\", r"\\\\", line) in text]
         if shown:

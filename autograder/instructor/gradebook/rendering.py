@@ -5,10 +5,13 @@ Students wrote it, graders read it and so do students again, so nothing in it ma
 or to mail, nothing fetched from elsewhere, no frame that reaches beyond its cell.
 """
 
+from __future__ import annotations
+
 import re
 import signal
 import time
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import nh3
 from jinja2 import pass_context
@@ -16,6 +19,12 @@ from mistune import import_plugin
 from nbconvert.filters.highlight import Highlight2HTML
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from pygments.token import STANDARD_TYPES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from jinja2.runtime import Context
+    from nbformat import NotebookNode
 
 PLUGINS = ("strikethrough", "table", "url", "def_list")  # nbconvert's, without check boxes: they stay [x]
 TAGS = nh3.ALLOWED_TAGS - {"area", "map", "bdo", "bdi"}
@@ -38,24 +47,24 @@ class Renderer(IPythonRenderer):
     """nbconvert's, for what strangers write: a picture that is not there, or elsewhere, is a link, and diagrams stay
     text."""
 
-    def image(self, text, url, title=None):
+    def image(self, text: str, url: str, title: str | None = None) -> str:
         there = url.removeprefix("attachment:") in self.attachments if url.startswith("attachment:") else False
         if there or url.startswith(PICTURES):
             return super().image(text, url, title)
         return self.link(text or url, url, title)
 
-    def block_mermaidjs(self, code):
+    def block_mermaidjs(self, code: str) -> str:
         return self.block_code(code)
 
 
 @pass_context
-def markdown2html(context, source):
+def markdown2html(context: Context, source: str) -> str:
     """nbconvert's filter of this name, in its place."""
     cell = context.get("cell", {})
     return html(source, cell.get("attachments"), cell.get("metadata", {}).get(OURS, False))
 
 
-def html(source, attachments=None, ours=False):
+def html(source: str, attachments: dict[str, dict[str, str]] | None = None, ours: bool = False) -> str:
     """Markdown as HTML that cannot act.
 
     attachments  {name: {type: base64}} of pictures
@@ -74,7 +83,7 @@ def html(source, attachments=None, ours=False):
     return OBEYED.sub(r"\\ ", cleaned)
 
 
-def attribute(tag, name, value):
+def attribute(tag: str, name: str, value: str) -> str | None:
     """The attribute's value, or None where it may not stand."""
     if name == "class":
         return value if CLASSES.issuperset(value.split()) else None
@@ -92,7 +101,7 @@ class TooLong(Exception):
     """Rendering takes too long."""
 
 
-def affordable(cells):
+def affordable(cells: Iterable[NotebookNode]) -> None:
     """Change cells that take too long to be rendered into their beginning, as it was written; only in the main thread
     of a process of its own (parsing.py), which has an alarm to spare."""
     left = float(SECONDS)
@@ -109,7 +118,7 @@ def affordable(cells):
         left = max(left - (time.process_time() - started), 0.01)
 
 
-def beginning(source, code):
+def beginning(source: str, code: bool) -> str:
     text = source[:BEGINNING]
     if code:
         return f"# This takes too long to be shown. It begins:\n{text}"
@@ -118,13 +127,13 @@ def beginning(source, code):
 
 
 @contextmanager
-def alarm(seconds):
+def alarm(seconds: float) -> Iterator[None]:
     """Raise TooLong when that much processor time has passed, where there is such a clock."""
     if not hasattr(signal, "setitimer"):
         yield
         return
 
-    def ring(*_):
+    def ring(*_: object) -> None:
         raise TooLong
 
     before = signal.signal(signal.SIGPROF, ring)

@@ -6,6 +6,8 @@ come text, plain output and pictures, and no metadata; how text is shown, so tha
 rendering.py. Doing it twice changes nothing.
 """
 
+from __future__ import annotations
+
 import ast
 import base64
 import binascii
@@ -14,6 +16,7 @@ import hashlib
 import json
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
@@ -22,6 +25,12 @@ from nbgrader.utils import is_solution
 from traitlets import Unicode
 
 from ...text import readable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from nbformat import NotebookNode
 
 MADE_FROM = "made_from"  # in the metadata of an autograded notebook: digests of what it was made from
 WAITS = "report_waits"  # in that of one that stands for none: why the real one cannot be marked, or ""
@@ -32,12 +41,12 @@ MAX_TEXT = 100_000  # characters of a cell or an output
 ANSWERED = re.compile(r"[^\W_]")
 
 
-def restore(notebook, master):
-    """The notebook `master` with what counts of a student's `notebook`; both are nbformat's, version 4. ValueError for
-    one that is too long."""
+def restore(notebook: NotebookNode, master: NotebookNode) -> NotebookNode:
+    """The notebook `master` with what counts of a student's `notebook`, both of version 4. Raises ValueError for one
+    that is too long."""
     if len(notebook.cells) > MAX_CELLS:
         raise ValueError(f"it has {len(notebook.cells)} cells; {MAX_CELLS} is the most that is shown")
-    known = {grade_id(cell): cell for cell in master.cells if grade_id(cell)}
+    known = {id: cell for cell in master.cells if (id := grade_id(cell))}
     mine, others, previous = {}, {}, None
     for cell in notebook.cells:
         id = handed_out_id(cell, known)
@@ -66,26 +75,26 @@ def restore(notebook, master):
     return made
 
 
-def of_the_student(made):
+def of_the_student(made: NotebookNode) -> list[NotebookNode]:
     """The cells of a restored notebook in which a student's text stands."""
     return [cell for cell in made.cells if is_solution(cell) or grade_id(cell) is None]
 
 
-def handed_out_id(cell, known):
-    """The id of the handed-out cell that a student's cell is, or None. Some editors lose the metadata, but not the id
-    of the cell itself."""
+def handed_out_id(cell: NotebookNode, known: Mapping[str, NotebookNode]) -> str | None:
+    """The id of the handed-out cell that a student's cell is. Some editors lose the metadata, but not the id of the
+    cell itself."""
     return next((id for id in (grade_id(cell), cell.get("id")) if id in known), None)
 
 
-def words(cell):
+def words(cell: NotebookNode) -> str:
     return " ".join(str(cell.source).split())
 
 
-def is_answered(cell, stub):
+def is_answered(cell: NotebookNode, stub: str) -> bool:
     return bool(ANSWERED.search(str(cell.source).replace(stub, "")) or cell.get("attachments"))
 
 
-def elsewhere(notebook, master):
+def elsewhere(notebook: NotebookNode, master: NotebookNode) -> bool:
     """Whether a restored notebook holds text of the student's in a cell that nobody asked for: an answer that stands in
     the wrong place, perhaps."""
     seen = {words(each) for cell in master.cells for each in (cell, own(cell))}
@@ -93,7 +102,7 @@ def elsewhere(notebook, master):
     return any(not grade_id(cell) and words(cell) not in seen and says(cell) for cell in notebook.cells)
 
 
-def says(cell):
+def says(cell: NotebookNode) -> bool:
     """Whether a cell holds words: also one of code that is nothing but comments, or no Python."""
     source = str(cell.source)
     if cell.cell_type != "code":
@@ -107,37 +116,37 @@ def says(cell):
     return texts and bool(ANSWERED.search(source))
 
 
-def empty(master, note):
+def empty(master: NotebookNode, note: str) -> NotebookNode:
     """The notebook for a student of whom there is none, with the reason on top."""
     return restore(nbformat.v4.new_notebook(cells=[new_markdown_cell(note)]), master)
 
 
-def digest(notebook):
+def digest(notebook: NotebookNode) -> str:
     """What tells a restored notebook from another."""
     return hashlib.sha256(json.dumps(notebook.cells, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def grade_id(cell):
+def grade_id(cell: NotebookNode) -> str | None:
     entry = cell.get("metadata", {}).get("nbgrader")
     id = entry.get("grade_id") if isinstance(entry, dict) else None
     return id if isinstance(id, str) else None
 
 
-def answer(cell, student, stub):
+def answer(cell: NotebookNode, student: NotebookNode, stub: str) -> None:
     """Put a student's text into an answer cell; one that says nothing is the untouched one, which nbgrader gives 0."""
     text(cell, student)
     if not is_answered(cell, stub):
         cell.source = stub
 
 
-def own(cell):
+def own(cell: NotebookNode) -> NotebookNode:
     """A cell of the student's own, or a copy: code, text, plain output and pictures stay."""
     if cell.cell_type != "code":
         return text(new_markdown_cell(), cell)
     return new_code_cell(student_text(cell.source), outputs=list(filter(None, map(output, cell.get("outputs", [])))))
 
 
-def output(made):
+def output(made: NotebookNode) -> NotebookNode | None:
     """An output with nothing in it but plain text or a picture; None for any other."""
     if made.output_type == "stream":
         return new_output("stream", name="stdout", text=student_text(made.text))
@@ -148,7 +157,7 @@ def output(made):
     return new_output("display_data", data=found) if any(found.values()) else None
 
 
-def text(cell, student):
+def text(cell: NotebookNode, student: NotebookNode) -> NotebookNode:
     """Give a cell the student's text, and the pictures that were pasted into it."""
     pasted = {name: pictures(data) for name, data in (student.get("attachments") or {}).items()}
     pasted = {name: data for name, data in pasted.items() if data and re.fullmatch(r"[\w.-]+", name)}
@@ -158,12 +167,12 @@ def text(cell, student):
     return cell
 
 
-def student_text(text):
+def student_text(text: object) -> str:
     """A student's text, fit to be read anywhere and not longer than anybody reads."""
     return readable(str(text), limit=MAX_TEXT, lines=True)
 
 
-def pictures(data):
+def pictures(data: Mapping[str, Any]) -> dict[str, str]:
     """The pictures in a dictionary of representations, with their base64 written anew."""
     found = {}
     for kind in ("image/png", "image/jpeg"):
@@ -176,11 +185,11 @@ def pictures(data):
 
 
 class RestoreCells(NbGraderPreprocessor):
-    """restored() where nbgrader sanitizes, so for whatever came into submitted/."""
+    """restore() where nbgrader sanitizes, so for whatever came into submitted/."""
 
     release = Unicode(help="nbgrader's folder of what was handed out, with checksums.").tag(config=True)
 
-    def preprocess(self, nb, resources):
+    def preprocess(self, nb: NotebookNode, resources: dict[str, Any]) -> tuple[NotebookNode, dict[str, Any]]:
         known = resources["nbgrader"]
         path = Path(self.release, known["assignment"], f"{known['notebook']}.ipynb")
         made = restore(nb, nbformat.read(path, 4))

@@ -3,6 +3,10 @@
 A student whose grade is not complete gets no feedback yet.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from nbgrader.api import MissingEntry
 
 from ...intake import parsing
@@ -12,16 +16,27 @@ from .course import ASSIGNMENT, PART, Course, quiet, update_due
 from .filling import LIMITS, made_from, set_dates
 from .filling import grades as grades_of
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from pathlib import Path
 
-def grades(folder, handed_in, rubric, roster=None):
-    """A Grade for everybody, from the gradebook as it is now, with lateness reckoned anew: due date, times and
+    from nbgrader.api import Grade as CellGrade
+    from nbgrader.api import SubmittedAssignment
+
+    from ...rubric import Rubric
+    from ..handins.collecting import HandedIn
+    from ..handins.roster import Roster
+
+
+def grades(folder: Path, handed_in: Iterable[HandedIn], rubric: Rubric, roster: Roster | None = None) -> list[Grade]:
+    """A grade for everybody, from the gradebook as it is now, with lateness reckoned anew: due date, times and
     extensions may have changed since it was filled."""
     course, made = Course(folder), []
     known = {student.id: student for student in roster.students} if roster else {}
     with course.gradebook() as gradebook:
         update_due(gradebook, rubric.late)
         for entry in handed_in:
-            nothing = dict.fromkeys([*rubric.parts, REPORT], 0.0)
+            nothing: dict[str, float | None] = dict.fromkeys([*rubric.parts, REPORT], 0.0)
             if entry.waits:
                 made.append(Grade(entry.student, dict.fromkeys(nothing), missing=["a hand-in"]))
                 continue
@@ -47,17 +62,23 @@ def grades(folder, handed_in, rubric, roster=None):
     return made
 
 
-def grade_of(submission, cells, parts, days):
-    missing = [cell.name.removeprefix(PART) for cell in cells if cell.needs_manual_grade]
+def grade_of(
+    submission: SubmittedAssignment, cells: Sequence[CellGrade], parts: dict[str, float | None], days: int
+) -> Grade:
+    missing = []
     for cell in cells:
-        part = cell.name.removeprefix(PART) if cell.name.startswith(PART) else REPORT
+        name = cell.name.removeprefix(PART)
+        part = name if cell.name.startswith(PART) else REPORT
+        if part not in parts:  # the rubric has dropped it since the gradebook was made
+            continue
+        missing += [name] * cell.needs_manual_grade
         known = parts.get(part) is not None and not cell.needs_manual_grade
         parts[part] = parts[part] + cell.score if known else None
     penalty = sum(notebook.late_submission_penalty or 0.0 for notebook in submission.notebooks)
     return Grade(submission.student.id, parts, penalty, days, missing)
 
 
-def feedback(folder, made, show=iter):
+def feedback(folder: Path, made: list[Grade], show: Callable[[list[Grade]], Iterable[Grade]] = iter) -> dict[str, str]:
     """Feedback for everybody whose grade is complete; what others had before is taken away, as it is no longer true.
     Returns {student: why there is none}."""
     course, failed = Course(folder), {}
@@ -76,7 +97,7 @@ def feedback(folder, made, show=iter):
 
 
 @quiet()
-def write_feedback(folder, student):
+def write_feedback(folder: str, student: str) -> str:
     """Write the feedback of a student, in the room of parsing.py. Returns why that failed, in one line, or ""."""
     done = Course(folder).api().generate_feedback(ASSIGNMENT, student)
     return "" if done["success"] else readable(done["error"].strip().splitlines()[-1], limit=500)

@@ -4,11 +4,14 @@ nbgrader gives all points to a cell whose output it does not understand, so noth
 record goes into the gradebook as it is, after it was looked at, and what has no number stays open.
 """
 
+from __future__ import annotations
+
 import hashlib
 import json
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import nbformat
 from nbformat.v4 import new_output
@@ -23,6 +26,13 @@ from . import late
 from .course import PART
 from .restoring import MADE_FROM, elsewhere, grade_id
 
+if TYPE_CHECKING:
+    from typing import Any
+
+    from nbformat import NotebookNode
+    from nbgrader.api import Comment
+    from nbgrader.api import Grade as CellGrade
+
 
 class RecordError(ValueError):
     """A results.json that cannot be believed, for this reason."""
@@ -35,11 +45,11 @@ class Part:
 
     points: float | None = None
     most: float = 0.0
-    lines: list = field(default_factory=lambda: ["Not graded yet."])
+    lines: list[str] = field(default_factory=lambda: ["Not graded yet."])
 
 
-def read(path):
-    """{part: Part} of a results.json in Gradescope's format. Raises FileNotFoundError and RecordError."""
+def read(path: Path) -> dict[str, Part]:
+    """The parts in a results.json in Gradescope's format. Raises FileNotFoundError and RecordError."""
     try:
         results = json.loads(Path(path).read_text(encoding="utf-8"))
         provisional, scored = results["extra_data"]["provisional"], "score" in results
@@ -63,7 +73,7 @@ def read(path):
     return parts
 
 
-def number(points, most):
+def number(points: Any, most: float) -> float:
     if isinstance(points, bool) or not (math.isfinite(points) and 0 <= points <= most):
         raise RecordError(f"{points!r} points of {most!r}")
     return float(points)
@@ -76,7 +86,7 @@ class ExternalScores(NbGraderPreprocessor):
     results = Unicode(help="The folder with a folder for each student, and results.json in it.").tag(config=True)
     release = Unicode(help="nbgrader's folder of what was handed out.").tag(config=True)
 
-    def preprocess(self, nb, resources):
+    def preprocess(self, nb: NotebookNode, resources: dict[str, Any]) -> tuple[NotebookNode, dict[str, Any]]:
         known = resources["nbgrader"]
         path = Path(self.results) / known["student"] / "results.json"
         parts = read(path) if path.exists() else {}
@@ -93,6 +103,7 @@ class ExternalScores(NbGraderPreprocessor):
             comments = {comment.name: comment for comment in notebook.comments}
             for cell in filter(is_grade, nb.cells):
                 id = grade_id(cell)
+                assert id is not None  # nbgrader has none without
                 if is_solution(cell):
                     answer(cell, grades[id], comments[id], made_from.get("waits") or "elsewhere" in made_from)
                 else:
@@ -105,12 +116,12 @@ class ExternalScores(NbGraderPreprocessor):
         return nb, resources
 
 
-def digest(path):
+def digest(path: Path) -> str:
     """What tells a results.json from another; "" for none."""
     return hashlib.sha256(path.read_bytes()).hexdigest()[:16] if path.exists() else ""
 
 
-def answer(cell, grade, comment, look):
+def answer(cell: NotebookNode, grade: CellGrade, comment: Comment, look: str | bool) -> None:
     grade.auto_score, _ = determine_grade(cell)
     if look:  # for an answer that this cell does not show
         grade.auto_score = None
@@ -120,7 +131,7 @@ def answer(cell, grade, comment, look):
     grade.needs_manual_grade = not untouched or grade.manual_score is not None
 
 
-def locked(cell, grade, part):
+def locked(cell: NotebookNode, grade: CellGrade, part: Part) -> None:
     points, lines = part.points, part.lines
     if points is not None and not math.isclose(part.most, cell.metadata.nbgrader["points"]):
         points, lines = None, ["Graded by another rubric or in part; grade it again.", *lines]

@@ -1,9 +1,22 @@
 """One column of a gradebook that Canvas exported, filled with the grades of a class. Nothing that a person wrote there
 is lost: EX and N/A stay, and who handed in nothing keeps whatever stands there."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from ..handins import tables
 from ..handins.matching import matched
 from ..handins.roster import Person, Roster
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from ..handins.collecting import HandedIn
+    from ..handins.matching import Facts
+    from ..handins.tables import Table
+    from .sheet import Grade
 
 KEPT = ("EX", "N/A")
 
@@ -12,12 +25,19 @@ class ExportError(ValueError):
     """A file from Canvas cannot be filled in, for this reason."""
 
 
-def fill(path, column, made, handed_in, most, roster=None, scale=None):
+def fill(
+    path: Path,
+    column: str,
+    made: Sequence[Grade],
+    handed_in: Sequence[HandedIn],
+    most: float,
+    roster: Roster | None = None,
+    scale: bool | None = None,
+) -> tuple[str, dict[str, str], list[str]]:
     """Fill one column of a file. Returns (the file as text, {name there: why no points were written}, ids that have
     points and no line in the file).
 
     column  the assignment's name, with or without Canvas's number behind it
-    made    of grades.grades
     most    points that can be had
     scale   where Canvas has other points possible: True to scale to these, False for the points as they are
     Raises ExportError and TableError.
@@ -25,7 +45,7 @@ def fill(path, column, made, handed_in, most, roster=None, scale=None):
     table = tables.read(path)
     head = table.head
     if "ID" not in head or not ({"Student", "LastName"} & set(head)):
-        raise ExportError(f"{path} is no gradebook of Canvas: its first line has no columns Person and ID")
+        raise ExportError(f"{path} is no gradebook of Canvas: its first line has no columns Student and ID")
     wanted = column_of(column, head, path)
     factor = scaled(table, wanted, most, scale)
     rows = {line: cells for line, cells in table.rows if cells[head.index("ID")].strip()}
@@ -38,22 +58,23 @@ def fill(path, column, made, handed_in, most, roster=None, scale=None):
     for line, cells in rows.items():
         name, match, there = accounts[line][0], found[line], cells[wanted].strip()
         id = match.students[0] if match.students else None
+        earned = points.get(id) if id else None
         if id:
             written.add(id)
         if id is None or id not in points:
             left[name] = match.note or "not in this class"
         elif there.upper() in KEPT:
             left[name] = f"{there} stays"
-        elif points[id] is None:
+        elif earned is None:
             left[name] = "the grade is not complete"
         elif id in absent:
             left[name] = f"nothing was handed in; {there or 'an empty cell'} stays"
         else:
-            cells[wanted] = f"{points[id] * factor:.2f}".rstrip("0").rstrip(".")
+            cells[wanted] = f"{earned * factor:.2f}".rstrip("0").rstrip(".")
     return table.text(), left, [id for id, each in points.items() if each is not None and id not in written]
 
 
-def column_of(column, head, path):
+def column_of(column: str, head: list[str], path: Path) -> int:
     found = [n for n, name in enumerate(head) if name == column or name.rpartition(" (")[0] == column]
     if len(found) != 1:
         assignments = [name for name in head if name.endswith(")") and name.rpartition("(")[2][:-1].isdigit()]
@@ -64,7 +85,7 @@ def column_of(column, head, path):
     return found[0]
 
 
-def account(cells):
+def account(cells: Mapping[str, str]) -> Facts:
     """A line as an account for matching.py."""
     last, _, first = cells.get("Student", "").partition(",")
     last, first = cells.get("LastName") or last.strip(), cells.get("FirstName") or first.strip()
@@ -78,7 +99,7 @@ def account(cells):
     return name, name, known, True
 
 
-def scaled(table, wanted, most, scale):
+def scaled(table: Table, wanted: int, most: float, scale: bool | None) -> float:
     """What points are multiplied by. Raises ExportError where that has to be asked."""
     for line, cells in table.rows:
         there = cells[wanted].strip().replace(",", ".")

@@ -1,8 +1,15 @@
 """What lateness costs: the policy of rubric.toml."""
 
+from __future__ import annotations
+
 import math
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
 
 POLICIES = ("none", "per_day", "cut_off")
 
@@ -11,8 +18,8 @@ class PolicyError(ValueError):
     """The table [late] of rubric.toml cannot be followed, for this reason."""
 
 
-def due(late):
-    """The due date in the course's time zone, or None. Raises PolicyError for a table that means nothing."""
+def due(late: Mapping[str, Any]) -> datetime | None:
+    """The due date in the course's time zone. Raises PolicyError for a table that means nothing."""
     for name in ("grace_minutes", "per_day_percent", "last_day"):
         if not (isinstance(late.get(name), int | float) and 0 <= late[name] < math.inf):
             raise PolicyError(f"[late] of rubric.toml: {name} must be a number, and not below 0")
@@ -34,8 +41,8 @@ def due(late):
     return time.astimezone(zone) if time.tzinfo else time.replace(tzinfo=zone)
 
 
-def time_zone(late):
-    """The ZoneInfo of the table, or None where it names none: then days are those of the due date's own offset."""
+def time_zone(late: Mapping[str, Any]) -> ZoneInfo | None:
+    """The time zone of the table. Where it names none, days are those of the due date's own offset."""
     name = late.get("time_zone", "")
     try:
         return ZoneInfo(name) if name else None
@@ -46,7 +53,7 @@ def time_zone(late):
         ) from None
 
 
-def days_late(time, extension_days, late):
+def days_late(time: datetime | None, extension_days: float, late: Mapping[str, Any]) -> int:
     """Calendar days begun beyond due date, extension and grace: a day ends at the same time of the clock, also in the
     nights in which clocks are changed.
 
@@ -57,7 +64,7 @@ def days_late(time, extension_days, late):
         return 0
     grace, time = timedelta(minutes=late["grace_minutes"]), time.astimezone(UTC)
 
-    def end(days):
+    def end(days: float) -> datetime:
         whole = int(days)
         return (when + timedelta(days=whole)).astimezone(UTC) + timedelta(days=days - whole) + grace
 
@@ -70,7 +77,7 @@ def days_late(time, extension_days, late):
     return begun
 
 
-def penalty(points, days, late):
+def penalty(points: float, days: int, late: Mapping[str, Any]) -> float:
     """The points taken off.
 
     points  all that was earned, by programs and by hand

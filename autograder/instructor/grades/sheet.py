@@ -3,17 +3,27 @@
 A grade without its points by hand is none: its total is left empty.
 """
 
+from __future__ import annotations
+
 import csv
 import io
 import json
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ...files import write
 from ...intake.submission import REPORT as NOTEBOOK
 from ...paths import ROOT
 from ...text import readable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ...rubric import Rubric
+    from ..handins.collecting import HandedIn
+    from ..handins.roster import Roster
 
 REPORT = "report"
 
@@ -29,23 +39,25 @@ class Grade:
     """
 
     student: str
-    parts: dict
+    parts: dict[str, float | None]
     penalty: float = 0.0
     days_late: int = 0
-    missing: list = field(default_factory=list)
-    notes: list = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     @property
-    def complete(self):
+    def complete(self) -> bool:
         return not self.missing
 
     @property
-    def points(self):
+    def points(self) -> float | None:
         """None while anything is missing."""
-        return round(sum(self.parts.values()) - self.penalty, 2) if self.complete else None
+        if not self.complete:
+            return None
+        return round(sum(self.parts.values()) - self.penalty, 2)  # pyrefly: ignore[no-matching-overload]
 
 
-def table(made, handed_in, rubric, roster=None):
+def table(made: Iterable[Grade], handed_in: Iterable[HandedIn], rubric: Rubric, roster: Roster | None = None) -> str:
     """grades.csv as text: a row for everybody, all cells quoted and none a formula."""
     entries = {entry.student: entry for entry in handed_in}
     people = {student.id: student for student in roster.students} if roster else {}
@@ -70,30 +82,36 @@ def table(made, handed_in, rubric, roster=None):
     return buffer.getvalue()
 
 
-def total(rubric):
+def total(rubric: Rubric) -> float:
     """The most that can be had: the parts, and the report as its questions say."""
     return sum(check.points for check in rubric.checks.values()) + report_points()
 
 
 @cache
-def report_points():
+def report_points() -> float:
     """What all questions of the report give together. Read as JSON, as importing nbformat takes a second."""
     notebook = json.loads((ROOT / "solution" / NOTEBOOK).read_text(encoding="utf-8"))
     cells = [cell["metadata"].get("nbgrader", {}) for cell in notebook["cells"]]
     return sum(cell["points"] for cell in cells if cell.get("solution"))
 
 
-def written(points):
+def written(points: float | None) -> str:
     return "" if points is None else f"{points:.2f}".rstrip("0").rstrip(".")
 
 
-def harmless(cell):
+def harmless(cell: object) -> str:
     """A cell that no spreadsheet takes for a formula."""
     text = readable(str(cell), limit=None)
     return f"'{text}" if text.lstrip().startswith(("=", "+", "-", "@")) or text != text.strip() else text
 
 
-def write_sheet(folder, made, handed_in, rubric, roster=None):
+def write_sheet(
+    folder: Path,
+    made: Iterable[Grade],
+    handed_in: Iterable[HandedIn],
+    rubric: Rubric,
+    roster: Roster | None = None,
+) -> Path:
     """Write grades.csv of a class folder. Returns its path."""
     path = Path(folder) / "grades.csv"
     write(path, table(made, handed_in, rubric, roster))

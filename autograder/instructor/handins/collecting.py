@@ -7,11 +7,14 @@ The law of a class stands here: every file of a download is a student's, a named
 While one of the two is open, who handed in nothing waits: the work may be theirs, and they are no 0.
 """
 
+from __future__ import annotations
+
 import csv
 import io
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ...files import write
 from ...text import readable
@@ -19,6 +22,13 @@ from . import roster, tables
 from .matching import Directory, Match, matched
 from .roster import Roster, RosterError
 from .taking import Collection, fold_name, take_all, unique
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from .taking import Account
+
+    Dated = tuple[tuple[bool, float, str], "HandedIn"]  # what tells the latest of several, and one of them
 
 SUBMISSIONS, ROSTER, ALIASES, TEAMS = "submissions", "roster.csv", "aliases.csv", "teams.csv"
 GUESS = "#? "  # before a line of aliases.csv that the kit proposes
@@ -35,7 +45,7 @@ class HandedIn:
 
     student   the id in the roster, or what the class calls somebody who is not there
     path      a folder with the files that are graded, or what the grader has to refuse; None where there is nothing
-    time      when; an aware datetime, or None where nobody knows
+    time      when; aware, or None where nobody knows
     notes     for staff: which of several counts and why, what was left out, who is not in the roster
     stranger  whether nobody in the roster is meant
     waits     why somebody who handed in nothing is not graded yet, or ""
@@ -45,14 +55,14 @@ class HandedIn:
     student: str
     path: Path | None = None
     time: datetime | None = None
-    notes: list = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     stranger: bool = False
     waits: str = ""
     report: str = ""
 
 
-class ClassList(list):
-    """HandedIn of everybody in the roster, in its order, then of the strangers.
+class ClassList(list[HandedIn]):
+    """What everybody in the roster handed in, in its order, then what strangers did.
 
     files      {"students", "strangers", "not understood": number of files of the last download}
     strangers  {name: why nobody is meant}, of those that are open
@@ -61,21 +71,26 @@ class ClassList(list):
     waiting    ids of those who handed in nothing, while it may be among these
     """
 
-    def __init__(self, entries=()):
+    files: dict[str, int]
+    strangers: dict[str, str]
+    unread: dict[str, str]
+    doubts: dict[str, str]
+
+    def __init__(self, entries: Iterable[HandedIn] = ()) -> None:
         super().__init__(entries)
         self.files = {"students": 0, "strangers": 0, "not understood": 0}
         self.strangers, self.unread, self.doubts = {}, {}, {}
 
     @property
-    def waiting(self):
+    def waiting(self) -> list[str]:
         return [entry.student for entry in self if entry.waits]
 
     @property
-    def open(self):
+    def open(self) -> bool:
         """Whether anything has to be settled by a person."""
         return bool(self.strangers or self.unread or self.waiting)
 
-    def summary(self):
+    def summary(self) -> list[str]:
         """Lines for staff: where every file went, and what is open."""
         of, few = self.files, dict(list(self.strangers.items())[:10])
         lines = [
@@ -100,22 +115,23 @@ class ClassList(list):
 
 @dataclass
 class People:
-    """Who is in a class: its Roster, or None; {stranger: id, or "" for nobody}; {team: [ids]}."""
+    """Who is in a class: its roster; {stranger: id, or "" for nobody}; {team: ids}."""
 
     roster: Roster | None = None
-    aliases: dict = field(default_factory=dict)
-    teams: dict = field(default_factory=dict)
+    aliases: dict[str, str] = field(default_factory=dict)
+    teams: dict[str, list[str]] = field(default_factory=dict)
 
     @classmethod
-    def read(cls, folder):
+    def read(cls, folder: Path) -> People:
         """From what staff wrote into the folder of the class, as it is now. Raises RosterError."""
         path, aliases, teams = Path(folder, ROSTER), {}, {}
         known = roster.read(path) if path.exists() else None
         for where, name, id in pairs(Path(folder, ALIASES), "stranger"):
-            if id and known is None:
-                raise RosterError(f"{where}, column id: there is no roster, so nobody has the id {id!r}")
-            if id and id not in known.ids:
-                raise RosterError(f"{where}, column id: {id!r} is not in the roster")
+            if id:
+                if known is None:
+                    raise RosterError(f"{where}, column id: there is no roster, so nobody has the id {id!r}")
+                if id not in known.ids:
+                    raise RosterError(f"{where}, column id: {id!r} is not in the roster")
             if aliases.get(name, id) != id:
                 raise RosterError(f"{where}, column stranger: {name!r} is there already, with another id")
             aliases[name] = id
@@ -124,8 +140,8 @@ class People:
         return cls(known, aliases, teams)
 
 
-def pairs(path, name):
-    """[(where, name, id)] of a table with two columns, or nothing where there is none."""
+def pairs(path: Path, name: str) -> list[tuple[str, str, str]]:
+    """(where, name, id) for each row of a table with two columns; none where there is no table. Raises RosterError."""
     if not path.exists():
         return []
     try:
@@ -141,11 +157,17 @@ def pairs(path, name):
     return [(table.where(line), cells[first].strip(), cells[second].strip()) for line, cells in table.rows]
 
 
-def collect(source, into, roster=None, aliases=None, teams=None):
-    """Collect a download into the folder `into`. Returns the ClassList.
+def collect(
+    source: Path,
+    into: Path,
+    roster: Roster | None = None,
+    aliases: dict[str, str] | None = None,
+    teams: dict[str, list[str]] | None = None,
+) -> ClassList:
+    """Collect a download into the folder `into`.
 
     source  a folder of folders and archives, or what a platform makes, zipped or unpacked
-    roster  a Roster; without one the ids are those of the download
+    roster  without one the ids are those of the download
     Raises DownloadError, and OSError where this machine fails. What a student did never raises.
     """
     people = People(roster, aliases or {}, teams or {})
@@ -153,26 +175,26 @@ def collect(source, into, roster=None, aliases=None, teams=None):
     return load_class(into, people)
 
 
-def load_class(into, people=None):
-    """The ClassList of what lies in the folder `into`. Raises FileNotFoundError where nothing was collected."""
+def load_class(into: Path, people: People | None = None) -> ClassList:
+    """The list of what lies in the folder `into`. Raises FileNotFoundError where nothing was collected."""
     people, collection = people or People(), Collection.load(into)
     return listing(collection, whose(collection.accounts, people), people, Path(into))
 
 
-def keep_roster(path, folder):
+def keep_roster(path: Path, folder: Path) -> None:
     """Make a file the roster of a class. Raises RosterError for one that cannot be."""
     roster.read(path)
     write(Path(folder, ROSTER), Path(path).read_bytes())
 
 
-def collect_class(source, folder):
+def collect_class(source: Path, folder: Path) -> None:
     """Collect a download into the folder of a class. Raises DownloadError, RosterError and OSError."""
     people = People.read(folder)
     take_all(source, Path(folder, SUBMISSIONS), people.roster, lambda accounts: owners(accounts, people))
 
 
-def class_list(folder, settle=None):
-    """(the ClassList, the Roster or None) of a class as it is now; brings the guesses in aliases.csv up to date.
+def class_list(folder: Path, settle: bool | None = None) -> tuple[ClassList, Roster | None]:
+    """The list and the roster of a class as it is now; brings the guesses in aliases.csv up to date.
 
     settle  whether staff said just now that who is absent is absent; None to keep what was said
     Raises FileNotFoundError where nothing was collected, and RosterError.
@@ -189,22 +211,22 @@ def class_list(folder, settle=None):
     return listed, people.roster
 
 
-def owners(accounts, people):
+def owners(accounts: Mapping[str, Account], people: People) -> dict[str, str | None]:
     """{key: id of the one whose account it is, or None}, for the names of folders."""
     found = whose(accounts, people)
     return {key: match.students[0] if len(match.students) == 1 else None for key, match in found.items()}
 
 
-def whose(accounts, people):
-    """{key: Match} of accounts. Without a roster everybody is who the platform says."""
+def whose(accounts: Mapping[str, Account], people: People) -> dict[str, Match]:
+    """Whose each account is, by its key. Without a roster everybody is who the platform says."""
     if not people.roster:
         return {key: Match((account.name,)) for key, account in accounts.items()}
     facts = {key: (account.label, account.name, account.known, account.last) for key, account in accounts.items()}
     return matched(facts, people.roster, people.aliases, people.teams)
 
 
-def listing(collection, found, people, into):
-    """The ClassList of what was collected, for the Match of each account."""
+def listing(collection: Collection, found: Mapping[str, Match], people: People, into: Path) -> ClassList:
+    """The list of what was collected, once it is known whose each account is."""
     accounts, listed = collection.accounts, ClassList()
     mine, strangers = {}, []
     for key, match in found.items():
@@ -246,12 +268,12 @@ def listing(collection, found, people, into):
     return listed
 
 
-def handed_in(account, into, notes):
+def handed_in(account: Account, into: Path, notes: list[str]) -> HandedIn:
     notes = [*notes, *account.notes, *[LATER] * (not account.last)]
     return HandedIn(account.name, into / account.path, account.time, notes, report=account.waits)
 
 
-def count(listed, collection, found):
+def count(listed: ClassList, collection: Collection, found: Mapping[str, Match]) -> None:
     """Each file of the last download once, also where a group shares it."""
     counted = set()
     for key, account in sorted(collection.accounts.items(), key=lambda each: not found[each[0]].students):
@@ -261,15 +283,15 @@ def count(listed, collection, found):
     listed.files["not understood"] = len(collection.unread)
 
 
-def latest(entries):
-    """(order, HandedIn) of several that are one student's: the last."""
+def latest(entries: list[Dated]) -> Dated:
+    """The last of several hand-ins of one student."""
     *older, (order, entry) = sorted(entries, key=lambda each: each[0])
-    names = ", ".join(readable(each.path.name) for _, each in older)
+    names = ", ".join(readable(each.path.name) for _, each in older if each.path)
     told = [f"The latest of {len(entries)} counts, and not {names}."] * bool(older)
     return order, replace(entry, notes=[*entry.notes, *told])
 
 
-def share(team, members, chosen):
+def share(team: str, members: list[str], chosen: dict[str, Dated]) -> None:
     """Give the latest hand-in of a team to those of its members who have none."""
     there = [chosen[id] for id in members if id in chosen]
     note = f"Handed in for the team {readable(team)}: {', '.join(members)}."
@@ -278,10 +300,10 @@ def share(team, members, chosen):
         chosen[id] = order, replace(entry, student=id, notes=[note, *(text for text in entry.notes if text != note)])
 
 
-def propose(path, matches, listed, people):
+def propose(path: Path, matches: Mapping[str, tuple[Account, Match]], listed: ClassList, people: People) -> None:
     """Write the best guesses into aliases.csv, as comments below what staff wrote.
 
-    matches  {name: (Account, Match)}
+    matches  by what the class calls each account
     """
     students = people.roster.students if people.roster else []
     waiting = set(listed.waiting)

@@ -7,6 +7,8 @@ The law of this room: every file of a download is in a bundle, which is somebody
 What systems and editors leave (JUNK) is nobody's work and not counted.
 """
 
+from __future__ import annotations
+
 import itertools
 import os
 import re
@@ -14,6 +16,7 @@ import zipfile
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ...intake import archives
 from ...intake.archives import refusing
@@ -22,6 +25,13 @@ from ...text import readable
 from . import platforms
 from .matching import Directory
 from .platforms import ARCHIVE, DownloadError, File
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
+
+    from .platforms import Arranged, Load, Parts, Upload
+    from .roster import Roster
 
 JUNK = re.compile(
     r"__MACOSX|__pycache__|\.DS_Store|Thumbs\.db|desktop\.ini|\._.*|\.git|\.ipynb_checkpoints|\.vscode|\.idea"
@@ -36,17 +46,16 @@ __all__ = ["Download", "DownloadError", "read"]
 class Download:
     """All of a download.
 
-    bundles  of platforms.py
-    unread   {file: why it was not understood}
+    unread  {file: why it was not understood}
     """
 
-    bundles: list
-    unread: dict
+    bundles: list[Upload]
+    unread: dict[str, str]
 
 
 @contextmanager
-def read(source, roster=None):
-    """The Download of a folder or zip, whose files can be read while the context lasts. Raises DownloadError.
+def read(source: Path, roster: Roster | None = None) -> Iterator[Download]:
+    """The download in a folder or zip, whose files can be read while the context lasts. Raises DownloadError.
 
     roster  tells the folder of a class from that of a student, and where a name ends
     """
@@ -73,7 +82,7 @@ def read(source, roster=None):
         yield Download(bundles, unread)
 
 
-def members(source):
+def members(source: Path) -> AbstractContextManager[list[tuple[Parts, Load | None]]]:
     if source.is_dir():
         return walk(source)
     if not source.exists():
@@ -84,11 +93,11 @@ def members(source):
 
 
 @contextmanager
-def walk(folder):
+def walk(folder: Path) -> Iterator[list[tuple[Parts, Load | None]]]:
     """Members of a folder like those of archives.download. What cannot be entered, for its depth, as a link or for
     want of permission, is a file that cannot be read."""
 
-    def found():
+    def found() -> Iterator[tuple[Parts, Load | None]]:
         closed = []
         for place, folders, names in os.walk(folder, onerror=closed.append):
             parts = Path(place).relative_to(folder).parts
@@ -109,8 +118,8 @@ def walk(folder):
     yield list(found())
 
 
-def arrange(found, source, directory):
-    """(Bundles, {file: why it is in none}) of a list of Files, whichever platform named them."""
+def arrange(found: list[File], source: Path, directory: Directory | None) -> Arranged:
+    """Whose these files are, whichever platform named them. Raises DownloadError."""
     inner, levels = found, []
     for _ in range(WRAPPED):
         for platform in (platforms.gradescope, platforms.moodle, platforms.blackboard, platforms.canvas):
@@ -131,13 +140,13 @@ def arrange(found, source, directory):
     return platforms.plain(whole, source, directory)
 
 
-def is_student(name, directory):
+def is_student(name: str, directory: Directory | None) -> bool:
     """Whether a folder or archive has the name of a student."""
     name = ARCHIVE.sub("", name)
     return bool(directory and directory.match({"id": name}).students)
 
 
-def is_a_class(found, directory):
+def is_a_class(found: list[File], directory: Directory | None) -> bool:
     """Whether these are the submissions of a class, and not the files of a student."""
     tops = {file.parts[0] for file in found}
     full = {file.parts[0] for file in found if ARCHIVE.search(file.parts[0]) or file.parts[-1] in ACCEPTED}

@@ -4,10 +4,23 @@ Accounts of different people are never merged: an account finds its student when
 when no other account has as good a claim. All others stay strangers, with the best guesses beside them.
 """
 
+from __future__ import annotations
+
 import difflib
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypedDict
 
 from .roster import folded
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import TypeVar
+
+    from .roster import Person, Roster
+
+    Key = TypeVar("Key", int, str)  # of an account
+    # Of an account: label, name in the class, what is known, whether it is in the last download.
+    Facts = tuple[str, str, dict[str, str], bool]
 
 # How good a claim is: by a name or a way of writing an id; by an id or number, with another name; by an id or number.
 ALIKE, RENAMED, KNOWN = 1, 2, 3
@@ -25,11 +38,19 @@ class Match:
     guesses   ids, of a stranger, the best one first
     """
 
-    students: tuple = ()
+    students: tuple[str, ...] = ()
     claim: int = 0
     note: str = ""
     doubt: bool = False
-    guesses: list = field(default_factory=list)
+    guesses: list[str] = field(default_factory=list)
+
+
+class Exact(TypedDict):
+    """Students by what a platform may know them by."""
+
+    id: dict[str, Person]
+    number: dict[str, list[Person]]
+    email: dict[str, list[Person]]
 
 
 class Directory:
@@ -38,11 +59,11 @@ class Directory:
     Where the roster has no numbers of a platform, a platform's number may be an id; and it may not.
     """
 
-    def __init__(self, roster):
+    def __init__(self, roster: Roster) -> None:
         self.students = roster.students
         self.numbered = any(student.lms_user_id for student in self.students)
-        self.exact = {"id": roster.ids, "number": {}, "email": {}}
-        self.alike = {"id": {}, "name": {}}
+        self.exact: Exact = {"id": roster.ids, "number": {}, "email": {}}
+        self.alike: dict[str, dict[str, list[Person]]] = {"id": {}, "name": {}}
         for student in self.students:
             self.exact["number"].setdefault(student.lms_user_id if self.numbered else student.id, []).append(student)
             for email in {student.email.casefold(), student.id.casefold()} - {""}:
@@ -51,8 +72,8 @@ class Directory:
             for name in names(student):
                 self.alike["name"].setdefault(name, []).append(student)
 
-    def evidence(self, known):
-        """[(kind, how good, students)] of what a platform says: id, number, email and name."""
+    def evidence(self, known: Mapping[str, str]) -> list[tuple[str, int, list[Person]]]:
+        """(kind, how good, students) for each kind that a platform tells: id, number, email and name."""
         found = []
         if id := known.get("id"):
             same = self.exact["id"].get(id)
@@ -65,8 +86,8 @@ class Directory:
             found.append(("name", ALIKE, self.alike["name"].get(folded(name), [])))
         return [each for each in found if each[2]]
 
-    def match(self, known):
-        """The Match of one account, as if there were no others."""
+    def match(self, known: Mapping[str, str]) -> Match:
+        """What becomes of one account, as if there were no others."""
         evidence = self.evidence(known)
         people = {students[0].id: students[0] for *_, students in evidence if len(students) == 1}
         if len(people) != 1:
@@ -86,7 +107,7 @@ class Directory:
             return Match((student.id,), RENAMED, f"{told}: perhaps it is a group's", doubt=True)
         return Match((student.id,), RENAMED if len(sure) == 1 else KNOWN, told)
 
-    def resembling(self, label, known):
+    def resembling(self, label: str, known: Mapping[str, str]) -> str:
         """The id of the student whom a stranger resembles most, or ""."""
         said = [label, *known.values()]
         forms = {folded(text) for text in said} - {""}
@@ -106,23 +127,23 @@ class Directory:
         return best
 
 
-def written(id):
+def written(id: str) -> str:
     """An id without case and punctuation, and without the zeros that spreadsheets take away."""
     text = folded(id)
     return text.lstrip("0") or text if text.isdigit() else text
 
 
-def words(name):
+def words(name: str) -> list[str]:
     return "".join(letter if folded(letter) else " " for letter in name).split()
 
 
-def names(student):
+def names(student: Person) -> set[str]:
     """First and last name in either order, folded."""
     first, last = folded(student.first_name), folded(student.last_name)
     return {last + first, first + last} - {""}
 
 
-def agree(name, student):
+def agree(name: str, student: Person) -> bool:
     """Whether an account's name can be that of a student: some programs leave out, or add, middle and second names."""
     said = folded(name)
     if said in names(student):
@@ -134,12 +155,13 @@ def agree(name, student):
     )
 
 
-def matched(accounts, roster, aliases, teams):
-    """{key of the account: Match} of all accounts together.
+def matched(
+    accounts: Mapping[Key, Facts], roster: Roster, aliases: Mapping[str, str], teams: Mapping[str, Sequence[str]]
+) -> dict[Key, Match]:
+    """What becomes of all accounts together.
 
-    accounts  {key: (label, name in the class, known, whether it is in the last download)}
-    aliases   {label, or name in the class: id, or "" for nobody in the class}
-    teams     {name of the team: [ids]}
+    aliases  {label, or name in the class: id, or "" for nobody in the class}
+    teams    {name of the team: ids}
     """
     directory, found, settled = Directory(roster), {}, set()
     called = {folded(team): team for team in teams}
@@ -164,7 +186,7 @@ def matched(accounts, roster, aliases, teams):
     return found
 
 
-def contradicted(found, accounts, directory):
+def contradicted(found: dict[Key, Match], accounts: Mapping[Key, Facts], directory: Directory) -> None:
     """Make strangers of accounts that a name alone led to a student, while they have a number, an id or an address that
     is nobody's: where those of others are in the roster, theirs would be as well."""
     kinds = ("id", "number", "email")
@@ -188,7 +210,7 @@ def contradicted(found, accounts, directory):
                 found[key] = Match(note=told, guesses=[student.id])
 
 
-def rivals(found, settled, accounts):
+def rivals(found: dict[Key, Match], settled: set[Key], accounts: Mapping[Key, Facts]) -> None:
     """Make strangers of accounts that claim a student to whom another has a better claim, or as good a one."""
     claims = {}
     for key, match in found.items():

@@ -15,7 +15,7 @@ class Unreadable(ValueError):
     """The notebook cannot be marked as it is, for this reason."""
 
 
-def check(raw):
+def check(raw: bytes) -> None:
     """Raise Unreadable for bytes that are no notebook."""
     try:
         parsing.parse(__name__, "check_readable", raw)
@@ -23,7 +23,7 @@ def check(raw):
         raise Unreadable(reason(why)) from None
 
 
-def reason(why):
+def reason(why: parsing.Unparsable) -> str:
     """What an Unparsable says of a notebook."""
     return str(why) if why.type == "Unreadable" else f"report.ipynb cannot be read as a notebook: {why}"
 
@@ -31,12 +31,12 @@ def reason(why):
 # ----- in the room of parsing.py --------------------------------------------------------------------------------------
 
 
-def check_readable(raw):
+def check_readable(raw: bytes) -> None:
     read_notebook(raw)
 
 
-def read_notebook(raw):
-    """The bytes of a notebook as nbformat's, version 4. Raises Unreadable, and whatever nbformat does."""
+def read_notebook(raw: bytes) -> nbformat.NotebookNode:
+    """The notebook in these bytes, as version 4. Raises Unreadable, and whatever nbformat does."""
     try:
         text = decoded(raw)
     except UnicodeDecodeError:
@@ -49,7 +49,7 @@ def read_notebook(raw):
         raise
 
 
-def decoded(raw):
+def decoded(raw: bytes) -> str:
     for mark, encoding in MARKS.items():
         if raw.startswith(mark):
             return raw.decode(encoding)

@@ -9,21 +9,32 @@
     Blackboard  Homework_jdoe_attempt_2026-11-24-23-10-05_scheduler.py, and one .txt for each attempt
     a folder    one folder, zip or tar for each student, named by the id, or as GitHub Classroom clones: hw-<user>
 
-Each function returns (Bundles, {file: why it is in none}), or None where another platform made the download.
+Each function returns Uploads and {file: why it is in none}, or None where another platform made the download.
 """
 
+from __future__ import annotations
+
 import re
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from ...intake import archives
 from ...intake.submission import ACCEPTED
 from ...text import readable
 from .matching import KNOWN
 from .roster import folded
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any
+
+    from .matching import Directory
+
+    Parts = tuple[str, ...]  # of a path
+    Load = Callable[[int], bytes]  # reads a file, up to that many bytes
+    Arranged = tuple[list["Upload"], dict[str, str]]  # and {file: why it is in no upload}
 
 METADATA = "submission_metadata.yml"
 CANVAS = re.compile(r"(?=_(?P<number>\d+)_(?P<file>\d+)_(?P<file_name>.+))", re.S)  # also where they overlap
@@ -44,8 +55,8 @@ class File(NamedTuple):
     nothing that reads it."""
 
     path: str
-    parts: tuple
-    load: Callable | None
+    parts: Parts
+    load: Load | None
 
 
 class DownloadError(ValueError):
@@ -58,7 +69,7 @@ class Upload:
 
     label    what the platform calls the account
     known    what Directory.match takes: id, number, email, name; and the team
-    members  [(path parts, load)] as in archives.members, in the order in which they were uploaded
+    members  as in archives.members, in the order in which they were uploaded
     paths    the files of the download that this is made of
     time     aware, where the platform tells it
     order    what tells an earlier hand-in of the same account from a later one: a number, then a text
@@ -66,20 +77,20 @@ class Upload:
     """
 
     label: str
-    known: dict
-    members: list
-    paths: list
+    known: dict[str, str]
+    members: Sequence[tuple[Parts, Load]]
+    paths: list[str]
     time: datetime | None = None
-    order: tuple = (0.0, "")
-    notes: list = field(default_factory=list)
+    order: tuple[float, str] = (0.0, "")
+    notes: list[str] = field(default_factory=list)
     key: str = ""
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self.key = self.key or self.label
 
 
-def tops(found):
-    """Names at the top: ({of files: File}, names of folders)."""
+def tops(found: list[File]) -> tuple[dict[str, File], set[str]]:
+    """What stands at the top: {name: file}, and the names of folders."""
     loose = {file.parts[0]: file for file in found if len(file.parts) == 1 and file.load}
     return loose, {file.parts[0] for file in found} - loose.keys()
 
@@ -87,7 +98,7 @@ def tops(found):
 # ----- Canvas -----
 
 
-def canvas(found, directory):
+def canvas(found: list[File], directory: Directory | None) -> Arranged | None:
     """(lib/content_zipper.rb of Canvas has the rule for the names.)"""
     loose, _ = tops(found)
     splits = {name: canvas_name(name, directory) for name in loose}
@@ -122,11 +133,11 @@ def canvas(found, directory):
     return made, reasons
 
 
-def without_late(who):
+def without_late(who: str) -> str:
     return re.sub("_LATE$|^LATE_", "", who)
 
 
-def canvas_name(name, directory):
+def canvas_name(name: str, directory: Directory | None) -> tuple[str, str, str, str] | None:
     """(name, number or "", number of the file, name of the file) in the name of a file, or None.
 
     A name and a file can hold numbers as well, and both are chosen by students. Where there are several ways to read
@@ -153,7 +164,7 @@ def canvas_name(name, directory):
 # ----- Moodle -----
 
 
-def moodle(found, directory):
+def moodle(found: list[File], directory: Directory | None) -> Arranged | None:
     """(mod/assign of Moodle. A number is that of a participant in this assignment, so the name must tell who it is.)"""
     matches = {file: match for file in found if file.load and (match := MOODLE.fullmatch(file.parts[0]))}
     if not matches:
@@ -178,7 +189,7 @@ def moodle(found, directory):
     return made, reasons
 
 
-def moodle_name(name, in_teams, directory):
+def moodle_name(name: str, in_teams: bool, directory: Directory | None) -> dict[str, str]:
     """What is known of an account by its name, which begins with that of the team where all hand in as teams."""
     ways = [(name[:n], name[n + 1 :]) for n, letter in enumerate(name) if letter == "-"]
     if not in_teams or (directory and directory.evidence({"name": name})):
@@ -191,17 +202,19 @@ def moodle_name(name, in_teams, directory):
 # ----- Gradescope -----
 
 
-def gradescope(found, directory):
+def gradescope(found: list[File], directory: Directory | None) -> Arranged | None:
     """What a group handed in counts for everybody in it; what is assigned to nobody is a stranger's."""
     loose, folders = tops(found)
     if METADATA not in loose:
         return None
-    listed = metadata(loose[METADATA].load)
+    load = loose[METADATA].load
+    assert load is not None  # it is no folder
+    listed = metadata(load)
     made = []
     for folder in [*listed, *sorted(folders - listed.keys())]:
         entry = listed.get(folder, {})
         inside = [file for file in found if file.parts[0] == folder and len(file.parts) > 1 and file.load]
-        files, paths = [(file.parts[1:], file.load) for file in inside], [file.path for file in inside]
+        files, paths = [(file.parts[1:], file.load) for file in inside if file.load], [file.path for file in inside]
         submitters = [person for person in entry.get(":submitters") or () if isinstance(person, dict)]
         everybody = ", ".join(readable(str(person.get(":name"))) for person in submitters)
         notes = [f"Handed in by a group: {everybody}."] if len(submitters) > 1 else []
@@ -224,7 +237,7 @@ def gradescope(found, directory):
     return made, {}
 
 
-def when(value):
+def when(value: object) -> datetime | None:
     """A time of the metadata in UTC, which YAML may leave as a text; None for one without a zone."""
     try:
         time = datetime.fromisoformat(re.sub(r" (?=[+Z-])", "", str(value)))
@@ -233,12 +246,12 @@ def when(value):
     return time.astimezone(UTC) if time.tzinfo else None
 
 
-def metadata(load):
+def metadata(load: Load) -> dict[str, dict[str, Any]]:
     """submission_metadata.yml as {folder: entry}. Ruby wrote it, so keys have a colon and tags may be Ruby's own."""
     import yaml  # a large class has megabytes of it, so that C's loader is worth asking for
 
     class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
-        def untagged(self, _, node):
+        def untagged(self, _: str, node: Any) -> Any:
             build = {"scalar": self.construct_scalar, "sequence": self.construct_sequence}
             return build.get(node.id, lambda node: self.construct_mapping(node, deep=True))(node)
 
@@ -253,7 +266,7 @@ def metadata(load):
 # ----- Blackboard -----
 
 
-def blackboard(found, directory):
+def blackboard(found: list[File], directory: Directory | None) -> Arranged | None:
     """The name of the assignment stands before that of the user, and either may hold the sign between them."""
     loose, _ = tops(found)
     matches = {name: match for name in loose if (match := BLACKBOARD.fullmatch(name))}
@@ -275,7 +288,7 @@ def blackboard(found, directory):
     return made, reasons
 
 
-def without_prefix(names, sign, directory):
+def without_prefix(names: set[str], sign: str, directory: Directory | None) -> dict[str, str]:
     """{name: what is left of it without what all begin with}, up to a `sign`. Of several such beginnings the one that
     leaves the most ids of the roster."""
     first, last, shortest = min(names), max(names), min(map(len, names))
@@ -284,7 +297,7 @@ def without_prefix(names, sign, directory):
     if not cuts:
         return {name: name for name in names}
 
-    def ids(cut):
+    def ids(cut: int) -> int:
         return sum(name[cut:] in directory.exact["id"] for name in names) if directory else 0
 
     best = max(cuts, key=lambda cut: (ids(cut), cut))
@@ -294,7 +307,7 @@ def without_prefix(names, sign, directory):
 # ----- folders -----
 
 
-def plain(found, source, directory):
+def plain(found: list[File], source: Path, directory: Directory | None) -> Arranged:
     """One folder or archive for each student. A file's date is that of its last copy: it tells which of two is newer,
     and is no time of a hand-in."""
     loose, folders = tops(found)
@@ -312,7 +325,7 @@ def plain(found, source, directory):
         path = source.joinpath(*Path(inside[0].path).parts[: -len(inside[0].parts)], name) if source.is_dir() else None
         copy = COPY.search(ARCHIVE.sub("", name))
         order = (path.lstat().st_mtime if path else float(copy[1]) if copy else 0.0, name)
-        members = [(file.parts if name in loose else file.parts[1:], file.load) for file in files]
+        members = [(file.parts if name in loose else file.parts[1:], file.load) for file in inside if file.load]
         notes = [] if files else ["The folder is empty."]
         known = {"id": user} | ({"team": user} if folded(user) else {})
         made.append(Upload(label, known, members, [file.path for file in files], order=order, notes=notes))
@@ -320,7 +333,7 @@ def plain(found, source, directory):
     return made, {file.path: told for name, file in loose.items() if name not in labels}
 
 
-def cut_as_cloned(labels, directory):
+def cut_as_cloned(labels: set[str], directory: Directory | None) -> dict[str, str]:
     """{label: user} where the folders are clones of GitHub Classroom, and users are ids."""
     if not directory or any(label in directory.exact["id"] for label in labels):
         return {}

@@ -4,14 +4,22 @@ nbgrader's own columns are understood (first_name, last_name, email, lms_user_id
 `submitted`, the time of the hand-in where the platform's download does not tell it (all but Gradescope).
 """
 
+from __future__ import annotations
+
 import math
 import re
 import unicodedata
 from dataclasses import dataclass, fields
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from . import tables
 from .tables import TableError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+    from typing import Any
 
 LONGEST = 200  # bytes of an id: names of files end at 255
 DAYS = 3_650
@@ -27,7 +35,7 @@ class Person:
 
     lms_user_id     the number that Canvas or another platform knows the student by
     extension_days  granted beyond the due date
-    submitted       time of the hand-in, where somebody wrote it down; an aware datetime
+    submitted       aware time of the hand-in, where somebody wrote it down
     """
 
     id: str
@@ -42,27 +50,27 @@ class Person:
 class Roster:
     """The students in the order of the file."""
 
-    def __init__(self, students):
+    def __init__(self, students: Iterable[Person]) -> None:
         self.students = list(students)
         self.ids = {student.id: student for student in self.students}
 
 
-def is_id(text):
+def is_id(text: str) -> bool:
     """Whether a text can be an id: fit to be the name of a folder everywhere, in any script, and no pattern of one."""
     kinds = [unicodedata.category(letter)[0] for letter in text]
     fit = all(kind in "LMN" or letter in "_.@-" for letter, kind in zip(text, kinds, strict=True))
     return fit and text[:1] not in ("", ".", "@", "-") and kinds[0] != "M" and len(text.encode()) <= LONGEST
 
 
-def folded(name):
+def folded(name: str) -> str:
     """A name the way platforms write it into the names of files: without case, spaces and punctuation, but with the
     marks that many scripts write vowels with."""
     text = unicodedata.normalize("NFC", unicodedata.normalize("NFKC", name).casefold())
     return "".join(letter for letter in text if unicodedata.category(letter)[0] in "LMN")
 
 
-def read(path):
-    """The Roster of a CSV file, as Excel and others write it. Raises RosterError."""
+def read(path: Path) -> Roster:
+    """The roster in a CSV file, as Excel and others write it. Raises RosterError."""
     try:
         table = tables.read(path)
     except TableError as error:
@@ -89,12 +97,12 @@ def read(path):
     return Roster(students)
 
 
-def clean(cell):
+def clean(cell: str) -> str:
     """One line of text: a line separator within a name is a space, and a mark and its letter are one character."""
     return unicodedata.normalize("NFC", " ".join(cell.split()))
 
 
-def student(row, where):
+def student(row: dict[str, Any], where: str) -> Person:
     if "email" in row and not re.fullmatch(r"\S+@\S+", row["email"]):
         raise RosterError(f"{where}, column email: {row['email']!r} has no @; is a cell missing, or a quotation mark?")
     try:
@@ -110,14 +118,14 @@ def student(row, where):
     return Person(**row)
 
 
-def days(text):
+def days(text: str) -> float:
     number = float(text.replace(",", "."))
     if not (math.isfinite(number) and 0 <= number <= DAYS):
         raise ValueError(f"{text} is not between 0 and {DAYS}")
     return number
 
 
-def aware(time):
+def aware(time: datetime) -> datetime:
     if time.tzinfo is None:
         raise ValueError(f"{time} has no time zone")
     return time

@@ -20,31 +20,27 @@ class Table:
     """The cells of a CSV file.
 
     head       names of the columns, as they stand there
-    rows       [(number of the line, cells)], as many cells as the head has; empty lines are left out
+    rows       number of the line, and as many cells as the head has; empty lines are left out
     delimiter  between cells
     """
 
     path: Path
-    head: list
-    rows: list
+    head: list[str]
+    rows: list[tuple[int, list[str]]]
     delimiter: str = ","
 
-    def where(self, line, column=None):
+    def where(self, line: int, column: str | None = None) -> str:
         return f"{self.path}, line {line}" + (f", column {column}" if column else "")
 
-    def text(self):
+    def text(self) -> str:
         buffer = io.StringIO()
         writer = csv.writer(buffer, delimiter=self.delimiter, lineterminator="\n")
         writer.writerows([self.head, *(cells for _, cells in self.rows)])
         return buffer.getvalue()
 
 
-def read(path, comments=False):
-    """The Table in a file.
-
-    comments  whether lines that begin with # are left out
-    Raises TableError.
-    """
+def read(path: Path, comments: bool = False) -> Table:
+    """The table in a file; with `comments`, without the lines that begin with #. Raises TableError."""
     try:
         text = decoded(Path(path).read_bytes())
     except OSError as error:
@@ -74,7 +70,7 @@ def read(path, comments=False):
     return Table(Path(path), head, rows, delimiter)
 
 
-def decoded(data):
+def decoded(data: bytes) -> str:
     for mark, encoding in MARKS.items():
         if data.startswith(mark):
             return data.decode(encoding)
@@ -86,7 +82,7 @@ def decoded(data):
         return data.decode("cp1252")  # what Excel saves in western Europe and America
 
 
-def fitted(cells, head, delimiter, where):
+def fitted(cells: list[str], head: list[str], delimiter: str, where: str) -> list[str]:
     """The cells of a row, as many as the head has. Raises TableError for one that is shifted."""
     if len(cells) > len(head):
         raise TableError(

@@ -7,6 +7,8 @@ what changed. It never deletes the hand-in of a student: who is missing in a lat
 What lies in the folder is listed by account; whose account it is, is decided anew at each command (collecting.py).
 """
 
+from __future__ import annotations
+
 import json
 import os
 import tempfile
@@ -14,6 +16,7 @@ import unicodedata
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ...files import write
 from ...intake import submission
@@ -24,6 +27,13 @@ from ...text import readable
 from . import downloads, notebooks
 from .platforms import ARCHIVE, COPY
 from .roster import is_id
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from typing import Any
+
+    from .platforms import Load, Parts, Upload
+    from .roster import Roster
 
 INDEX = ".collected.json"  # no id begins with a dot
 REFUSED = "refused.zip"
@@ -37,7 +47,7 @@ class Account:
     name    what the class calls it while nobody knows whose it is: unique, and fit to be a folder's name
     known   what the platform says of it, for matching.py
     path    below the folder of submissions
-    time    when; an aware datetime, or None where nobody knows
+    time    when; aware, or None where nobody knows
     order   as in platforms.Upload
     files   how many of the last download
     last    whether it is in the last download
@@ -48,28 +58,28 @@ class Account:
 
     label: str
     name: str
-    known: dict
+    known: dict[str, str]
     path: str
     time: datetime | None = None
-    order: tuple = (0.0, "")
+    order: tuple[float, str] = (0.0, "")
     files: int = 0
     last: bool = True
     shared: str = ""
-    notes: list = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     waits: str = ""
 
 
 @dataclass
 class Collection:
-    """All that was collected: {key: Account}, {file: why it was not understood}, and whether staff said that who is
-    absent is absent."""
+    """All that was collected: accounts by their keys, {file: why it was not understood}, and whether staff said that
+    who is absent is absent."""
 
-    accounts: dict = field(default_factory=dict)
-    unread: dict = field(default_factory=dict)
+    accounts: dict[str, Account] = field(default_factory=dict)
+    unread: dict[str, str] = field(default_factory=dict)
     settled: bool = False
 
     @classmethod
-    def load(cls, into):
+    def load(cls, into: Path) -> Collection:
         """Raises FileNotFoundError where nothing was collected."""
         data = json.loads((Path(into) / INDEX).read_text(encoding="utf-8"))
         if not isinstance(data, dict):  # of an earlier version of the kit
@@ -81,19 +91,24 @@ class Collection:
         }  # fmt: skip
         return cls(accounts, data["unread"], data["settled"])
 
-    def save(self, into):
-        accounts = {key: asdict(account) for key, account in self.accounts.items()}
+    def save(self, into: Path) -> None:
+        accounts: dict[str, dict[str, Any]] = {key: asdict(account) for key, account in self.accounts.items()}
         for each in accounts.values():
             each["time"] = each["time"] and each["time"].isoformat()
         data = {"accounts": accounts, "unread": self.unread, "settled": self.settled}
         write(Path(into) / INDEX, json.dumps(data, indent=1) + "\n")
 
 
-def take_all(source, into, roster, owners):
-    """Bring the folder `into` up to date with a download. Returns the Collection.
+def take_all(
+    source: Path,
+    into: Path,
+    roster: Roster | None,
+    owners: Callable[[dict[str, Account]], Mapping[str, str | None]],
+) -> Collection:
+    """Bring the folder `into` up to date with a download.
 
     source   a folder of folders and archives, or what a platform makes, zipped or unpacked
-    owners   called with {key: Account}, gives {key: id of the student, or None for a stranger}
+    owners   gives, for accounts by their keys, {key: id of the student, or None for a stranger}
     Raises DownloadError, and OSError where this machine fails. What a student did never raises.
     """
     into = Path(into)
@@ -110,7 +125,8 @@ def take_all(source, into, roster, owners):
         folders = owners(earlier | accounts)
         taken = {account.path.partition("/")[0] for key, account in earlier.items() if key not in found}
         for key, several in found.items():
-            folder = folders[key] if folders[key] and folders[key] not in taken else accounts[key].name
+            owner = folders[key]
+            folder = owner if owner and owner not in taken else accounts[key].name
             taken.add(folder)
             accounts[key] = take(accounts[key], several, into, folder)
         unread = {}
@@ -127,7 +143,7 @@ def take_all(source, into, roster, owners):
     return collection
 
 
-def name_all(accounts, earlier, roster):
+def name_all(accounts: dict[str, Account], earlier: Mapping[str, Account], roster: Roster | None) -> None:
     """Give every account a name that no other has, and no student, unless that student is meant."""
     ids = {fold_name(student.id) for student in roster.students} if roster else set()
     used = {fold_name(account.name) for account in earlier.values()}
@@ -140,23 +156,23 @@ def name_all(accounts, earlier, roster):
         used.add(fold_name(account.name))
 
 
-def unique(name, used):
+def unique(name: str, used: set[str]) -> str:
     names = [name, *(f"{name}-{n}" for n in range(2, len(used) + 3))]
     return next(each for each in names if fold_name(each) not in used)
 
 
-def fold_name(name):
+def fold_name(name: str) -> str:
     """What a file system may take a name for."""
     return unicodedata.normalize("NFC", name.casefold())
 
 
-def fit(label):
+def fit(label: str) -> str:
     """A stranger's name as the name of a folder."""
     name = "".join(letter if is_id(f"a{letter}") else "_" for letter in label).lstrip(".@-_")[:50]
     return name if is_id(name) else "unnamed"
 
 
-def remove(folder):
+def remove(folder: Path) -> None:
     """Take away the copy of a hand-in that was collected into another folder now."""
     if folder.is_dir():
         for path in folder.iterdir():
@@ -164,8 +180,8 @@ def remove(folder):
         folder.rmdir()
 
 
-def take(account, bundles, into, folder):
-    """The Account with its files in place. The latest hand-in counts."""
+def take(account: Account, bundles: list[Upload], into: Path, folder: str) -> Account:
+    """The account with its files in place. The latest hand-in counts."""
     *older, bundle = sorted(bundles, key=lambda bundle: bundle.order)
     notes = list(bundle.notes)
     if older:
@@ -187,7 +203,7 @@ def take(account, bundles, into, folder):
                    notes=notes, waits=waits)  # fmt: skip
 
 
-def files_of(bundle, scratch, notes):
+def files_of(bundle: Upload, scratch: Path, notes: list[str]) -> tuple[dict[str, bytes], str, str]:
     """({name: bytes}, which of them is the hand-in, "." for all of them, why its report waits). The notes get what was
     left out."""
     loose, archives = sorted_out(bundle, notes)
@@ -226,15 +242,15 @@ class Ours(OSError):
     """Something of this machine failed, and nothing that a student did."""
 
 
-def ours(write, data):
+def ours(write: Callable[[bytes], object], data: bytes) -> None:
     try:
         write(data)
     except OSError as error:
         raise Ours(f"No room to look into an archive: {error}") from None
 
 
-def sorted_out(bundle, notes):
-    """({path parts: load}, {name: load} of archives) of a bundle; of two files of one name the later one counts."""
+def sorted_out(bundle: Upload, notes: list[str]) -> tuple[dict[Parts, Load], dict[str, Load]]:
+    """The files of a bundle by their paths, and its archives by their names; of two with one name the later counts."""
     loose, archives = {}, {}
     for parts, load in bundle.members:
         kind, key = (archives, parts[0]) if len(parts) == 1 and ARCHIVE.search(parts[0]) else (loose, parts)
@@ -249,7 +265,7 @@ def sorted_out(bundle, notes):
     return loose, archives
 
 
-def alike(loose):
+def alike(loose: Mapping[Parts, Load]) -> Iterator[tuple[str, bytes]]:
     """(name, bytes) of what the grader needs to see, to refuse it for the same reason: all names, and the contents of
     what it would read."""
     for n, (parts, load) in enumerate(loose.items()):
@@ -264,7 +280,7 @@ def alike(loose):
         yield readable("/".join(parts)), data
 
 
-def put(folder, files):
+def put(folder: Path, files: Mapping[str, bytes]) -> None:
     """Make the folder hold these files and nothing else; one that does is left alone."""
     if folder.is_dir() and {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()} == files:
         return

@@ -1,5 +1,7 @@
 """make release: all of dist/, or nothing and the reason."""
 
+from __future__ import annotations
+
 import io
 import json
 import re
@@ -8,6 +10,7 @@ import sys
 import tempfile
 import zipfile
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from rich.progress import track
 
@@ -22,14 +25,21 @@ from . import bundles, leaks, trials
 from .bundles import GRADESCOPE, NAME, SOLUTION, STUDENT, NotReady
 from .leaks import NotProven
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
 DIST = ROOT / "dist"
 
 
-def release(commit, files, show=list):
-    """{name: bytes} of all of dist/. Raises NotReady or NotProven.
+def release(
+    commit: str,
+    files: Mapping[str, bytes],
+    show: Callable[[list[tuple[Any, ...]]], Iterable[tuple[Any, ...]]] = list,
+) -> dict[str, bytes]:
+    """All of dist/, by name. Raises NotReady or NotProven.
 
     commit  what RELEASE.json says that it was made from
-    files   {path: bytes} of the repository
+    files   the repository's, by path
     show    wraps the list of proofs, to show how far it is
     """
     public = Expectations.load(PUBLIC)
@@ -52,7 +62,14 @@ def release(commit, files, show=list):
     return zips | {"RELEASE.json": json.dumps(record, indent=1).encode() + b"\n"}
 
 
-def all_proofs(files, contents, zips, public, hidden, folder):
+def all_proofs(
+    files: Mapping[str, bytes],
+    contents: Mapping[str, dict[str, bytes]],
+    zips: Mapping[str, bytes],
+    public: Expectations,
+    hidden: Expectations,
+    folder: Path,
+) -> list[tuple[Any, ...]]:
     """Every proof as (bundle, function, its arguments): a release is made when all of them hold."""
     student, gradescope, solution = (leaks.Bundle(name, contents[name]) for name in (STUDENT, GRADESCOPE, SOLUTION))
     answers, mistakes = leaks.answers(files), leaks.mistakes(files)
@@ -82,7 +99,7 @@ def all_proofs(files, contents, zips, public, hidden, folder):
     ]  # fmt: skip
 
 
-def prove(name, proof, *facts):
+def prove(name: str, proof: Callable[..., str], *facts: Any) -> str:
     """The evidence of one proof. Raises NotProven, also where the proof itself broke or had nothing to say."""
     try:
         evidence = proof(*facts)
@@ -95,24 +112,24 @@ def prove(name, proof, *facts):
     return evidence
 
 
-def claim(proof):
+def claim(proof: Callable[..., str]) -> str:
     return proof.__name__.replace("_", " ")
 
 
-def course_seed():
+def course_seed() -> str:
     path = COURSE / "seed"
     if not path.exists():
         raise NotReady("course/seed is missing: without it nobody can tell whether it leaks; `make record` draws one")
     return path.read_text(encoding="utf-8").strip()
 
 
-def open_fields(handout):
+def open_fields(handout: str) -> list[str]:
     """The fields of the handout that the instructor has not filled in yet."""
     fields = re.findall(r"<!-- INSTRUCTOR.*?<!-- INSTRUCTOR", handout, re.DOTALL)
     return [field for part in fields for field in re.findall(r"\[[^]]+\](?!\()", part)]
 
 
-def main():
+def main() -> None:
     shutil.rmtree(DIST, ignore_errors=True)  # an old bundle must not be taken for a new one
     try:
         commit, files = bundles.commit(), bundles.tracked()

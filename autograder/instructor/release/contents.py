@@ -1,6 +1,8 @@
 """Everything that can be read in a file, however deep it lies: in archives, notebooks, text that encodes files, arrays
 and metadata. A file that cannot be read is an error: nothing could be proven of it."""
 
+from __future__ import annotations
+
 import base64
 import binascii
 import bz2
@@ -15,9 +17,13 @@ import unicodedata
 import zipfile
 import zlib
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 from safetensors.numpy import load as load_safetensors
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
 
 MAX_DEPTH = 8
 PRINTABLE = re.compile(rb"[\t\n\r -~]{12,}")
@@ -45,10 +51,13 @@ class Layer:
     where: str
     data: bytes
     text: str = ""
-    numbers: list = field(default_factory=list)
+    numbers: list[np.ndarray] = field(default_factory=list)
 
 
-def layers(where, data, depth=0):
+LookedInto = tuple[Layer, list[tuple[str, bytes]]]  # what one place holds, and (name, bytes) of each file in it
+
+
+def layers(where: str, data: bytes, depth: int = 0) -> Iterator[Layer]:
     """Every Layer of a file, itself first. Raises Unreadable."""
     if depth > MAX_DEPTH:
         raise Unreadable(f"{where}: files in files, more than {MAX_DEPTH} deep")
@@ -60,8 +69,8 @@ def layers(where, data, depth=0):
         yield from layers(f"{where} > {name}", content, depth + 1)
 
 
-def looked_into(where, data):
-    """The Layer of these bytes, and the files in it as [(name, bytes)]."""
+def looked_into(where: str, data: bytes) -> LookedInto:
+    """The Layer of these bytes, and the files in it. Raises Unreadable."""
     try:
         if data.startswith(ZIP) or zipfile.is_zipfile(io.BytesIO(data)):
             return in_zip(where, data)
@@ -87,7 +96,7 @@ def looked_into(where, data):
 # ----- containers --------------------------------------------------------------------------------------------
 
 
-def in_zip(where, data):
+def in_zip(where: str, data: bytes) -> LookedInto:
     with zipfile.ZipFile(io.BytesIO(data)) as file:
         members = file.infolist()
         said = [
@@ -98,13 +107,14 @@ def in_zip(where, data):
     return Layer(where, data, printable(data) + "\n" + "\n".join(part.decode("latin-1") for part in said)), inner
 
 
-def in_tar(where, data):
+def in_tar(where: str, data: bytes) -> LookedInto:
     with tarfile.open(fileobj=io.BytesIO(data), mode="r:") as file:
+        # pyrefly: ignore[missing-attribute]  # of a file, extractfile gives one
         inner = [(info.name, file.extractfile(info).read()) for info in file if info.isfile()]
     return Layer(where, data, printable(data)), inner
 
 
-def in_png(where, data):
+def in_png(where: str, data: bytes) -> LookedInto:
     """The texts of a picture, also the packed ones, and what follows its end. Its pixels as raw bytes."""
     at, texts, pixels, inner = len(PNG), [], b"", []
     while at < len(data):
@@ -134,14 +144,14 @@ def in_png(where, data):
     return Layer(where, data, f"{text}\n{printable(zlib.decompress(pixels))}"), inner
 
 
-def in_safetensors(where, data):
+def in_safetensors(where: str, data: bytes) -> LookedInto:
     header = data[8 : 8 + struct.unpack("<Q", data[:8])[0]].decode("utf-8")
     layer = of_arrays(where, data, load_safetensors(data))
     layer.text += "\n".join(["", header, *strings_of_json(header)])
     return layer, list(encoded(header))
 
 
-def of_arrays(where, data, arrays):
+def of_arrays(where: str, data: bytes, arrays: Mapping[str, np.ndarray]) -> Layer:
     """Arrays as numbers; their bytes as text, and as the numbers that they may hide."""
     numbers, texts = [], []
     for array in arrays.values():
@@ -159,7 +169,7 @@ def of_arrays(where, data, arrays):
 # ----- text --------------------------------------------------------------------------------------------------
 
 
-def printable(data):
+def printable(data: bytes) -> str:
     """The runs of printable characters in bytes, also where each is followed by zeros (UTF-16, UTF-32)."""
     found = PRINTABLE.findall(data)
     if data.count(b"\0") * 3 > len(data):
@@ -167,7 +177,7 @@ def printable(data):
     return b"\n".join(found).decode("ascii")
 
 
-def strings_of_json(text):
+def strings_of_json(text: str) -> Iterator[str]:
     """Every string of a JSON text, as of a notebook: a list of strings is one text, and JSON may lie in JSON."""
     if not text.lstrip().startswith(("{", "[")):
         return
@@ -186,8 +196,8 @@ def strings_of_json(text):
             waiting += [*value, *value.values()] if isinstance(value, dict) else value
 
 
-def encoded(text):
-    """Files in base64 in a text, also on many lines, as [(name, bytes)]; what only looks like base64 is left out."""
+def encoded(text: str) -> Iterator[tuple[str, bytes]]:
+    """Files in base64 in a text, also on many lines, each under a name; what only looks like base64 is left out."""
     for string in (text, *strings_of_json(text)):
         for match in BASE64.finditer(string):
             packed = re.sub(r"\s", "", match[0]).rstrip("=").translate(str.maketrans("-_", "+/"))
@@ -204,7 +214,7 @@ def encoded(text):
                 yield "base64", data
 
 
-def is_text(data):
+def is_text(data: bytes) -> bool:
     try:
         return "\0" not in data.decode("utf-8")
     except UnicodeDecodeError:

@@ -1,19 +1,29 @@
 """Proofs that read: what must not be in a bundle, and that it is not. Each proof returns its evidence as a sentence or
 raises NotProven; one that had nothing to look for has proven nothing."""
 
+from __future__ import annotations
+
 import io
 import re
 import stat
 import tomllib
 import zipfile
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import nbformat
 import numpy as np
+from nbformat import NotebookNode
 
 from ..authoring.skeleton import ANSWER, FILES, NOTEBOOK, REGION
 from .bundles import HIDDEN_PATH, MAX_STUDENT, MODES
 from .contents import Unreadable, layers
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from ...expectations import Expectations
+    from .contents import Layer
 
 LONG_ENOUGH = 12  # tokens; shorter lines are anybody's
 IN_A_ROW = 5  # numbers, to 4 decimals; fewer may agree by chance
@@ -40,14 +50,15 @@ class Bundle:
     """A bundle with all its layers.
 
     name   of its zip
-    files  {path: bytes}
+    files  its files, by path
     """
 
     name: str
-    files: dict
+    files: dict[str, bytes]
 
-    def __post_init__(self):
-        self.layers, self.unreadable = [], []
+    def __post_init__(self) -> None:
+        self.layers: list[Layer] = []
+        self.unreadable: list[str] = []
         for path, data in sorted(self.files.items()):
             try:
                 self.layers += layers(path, data)
@@ -55,17 +66,17 @@ class Bundle:
                 self.unreadable.append(str(error))
         self.normal = [f" {normal(layer.text)} " for layer in self.layers]
 
-    def where(self, line):
+    def where(self, line: str) -> list[str]:
         """The places where a normalised line stands."""
         return [layer.where for layer, text in zip(self.layers, self.normal, strict=True) if f" {line} " in text]
 
 
-def normal(text):
+def normal(text: str) -> str:
     """A text as its tokens, one blank between two: layout makes no difference, nor do the lines it is broken into."""
     return " ".join(TOKEN.findall(text))
 
 
-def long_lines(text):
+def long_lines(text: str) -> set[str]:
     """The normalised lines of a text that are long enough to be known again."""
     lines = map(normal, text.splitlines())
     return {line for line in lines if line.count(" ") + 1 >= LONG_ENOUGH}
@@ -74,16 +85,16 @@ def long_lines(text):
 # ----- what must not leak ------------------------------------------------------------------------------------
 
 
-def answers(files):
+def answers(files: Mapping[str, bytes]) -> set[str]:
     """The lines of every SOLUTION region, but for its TODO line, which is handed out; those of the report hold its
     sample answers and how they are marked."""
     regions = [region for name in FILES for _, _, region in REGION.findall(files[f"solution/{name}"].decode())]
-    report = nbformat.reads(files[f"solution/{NOTEBOOK}"].decode(), 4)
+    report: NotebookNode = nbformat.reads(files[f"solution/{NOTEBOOK}"].decode(), 4)  # pyrefly: ignore[bad-assignment]
     regions += [cell.source for cell in report.cells if ANSWER.fullmatch(cell.source)]
     return set().union(*map(long_lines, regions)) - {normal(line) for line in SHARED}
 
 
-def mistakes(files):
+def mistakes(files: Mapping[str, bytes]) -> set[str]:
     """The lines that the patches in solution/mistakes/ put in, but for those that they leave as they are."""
     patches = [data.decode() for name, data in files.items() if name.startswith("solution/mistakes/")]
     texts = [replace["new"] for patch in patches for replace in tomllib.loads(patch)["replace"]]
@@ -95,7 +106,7 @@ def mistakes(files):
 # ----- the proofs --------------------------------------------------------------------------------------------
 
 
-def every_file_can_be_read(bundle):
+def every_file_can_be_read(bundle: Bundle) -> str:
     """Every file is text or of a kind that the proofs look into; no bytecode, no pickle."""
     if bundle.unreadable:
         raise NotProven("; ".join(bundle.unreadable))
@@ -104,12 +115,12 @@ def every_file_can_be_read(bundle):
     return f"{len(bundle.files)} files, {len(bundle.layers)} places in them"
 
 
-def no_line_of_an_answer_is_in_it(bundle, answers):
+def no_line_of_an_answer_is_in_it(bundle: Bundle, answers: Collection[str]) -> str:
     """No line of a SOLUTION region, of 12 tokens or more, is in it."""
     return none_of(bundle, answers, "a line of an answer")
 
 
-def no_patch_of_a_mistake_is_in_it(bundle, mistakes):
+def no_patch_of_a_mistake_is_in_it(bundle: Bundle, mistakes: Collection[str]) -> str:
     """No line of a patch in solution/mistakes/, of 12 tokens or more, is in it, nor is such a file."""
     patches = [path for path in bundle.files if "mistakes/" in path]
     if patches:
@@ -117,7 +128,7 @@ def no_patch_of_a_mistake_is_in_it(bundle, mistakes):
     return none_of(bundle, mistakes, "a line of a patch")
 
 
-def none_of(bundle, lines, what):
+def none_of(bundle: Bundle, lines: Collection[str], what: str) -> str:
     if not lines:
         raise NotProven("there was nothing to look for")
     for line in sorted(lines):
@@ -126,7 +137,7 @@ def none_of(bundle, lines, what):
     return f"{len(lines)} lines looked for in {len(bundle.layers)} places"
 
 
-def the_course_seed_is_not_in_it(bundle, seed):
+def the_course_seed_is_not_in_it(bundle: Bundle, seed: str) -> str:
     """The course seed is not in it, as text or as bytes."""
     if len(seed) < 16:
         raise NotProven("there is no course seed to look for, or it is too short")
@@ -143,7 +154,7 @@ def the_course_seed_is_not_in_it(bundle, seed):
     return f"looked for in {len(bundle.layers)} places"
 
 
-def no_hidden_number_is_in_it(bundle, hidden, public):
+def no_hidden_number_is_in_it(bundle: Bundle, hidden: Expectations, public: Expectations) -> str:
     """No five numbers in a row of the hidden cases are in it, as numbers or as text, to four decimals. The hidden file
     differs from the public one in its seed, or there would be nothing hidden."""
     if hidden.metadata["seed"] == public.metadata["seed"]:
@@ -158,24 +169,24 @@ def no_hidden_number_is_in_it(bundle, hidden, public):
     return f"{len(secret):,} rows of {IN_A_ROW} numbers looked for in {len(bundle.layers)} places"
 
 
-def rows_of(expectations):
+def rows_of(expectations: Expectations) -> np.ndarray:
     arrays = [array for array in expectations.tensors.values() if array.dtype.kind == "f"]
     return np.sort(np.concatenate([rows(array.ravel()) for array in arrays]))
 
 
-def among(rows, known):
+def among(rows: np.ndarray, known: np.ndarray) -> np.ndarray:
     """Which rows are among the known ones, which are sorted."""
     return known[np.minimum(np.searchsorted(known, rows), len(known) - 1)] == rows
 
 
-def rows(numbers):
+def rows(numbers: np.ndarray) -> np.ndarray:
     """One uint64 for every row of numbers in which they change and none is zero: a hash of them to 4 decimals."""
     if len(numbers) < IN_A_ROW:
         return np.empty(0, np.uint64)
     usual = np.abs(numbers) < 1e9  # false for NaN too
     rounded = np.rint(np.where(usual, numbers, 0).astype(np.float64) * 1e4).astype(np.int64)
     window = np.lib.stride_tricks.sliding_window_view
-    kept = window(usual & (rounded != 0), IN_A_ROW).all(axis=1)
+    kept: np.ndarray = window(usual & (rounded != 0), IN_A_ROW).all(axis=1)  # pyrefly: ignore[bad-assignment]
     kept &= window(np.diff(rounded) != 0, IN_A_ROW - 1).all(axis=1)
     key = np.zeros(len(kept), np.uint64)
     for n in range(IN_A_ROW):
@@ -184,14 +195,14 @@ def rows(numbers):
     return key[kept]
 
 
-def it_is_small_enough(zipped):
+def it_is_small_enough(zipped: bytes) -> str:
     """The student bundle is at most 10 MB."""
     if len(zipped) > MAX_STUDENT:
         raise NotProven(f"{len(zipped):,} bytes, more than {MAX_STUDENT:,}")
     return f"at most {MAX_STUDENT:,} bytes"
 
 
-def it_is_what_solution_gives(bundle, generated, prefix):
+def it_is_what_solution_gives(bundle: Bundle, generated: Mapping[str, bytes], prefix: str) -> str:
     """assignment/ in it is what the stripping tool makes of solution/, and holds nothing else."""
     there = {path.removeprefix(prefix): data for path, data in bundle.files.items() if path.startswith(prefix)}
     drifted = [name for name in sorted(there.keys() | generated.keys()) if there.get(name) != generated.get(name)]
@@ -200,10 +211,11 @@ def it_is_what_solution_gives(bundle, generated, prefix):
     return f"{len(there)} files"
 
 
-def the_hidden_cases_are_for_root_only(zipped):
+def the_hidden_cases_are_for_root_only(zipped: bytes) -> str:
     """The hidden expectations in Gradescope's zip may be read by root only."""
     with zipfile.ZipFile(io.BytesIO(zipped)) as archive:
         mode = archive.getinfo(HIDDEN_PATH).external_attr >> 16
-    if stat.S_IMODE(mode) != MODES[HIDDEN_PATH]:
+    if stat.S_IMODE(mode) != MODES[HIDDEN_PATH]:  # pyrefly: ignore[missing-attribute]
+        # pyrefly: ignore[missing-attribute]
         raise NotProven(f"{HIDDEN_PATH} has the permissions {stat.filemode(mode)}")
-    return stat.filemode(mode)
+    return stat.filemode(mode)  # pyrefly: ignore[missing-attribute]

@@ -1,14 +1,21 @@
 """Proofs that run: an unpacked bundle is graded where it lies, as a student or Gradescope would."""
 
+from __future__ import annotations
+
 import json
 import os
 import subprocess
 import sys
+from typing import TYPE_CHECKING, Any
 
 from .leaks import NotProven
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
 
-def the_starter_scores_0(folder):
+
+def the_starter_scores_0(folder: Path) -> str:
     """What is handed out earns nothing, and nothing of it fails in another way than by not being written yet."""
     results = graded(folder)
     verdicts = {test["extra_data"]["verdict"] for test in results["tests"]}
@@ -17,10 +24,10 @@ def the_starter_scores_0(folder):
     return f"0 of {results['max_score']:g} points, {len(results['tests'])} checks not implemented"
 
 
-def the_reference_scores_full_marks(folder, reference, hidden=False):
+def the_reference_scores_full_marks(folder: Path, reference: Mapping[str, bytes], hidden: bool = False) -> str:
     """The reference, dropped into the bundle, earns every point there is: of the public cases, or of all.
 
-    reference  {name: bytes}
+    reference  its files by name
     hidden     whether the bundle must know hidden cases; else it must know none
     """
     for name, data in reference.items():
@@ -35,7 +42,7 @@ def the_reference_scores_full_marks(folder, reference, hidden=False):
     return f"{results['score']:g} of {results['max_score']:g} points, {cases}"
 
 
-def the_stripped_files_import(folder):
+def the_stripped_files_import(folder: Path) -> str:
     """scheduler.py imports, infer.py stops at its TODO and nowhere else, and the bundle's own autograder is used."""
     said = {
         "autograder": python(folder, "-c", "import autograder; print(autograder.__file__)"),
@@ -51,7 +58,7 @@ def the_stripped_files_import(folder):
     return "scheduler.py imports; infer.py stops at its TODO"
 
 
-def graded(folder):
+def graded(folder: Path) -> dict[str, Any]:
     """results.json of what lies in assignment/ of an unpacked bundle. Raises NotProven where there is none."""
     ended = python(folder, "-m", "autograder", "grade", "assignment", "--out", "results", "--device", "cpu")
     if ended.returncode:
@@ -59,12 +66,12 @@ def graded(folder):
     return json.loads((folder / "results" / "results.json").read_text(encoding="utf-8"))
 
 
-def python(folder, *arguments):
+def python(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run Python there, with an environment that leads to no other copy of the kit."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     environment = kept | {"PYTHONDONTWRITEBYTECODE": "1"}
     return subprocess.run([sys.executable, *arguments], cwd=folder, env=environment, capture_output=True, text=True)
 
 
-def last_line(text):
+def last_line(text: str) -> str:
     return (text.strip().splitlines() or ["nothing was said"])[-1]

@@ -16,6 +16,8 @@ import secrets
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterable
+from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -39,7 +41,7 @@ PARTS = {"scheduler.py": checks.EXACT, "infer.py": PROBED}  # what a wrong file 
 SEEDS, SEEDS_OF_ALL, VARIANTS_OF_ALL = 20, 2, 5
 
 
-def wrong_by_machine(seed):
+def wrong_by_machine(seed: str) -> list[Subject]:
     files = reference()
     return [
         Subject("mutant", mutant.name, file, files | {file: mutant.source.encode()}, only, cases(seed, file))
@@ -48,7 +50,7 @@ def wrong_by_machine(seed):
     ]
 
 
-def wrong_by_students(seed):
+def wrong_by_students(seed: str) -> list[Subject]:
     """The catalogue, in its order. (What a mistake loses in training stands in its patch, and is tested there.)"""
     return [
         Subject("mistake", patch.id, patch.file, patch.files, PARTS[patch.file], cases(seed, patch.file))
@@ -57,12 +59,12 @@ def wrong_by_students(seed):
     ]
 
 
-def cases(seed, file):
+def cases(seed: str, file: str) -> tuple[str, str]:
     """The public cases that ship, and hidden ones."""
     return "public", f"{seed}, hidden cases of {file}"
 
 
-def right(seed):
+def right(seed: str) -> tuple[list[Subject], list[Subject]]:
     """Every accepted submission on the exact parts for many seeds, and a few on all parts for two."""
     found = {path.parent.name: path.parent for path in sorted(ACCEPTED.glob("*/scheduler.py"))}
     files = {n: reference() | {f.name: f.read_bytes() for f in path.glob("*.py")} for n, path in found.items()}
@@ -80,7 +82,7 @@ def right(seed):
     return exact, every
 
 
-def cheap(seed):
+def cheap(seed: str) -> list[Subject]:
     """Each program with as little as possible in it, without training, which would earn it nothing and takes long."""
     only = tuple(part for part in checks.PARTS if part != "training")
     return [
@@ -90,25 +92,26 @@ def cheap(seed):
     ]
 
 
-def unearned(submissions, rubric):
+def unearned(submissions: Iterable[Subject], rubric: Rubric) -> dict[str, tuple[float, float]]:
     """{name: (points, points for other checks than those that it answers rightly by all means)}."""
     right = {name: entry["right"] for name, entry in tomllib.loads((CHEAP / "expectations.toml").read_text()).items()}
     found = {}
     for one in submissions:
+        assert one.verdicts is not None  # it is graded
         passed = [e for e in rubric.checks.values() if e.part in one.only and e.id not in one.verdicts]
         points = sum(entry.points for entry in passed)
         found[one.name] = points, points - sum(entry.points for entry in passed if entry.id in right[one.name])
     return found
 
 
-def seed_of(path):
+def seed_of(path: Path) -> str:
     """The seed that this run draws its hidden cases from, kept for the runs that continue it."""
     if not path.exists():
         write(path, secrets.token_hex(4))
     return path.read_text(encoding="utf-8")
 
 
-def commit():
+def commit() -> str:
     """The commit that is measured, and whether the tree differs from it."""
     try:
         said = subprocess.run(
@@ -120,7 +123,7 @@ def commit():
         return "unknown (no git here)"
 
 
-def main():
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     parser.add_argument("--workers", type=int, default=cores, help="how many to grade at once; one per core")

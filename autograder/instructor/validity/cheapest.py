@@ -8,6 +8,7 @@ nothing.
 
 import random
 import tempfile
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -121,7 +122,7 @@ class DDIMScheduler(DDPMScheduler):
 """
 
 
-def programs():
+def programs() -> Iterator[str]:
     menus = {
         "tables": TABLES,
         "images": IMAGES,
@@ -135,7 +136,7 @@ def programs():
         yield PROGRAM.format(predict=predict, step=step, **others)
 
 
-def search(box, rubric):
+def search(box: Box, rubric: Rubric) -> list[tuple[float, list[str], str]]:
     """[(points, ids of the checks that passed, program)], the best first."""
     public, rubric = Expectations.load(PUBLIC), replace(rubric, box={"minimum_tier": "E"})
     found = []
@@ -147,7 +148,7 @@ def search(box, rubric):
     return sorted(found, reverse=True)
 
 
-def main():
+def main() -> None:
     rubric = Rubric.load()
     with Box(rubric.limits) as box:
         found = search(box, rubric)

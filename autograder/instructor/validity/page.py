@@ -1,13 +1,22 @@
 """VALIDITY.md: what the run found, as a page for whoever has to decide whether to trust the grades."""
 
+from __future__ import annotations
+
 import tomllib
 from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
 
 from ... import __version__, checks
 from ...paths import PACKAGE
 from ...readback.sameness import RIGHT, leaves
 from ...record import BLOCKED, TIMED_OUT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from .trials import Subject
 
 MERIT = 5  # points that may be had without a right formula
 DATA = PACKAGE / "instructor" / "validity" / "survivors.toml"
@@ -91,19 +100,28 @@ class Survivors:
     checks  {check: what it is for}
     """
 
-    why: dict
-    checks: dict
+    why: dict[str, str]
+    checks: dict[str, str]
 
     @classmethod
-    def load(cls, path=DATA):
+    def load(cls, path: Path = DATA) -> Self:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
         return cls({name: group["why"] for group in data["survivors"] for name in group["mutants"]}, data["checks"])
 
 
-def render(commit, seed, wrong, known, exact, every, survivors, cheap):
+def render(
+    commit: str,
+    seed: str,
+    wrong: Sequence[Subject],
+    known: Sequence[Subject],
+    exact: Sequence[Subject],
+    every: Sequence[Subject],
+    survivors: Survivors,
+    cheap: Mapping[str, tuple[float, float]],
+) -> tuple[str, list[str]]:
     """The page, and what has to be done about it, as lines: none where all is well.
 
-    wrong, known, exact, every  graded Submissions: mutants, known mistakes, and right ones twice
+    wrong, known, exact, every  all graded: mutants, known mistakes, and right ones twice
     cheap                       {program: (points, points that it does not deserve)}
     """
     killed, alive = split(wrong)
@@ -136,7 +154,7 @@ def render(commit, seed, wrong, known, exact, every, survivors, cheap):
         "strange": strange,
         "killed": killed,
     }
-    numbers = {name: len(group) for name, group in groups.items()}
+    numbers: dict[str, int | str] = {name: len(group) for name, group in groups.items()}
     numbers["merit"] = f"{max(points for _, points in cheap.values()):g}"
     text = PAGE.format(
         version=__version__,
@@ -175,25 +193,26 @@ def render(commit, seed, wrong, known, exact, every, survivors, cheap):
     return text, problems
 
 
-def split(submissions):
+def split(submissions: Iterable[Subject]) -> tuple[list[Subject], list[Subject]]:
     """(those that lose points, those that do not)."""
     return [one for one in submissions if one.verdicts], [one for one in submissions if not one.verdicts]
 
 
-def counts(id, submissions):
+def counts(id: str, submissions: Iterable[Subject]) -> tuple[int, int]:
     """How many fail a check, and how many fail nothing else."""
-    failing = [one for one in submissions if id in one.verdicts]
-    return len(failing), sum(len(one.verdicts) == 1 for one in failing)
+    failing = [one.verdicts for one in submissions if one.verdicts and id in one.verdicts]
+    return len(failing), sum(len(verdicts) == 1 for verdicts in failing)
 
 
-def of_file(file, wrong, accepted):
+def of_file(file: str, wrong: Iterable[Subject], accepted: Iterable[Subject]) -> tuple[str | int, ...]:
+    """A row of the table of mutants."""
     killed, alive = split([one for one in wrong if one.file == file])
-    hang = sum(set(one.verdicts.values()) <= {TIMED_OUT, BLOCKED} for one in killed)
+    hang = sum(set(one.verdicts.values()) <= {TIMED_OUT, BLOCKED} for one in killed if one.verdicts)
     open_ = sum(one.file == file for one in accepted)
     return f"`{file}`", len(killed) + len(alive), len(killed), hang, len(alive) - open_, open_
 
 
-def reading(what, file, submissions):
+def reading(what: str, file: str, submissions: Iterable[Subject]) -> tuple[str | int, ...]:
     """A row of the table of what is read back."""
     some = [one for one in submissions if one.file == file]
     formula = [
@@ -205,11 +224,11 @@ def reading(what, file, submissions):
     return f"{what} of `{file}`", *map(len, (some, formula, words, named, neither))
 
 
-def row(*cells):
+def row(*cells: object) -> str:
     return f"| {' | '.join(map(str, cells))} |"
 
 
-def grouped(explained, why):
+def grouped(explained: Collection[Subject], why: Mapping[str, str]) -> Iterator[str]:
     """The reasons, and under each the changed lines."""
     for reason in dict.fromkeys(why.values()):
         found = Counter(one.name for one in explained if why[one.name] == reason)
@@ -218,7 +237,9 @@ def grouped(explained, why):
             yield from (f"- `{name}`{f', {times} times' if times > 1 else ''}\n" for name, times in found.items())
 
 
-def names(nameless, misnamed, unnamed, strange):
+def names(
+    nameless: Iterable[Subject], misnamed: Iterable[Subject], unnamed: Iterable[Subject], strange: Iterable[Subject]
+) -> Iterator[str]:
     for one in nameless:
         yield f"- The known mistake `{one.name}` gets no name."
     for one in misnamed:
@@ -229,5 +250,5 @@ def names(nameless, misnamed, unnamed, strange):
         yield f"- `{one.name}` is called {listed(one)}, and does something else."
 
 
-def listed(one):
+def listed(one: Subject) -> str:
     return ", ".join(f"`{name}`" for name in dict.fromkeys(one.named.values()))

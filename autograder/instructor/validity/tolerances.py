@@ -4,11 +4,15 @@ Prints both for every check that compares values, and writes them beside its tol
 Right: the accepted submissions in tests/. Wrong: the known mistakes, each on the checks that it must fail; mistakes in
 the tables (handout 1.x) count for the schedules only, since what follows from a slightly wrong table is hardly wrong.
 A tolerance is chosen by hand, at least MARGIN times as large as the first, and as much smaller than the second;
-training and infer.digits have bands of their own (band.py).
+training and infer.digits have bands of their own (training_band.py).
 """
 
+from __future__ import annotations
+
 import re
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from rich.console import Console
@@ -27,6 +31,9 @@ from ...student import Student
 from ..authoring.patches import load_all, reference
 from ..authoring.recording import record
 
+if TYPE_CHECKING:
+    from ...expectations import Expectations
+
 SEEDS = ("one", "two", "three")
 MARGIN = 10
 IDS = [id for id in checks.CHECKS if id not in checks.MEASURED]
@@ -43,12 +50,12 @@ class Distances:
     nearest: str = ""
 
     @property
-    def margins(self):
+    def margins(self) -> tuple[float, float]:
         return self.tolerance / self.right if self.right else np.inf, self.wrong / self.tolerance
 
 
-def measure(box, rubric, seeds):
-    """{check: Distances} under these seeds."""
+def measure(box: Box, rubric: Rubric, seeds: Iterable[str]) -> dict[str, Distances]:
+    """Of each check, under these seeds."""
     found = {id: Distances(rubric.checks[id].tolerance) for id in IDS}
     sections = {id: mistake.section for id, mistake in catalogue().items()}
     accepted = sorted((ROOT / "tests" / "submissions" / "accepted").glob("*/scheduler.py"))
@@ -67,7 +74,14 @@ def measure(box, rubric, seeds):
     return found
 
 
-def errors(box, rubric, files, recorded, only, loses):
+def errors(
+    box: Box,
+    rubric: Rubric,
+    files: dict[str, bytes],
+    recorded: Iterable[Expectations],
+    only: Collection[str],
+    loses: Collection[str],
+) -> Iterator[tuple[str, float]]:
     """(check, largest error of its answers) per seed; a mistake that shows only in a law or an exception has none."""
     with Student.at_work(box, files, rubric.limits) as student:
         for expectations in recorded:
@@ -81,7 +95,7 @@ def errors(box, rubric, files, recorded, only, loses):
                 yield check, max(answer.error for answer in expect.answers)
 
 
-def annotated(text, found):
+def annotated(text: str, found: Mapping[str, Distances]) -> str:
     """The rubric with what was measured as the comment on each check's line; nothing else of it changes."""
     for id, distances in found.items():
         nearest = f"{distances.wrong:.0e}" if np.isfinite(distances.wrong) else "-"
@@ -92,7 +106,7 @@ def annotated(text, found):
     return text
 
 
-def main():
+def main() -> None:
     rubric = Rubric.load()
     with Box(rubric.limits) as box:
         found = measure(box, rubric, SEEDS)

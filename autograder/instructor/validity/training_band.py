@@ -6,12 +6,16 @@ newer instructions of the processor, which change how sums are rounded. Wrong: e
 what it must lose stands in its patch in solution/mistakes/.
 """
 
+from __future__ import annotations
+
 import multiprocessing
 import os
 import subprocess
 import sys
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import cache, partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 from rich.console import Console
@@ -31,6 +35,9 @@ from ..authoring.patches import load_all, reference
 from ..authoring.recording import record
 from ..classroom.pools import cores
 
+if TYPE_CHECKING:
+    from ...expectations import Expectations
+
 CHECKS = ("training.epsilon", "training.v_prediction")
 SEEDS = ("one", "two", "three")
 RIGHT = "right: "
@@ -42,7 +49,7 @@ HOSTS = {
 }
 
 
-def main():
+def main() -> None:
     with Box(Rubric.load().limits) as box:
         near = box.find_gpu()
         print(f"Trains on {near.name if near else 'the CPU'}; what is recorded is of the CPU.")
@@ -57,7 +64,7 @@ def main():
     Console(width=120).print(table, f"Smallest and largest over {len(SEEDS)} seeds; infinite: no weights to measure.")
 
 
-def submissions():
+def submissions() -> dict[str, dict[str, bytes]]:
     """{name: files}: the reference and the accepted submissions, which are right, and the known mistakes."""
     found = {f"{RIGHT}the reference": reference()}
     for path in sorted((ROOT / "tests" / "submissions" / "accepted").glob("*/scheduler.py")):
@@ -66,31 +73,34 @@ def submissions():
     return found | {patch.id: patch.files for patch in load_all() if sections[patch.id] < "3"}
 
 
-def errors(submissions, seeds, workers=None):
+def errors(
+    submissions: Mapping[str, dict[str, bytes]], seeds: Sequence[str], workers: int | None = None
+) -> Iterator[tuple[str, list[list[float]]]]:
     """(name, errors of each check at each seed) of each submission, on the GPU where there is one."""
     context = multiprocessing.get_context("spawn")  # the box needs processes that no thread was copied into
     with ProcessPoolExecutor(workers or cores(), context) as pool:
         yield from zip(submissions, pool.map(partial(errors_of, seeds=seeds), submissions.values()), strict=True)
 
 
-def errors_of(files, seeds):
+def errors_of(files: dict[str, bytes], seeds: Sequence[str]) -> list[list[float]]:
+    """Those of each check at each seed."""
     box = desk()
     with Student.at_work(box, files, box.limits, gpu=box.find_gpu()) as student:
         return [[error(student, id, recorded(seed)) for seed in seeds] for id in CHECKS]
 
 
 @cache
-def desk():
+def desk() -> Box:
     """The box of this process."""
     return Box(Rubric.load().limits)
 
 
 @cache
-def recorded(seed):
+def recorded(seed: str) -> Expectations:
     return record(desk(), Rubric.load(), seed, only=CHECKS)
 
 
-def error(student, id, expectations):
+def error(student: Student, id: str, expectations: Expectations) -> float:
     """How far off, relative; infinite where the run gives no finite loss."""
     expect = Expect(expectations, id, tolerance=np.inf)
     try:
@@ -100,14 +110,14 @@ def error(student, id, expectations):
     return expect.answers[0].error if expect.answers else np.inf
 
 
-def elsewhere(id, seed, variables):
+def elsewhere(id: str, seed: str, variables: Mapping[str, str]) -> float:
     """The same for the reference in a process of its own, with these environment variables."""
     command = [sys.executable, "-m", __spec__.name, id, seed]
     run = subprocess.run(command, env={**os.environ, **variables}, cwd=ROOT, capture_output=True, text=True, check=True)
     return float(run.stdout)
 
 
-def here(id, seed):
+def here(id: str, seed: str) -> None:
     """Print the error of one run in this very process."""
     rubric = Rubric.load()
     with Box(rubric.limits) as box:

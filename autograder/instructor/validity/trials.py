@@ -1,14 +1,18 @@
 """Grading many submissions of our own at once: a box on every core, results that survive a killed run, and what two
 submissions have in common. What is graded, and what for, is in __main__.py."""
 
+from __future__ import annotations
+
 import hashlib
 import json
 import tempfile
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import numpy as np
 
@@ -22,45 +26,56 @@ from ...record import PASSED, UNGRADED, Failed
 from ...student import Student
 from ..authoring.recording import record
 
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+    from ...expect.answers import Answer
+    from ...rubric import Rubric
+
 PATIENCE = {"timeouts_per_part": 1}  # many mutants hang, and one time-out says enough
+Job = TypeVar("Job")
+Done = TypeVar("Done")
 
 
 @dataclass
 class Subject:
     """One submission to grade, and what came of it.
 
-    kind     "mutant", "mistake" or "right"
+    kind     "mutant", "mistake", "right" or "cheap"
     name     survivors.toml and the catalogue call it so
-    file     the file that is wrong
-    files    {name: bytes} to hand in
-    only     parts or checks to grade
+    file     the file that is wrong, or ""
+    files    what is handed in, by name
+    only     parts or checks to grade; all if there are none
     seeds    of the expectations: the public cases, and the hidden ones or None
     verdicts {check: verdict} of what did not pass; None until it is graded
     named    {check: id of the catalogue}
     said     {check: what the student is told}
     reads    {check: what was read of the student's code, as in a CheckResult}, where anything was
+    alike    {known mistake: the checks whose every case it answers as this does}
     """
 
     kind: str
     name: str
     file: str
-    files: dict
-    only: tuple
-    seeds: tuple
-    verdicts: dict | None = None
-    named: dict = field(default_factory=dict)
-    said: dict = field(default_factory=dict)
-    reads: dict = field(default_factory=dict)
-    alike: dict = field(default_factory=dict)  # {known mistake: the checks whose every case it answers as this does}
+    files: dict[str, bytes]
+    only: tuple[str, ...]
+    seeds: tuple[str, str | None]
+    verdicts: dict[str, str] | None = None
+    named: dict[str, str] = field(default_factory=dict)
+    said: dict[str, str] = field(default_factory=dict)
+    reads: dict[str, dict[str, Any]] = field(default_factory=dict)
+    alike: dict[str, list[str]] = field(default_factory=dict)
 
     @property
-    def same_as(self):
+    def same_as(self) -> list[str]:
         """Known mistakes that do the same wherever this one is wrong."""
+        assert self.verdicts is not None  # it is graded
         return [name for name, found in self.alike.items() if self.verdicts.keys() <= set(found)]
 
     @property
-    def misnamed(self):
+    def misnamed(self) -> bool:
         """Whether it is wrong in a way that no mistake whose name it got, nor all of them together, accounts for."""
+        assert self.verdicts is not None  # it is graded
         named = set(self.named.values())
         return bool(named) and not self.verdicts.keys() <= {id for name in named for id in self.alike.get(name, ())}
 
@@ -87,32 +102,33 @@ class Results:
             file.write(f"\n{json.dumps([key, result])}")
 
 
-def digest(files):
+def digest(files: Mapping[str, bytes]) -> dict[str, str]:
+    """Of each file, by name."""
     return {name: hashlib.sha256(content).hexdigest() for name, content in sorted(files.items())}
 
 
 class Trials:
     """Boxes for every core, the expectations of each seed, and what is already known."""
 
-    def __init__(self, kept, rubric, workers, progress):
+    def __init__(self, kept: Results, rubric: Rubric, workers: int, progress: Progress) -> None:
         self.kept, self.rubric, self.workers, self.progress = kept, rubric, workers, progress
         self.expectations = {"public": Expectations.load(PUBLIC)}
-        self.boxes = SimpleQueue()
+        self.boxes: SimpleQueue[Box] = SimpleQueue()
         self.stack = ExitStack()
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         for _ in range(self.workers):
             self.boxes.put(self.stack.enter_context(Box(self.rubric.limits)))
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: object) -> None:
         self.stack.close()
 
-    def each(self, title, jobs, work):
+    def each(self, title: str, jobs: Collection[Job], work: Callable[[Box, Job], Done]) -> Iterator[tuple[Job, Done]]:
         """Yield (job, work(box, job)) for every job, in whatever order they end, with a progress bar."""
         shown = self.progress.add_task(title, total=len(jobs))
 
-        def one(job):
+        def one(job: Job) -> Done:
             box = self.boxes.get()
             try:
                 return work(box, job)
@@ -128,7 +144,7 @@ class Trials:
             finally:
                 pool.shutdown(cancel_futures=True)
 
-    def grade(self, title, submissions):
+    def grade(self, title: str, submissions: Sequence[Subject]) -> None:
         """Grade each, or take what is kept of it."""
         keys = [self.kept.key(digest(s.files), s.only, s.seeds, "reads") for s in submissions]
         missing = [(key, s) for key, s in zip(keys, submissions, strict=True) if key not in self.kept.results]
@@ -142,19 +158,21 @@ class Trials:
             for name, value in self.kept.results[key].items():
                 setattr(submission, name, value)
 
-    def with_box(self, work):
+    def with_box(self, work: Callable[[Box], Done]) -> Done:
+        """What work gives with the next box that is free."""
         box = self.boxes.get()
         try:
             return work(box)
         finally:
             self.boxes.put(box)
 
-    def graded(self, box, submission):
-        """What a Subject keeps of its grade, as plain data."""
+    def graded(self, box: Box, submission: Subject) -> dict[str, dict[str, Any]]:
+        """What a Subject keeps of its grade, as plain data: {field: {check: value}}."""
         limits = self.rubric.limits | (PATIENCE if submission.kind == "mutant" else {})
         # These are our own, so that any host will do.
         rubric = replace(self.rubric, limits=limits, box={"minimum_tier": "E"})
-        public, hidden = (self.expectations[seed] if seed else None for seed in submission.seeds)
+        first, second = submission.seeds
+        public, hidden = self.expectations[first], self.expectations[second] if second else None
         with tempfile.TemporaryDirectory() as folder:
             for name, content in submission.files.items():
                 Path(folder, name).write_bytes(content)
@@ -169,7 +187,7 @@ class Trials:
             "reads": {check.id: check.reads for check in lost if check.computes},
         }
 
-    def compare(self, title, wrong, known):
+    def compare(self, title: str, wrong: Sequence[Subject], known: Sequence[Subject]) -> None:
         """Fill in `alike`, for known mistakes that were told the same, and for those whose name was given."""
         pairs = [
             (one, other)
@@ -184,7 +202,7 @@ class Trials:
         for key, (one, other) in zip(keys, pairs, strict=True):
             one.alike[other.name] = self.kept.results[key]
 
-    def alike(self, box, one, other):
+    def alike(self, box: Box, one: Subject, other: Subject) -> list[str]:
         """The checks that two submissions answer alike on all public cases."""
         first, second = self.answers(box, one), self.answers(box, other)
         return [
@@ -194,9 +212,9 @@ class Trials:
             and all(close(first[id][name], second[id][name]) for name in first[id])
         ]
 
-    def answers(self, box, submission):
+    def answers(self, box: Box, submission: Subject) -> dict[str, dict[str, Answer | str]]:
         """{check: {what: answer}} to the public cases; of a check that ends early, also the words with which it did."""
-        found = {}
+        found: dict[str, dict[str, Answer | str]] = {}
         with Student.at_work(box, submission.files, self.rubric.limits) as student:
             for id in checks.CHECKS:
                 if not {id, id.split(".")[0]} & set(submission.only):
@@ -212,7 +230,7 @@ class Trials:
         return found
 
 
-def close(first, second):
+def close(first: Answer | str, second: Answer | str) -> bool:
     """Whether two answers to one case, or two endings, are the same but for rounding."""
     if isinstance(first, str) or isinstance(second, str):
         return first == second
