@@ -187,16 +187,16 @@ def of_each(rows: np.ndarray, count: int) -> np.ndarray:
 
 def match_weights(expect: Expect, ids: Sequence[str]) -> list[str]:
     """The mistakes in `step` that explain every step, given what the student's own, also wrong, `predict` returns."""
-    steps = [answer for answer in expect.answers if answer.step]
+    steps = [(answer, answer.step) for answer in expect.answers if answer.step]
     if len(steps) < len(expect.answers):
         return []
-    recorded = [expect.expectations.tensors.get(f"{expect.check}/weights/{a.name} {a.where}", ()) for a in steps]
+    recorded = [expect.expectations.tensors.get(f"{expect.check}/weights/{a.name} {a.where}", ()) for a, _ in steps]
     own = [{int(n): np.reshape(weights, (3, 3)) for n, *weights in rows} for rows in recorded]
 
     def fits(n: int) -> bool:
         return all(
-            answer.step.explains(answer, weights.get(n, answer.step.forms))
-            for answer, weights in zip(steps, own, strict=True)
+            step.explains(answer, weights.get(n, step.forms))
+            for (answer, step), weights in zip(steps, own, strict=True)
         )
 
     return [id for n, id in enumerate(ids) if fits(n)]

@@ -63,7 +63,7 @@ class Value(np.ndarray):
     """A tensor that came out of the box. `torch_dtype` and `device` are what the student's tensor had."""
 
     torch_dtype: str | None = None
-    device: str | None = None  # pyrefly: ignore[bad-override]  (numpy has one of its own, always "cpu")
+    device: str | None = None  # pyrefly: ignore[bad-override]  # numpy has one of its own, always "cpu"
 
     def __array_finalize__(self, other: np.ndarray | None) -> None:
         self.torch_dtype, self.device = getattr(other, "torch_dtype", None), getattr(other, "device", None)
@@ -369,8 +369,8 @@ class Student:
         if self.process:
             self.output += self.said()
             self.process.close()
-            # None where the box failed to end it.
-            self.runs.append(self.process.facts)  # pyrefly: ignore[bad-argument-type]
+            # pyrefly: ignore[bad-argument-type]  # None where the box failed to end it
+            self.runs.append(self.process.facts)
             self.process = self.trains_on = None
 
 
