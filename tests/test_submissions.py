@@ -116,8 +116,8 @@ def test_broken(id, grade, rubric):
         assert not [word for word in words if word in said[check]], said[check]
     assert record.next.startswith(expected.get("next", ""))
     assert UNGRADED not in got.values()
-    bounds = rubric.limits | limits
-    assert record.seconds < bounds["exact_seconds"] * bounds["wall_factor"]
+    worked = sum(run["cpu_s"] for run in record.runs)  # waiting for a busy machine is not the student's
+    assert worked < (rubric.limits | limits)["exact_seconds"] + 3
 
 
 def source(path):
