@@ -17,7 +17,9 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
+from html.parser import HTMLParser
 from pathlib import Path
+from urllib.parse import quote
 
 import numpy as np
 import pytest
@@ -34,7 +36,7 @@ from autograder.instructor.classroom import page, publishing, session
 from autograder.instructor.classroom.keeping import Kept
 from autograder.instructor.classroom.running import Conditions, Run
 from autograder.instructor.classroom.working import Stop
-from autograder.instructor.handins.collecting import HandedIn
+from autograder.instructor.handins.collecting import ClassList, HandedIn
 from autograder.instructor.store import Store
 from autograder.intake.submission import read
 from autograder.paths import ROOT
@@ -404,6 +406,43 @@ def test_the_staff_page_sorts_and_filters_in_a_real_browser(tmp_path):
     made = Counter(id for row in rows for id in set(row.mistakes.values()))
     assert seen["most"] == f"{made.most_common(1)[0][1]} of 200"
     assert seen["markup"] == ["student0005"]
+
+
+class Elements(HTMLParser):
+    """The elements of a page, and the text between them."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.names, self.attributes, self.texts = Counter(), [], []
+        self.feed(text)
+
+    def handle_starttag(self, name, attributes):
+        self.names[name] += 1
+        self.attributes += [value for _, value in attributes]
+
+    def handle_data(self, text):
+        self.texts.append(text)
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    ["<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "</td></table>&amp;", "{{ 7 * 7 }}{% raw %}"],
+)
+def test_nothing_from_a_submission_is_markup_on_the_staff_page(hostile):
+    def rendered(text):
+        rows = [replace(row, student=f"{text} {n}", why=text, notes=[text]) for n, row in enumerate(synthetic(6))]
+        by_hand, ends = {"ddim.eta": text}, {text: 1}
+        rows = [
+            replace(row, by_hand=by_hand, denied=[text], endings=ends, made_with={"box_tier": text}) for row in rows
+        ]
+        listed = ClassList([HandedIn(text, waits=text)])
+        listed.strangers, listed.unread, listed.doubts = {text: text}, {text: text}, {text: text}
+        return Elements(page.render(rows, Rubric.load(), {row.student for row in rows}, listed))
+
+    plain, odd = rendered("plain"), rendered(hostile)
+    assert odd.names == plain.names and len(odd.attributes) == len(plain.attributes)
+    assert [text.replace(hostile, "plain") for text in odd.texts] == plain.texts
+    assert f"results/{quote(hostile, safe='')}%200/report.html" in odd.attributes
 
 
 def browse(path):
