@@ -3,12 +3,12 @@
 # .venv, which is built when it is missing. Usage: environment.sh grading|dev
 set -eu
 cd "$(dirname "$0")/.."
-needs="torch torchvision numpy safetensors msgpack rich tqdm matplotlib"
+needs="torch torchvision numpy safetensors msgpack rich jinja2 tqdm matplotlib"
 what="-e ."
 [ -f pyproject.toml ] || what="-r requirements.txt" # the bundle of students
 if [ "${1:-grading}" = dev ]; then
     needs="$needs pytest pytest_timeout xdist hypothesis nbgrader yaml distributed ruff diffusers markdown_it"
-    needs="$needs mdit_py_plugins latex2mathml mutmut selenium"
+    needs="$needs mdit_py_plugins latex2mathml mutmut selenium msgspec nh3 psutil"
     what="-e .[dev]"
 fi
 for python in python3 .venv/bin/python; do

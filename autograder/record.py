@@ -76,7 +76,7 @@ class CheckResult:
     id: str
     part: str
     title: str
-    max_points: float
+    max_points: int | float  # as the rubric writes it, and so do reports
     verdict: str
     message: str = ""
     detail: str = ""

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from autograder.box import Box, BoxError, Layers
+from autograder.box import Box, BoxError, Layers, launch
 from autograder.box.gpu import NO_GPU
 from autograder.box.inside import wire
 from autograder.box.launch import descendants
@@ -229,6 +229,21 @@ def test_the_spawn_path_gives_the_same_and_leaves_nothing(rubric):
         assert descendants(os.getpid()) > before
         student.close()
         assert descendants(os.getpid()) == before
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs sessions")
+def test_where_there_is_no_proc_all_that_was_started_is_found_and_ends(monkeypatch, tmp_path):
+    """Also what began a session of its own, which no signal to the group reaches."""
+    pytest.importorskip("psutil")
+    sleeps = "[sys.executable, '-c', 'import time; time.sleep(60)'], start_new_session=True"
+    code = f"import subprocess, sys; child = subprocess.Popen({sleeps}); print(child.pid, flush=True); child.wait()"
+    child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, start_new_session=True)
+    with child.stdout as said:
+        grandchild = int(said.readline())
+    monkeypatch.setattr(launch, "PROC", tmp_path)
+    assert descendants(child.pid) == [grandchild]
+    assert launch.kill(child)["status"] == -signal.SIGKILL and not launch.alive(grandchild)
+    assert descendants(child.pid) == []
 
 
 def test_a_parent_that_died_is_our_fault(rubric):

@@ -17,7 +17,9 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
+from html.parser import HTMLParser
 from pathlib import Path
+from urllib.parse import quote
 
 import numpy as np
 import pytest
@@ -31,10 +33,11 @@ from autograder.instructor.authoring.patches import load_all, reference
 from autograder.instructor.bench.classroom import SETUP
 from autograder.instructor.classroom import __main__ as command
 from autograder.instructor.classroom import page, publishing, session
-from autograder.instructor.classroom.keeping import Kept, Shelf
+from autograder.instructor.classroom.keeping import Kept
 from autograder.instructor.classroom.running import Conditions, Run
 from autograder.instructor.classroom.working import Stop
-from autograder.instructor.handins.collecting import HandedIn
+from autograder.instructor.handins.collecting import ClassList, HandedIn
+from autograder.instructor.store import Store
 from autograder.intake.submission import read
 from autograder.paths import ROOT
 from autograder.record import BLOCKED, PASSED, CheckResult, Evidence
@@ -159,13 +162,13 @@ def test_a_class_is_graded_once_published_overridden_and_regraded(classroom, rub
 
     # As if the kit had been another when cyd was graded, and had found the linear schedule wrong; and as if the rubric
     # had given ada twice the points, for which nothing is run again.
-    shelf = Shelf(folder / "kept")
-    ada, cyd = shelf.get("ada"), shelf.get("cyd")
+    store = Store(folder / "kept", Kept)
+    ada, cyd = store.get("ada"), store.get("cyd")
     cyd.depends["kit"], cyd.found.results["schedule.linear"].verdict = "another", "wrong"
     doubled = {id: replace(check, max_points=2 * check.max_points) for id, check in ada.found.results.items()}
     ada.depends["points"], ada.found.results = "another", doubled
     for kept in (ada, cyd):
-        shelf.put(kept.name, kept)
+        store.put(kept.name, kept)
     done = classroom("grade", "--exact")
     assert "2 were graded before something changed (points for 1, kit for 1) and keep their grade" in done.out
     published = (folder / "grades.csv").read_text(encoding="utf-8")
@@ -194,8 +197,9 @@ def hidden_numbers(hidden):
     return [text for text in texts if len(text) > 5]
 
 
-def test_stages_apart_end_like_one_grade(box, rubric, public, hidden):
-    """Through text in between, as when another machine goes on."""
+def test_stages_apart_end_like_one_grade(box, rubric, public, hidden, tmp_path):
+    """Through files in between, as when a killed run goes on."""
+    store = Store(tmp_path, Kept)
     sets = {"public": public, "hidden": hidden}
     patch = next(patch for patch in load_all() if patch.id == "alpha_bar_one_step_back")
     folder = box.stage(patch.files)
@@ -203,25 +207,26 @@ def test_stages_apart_end_like_one_grade(box, rubric, public, hidden):
     submission, found = read(folder), Found()
     for stage in (stage for stage in checks.STAGES if stage.parts == checks.EXACT):
         run(found, box, rubric, submission, sets, stage, entries)
-        kept = Kept({"seed": "a seed"}, "ada", [], found=found)
-        found = Kept.load(kept.text()).found
+        store.put("ada", Kept({"seed": "a seed"}, "ada", [], found=found))
+        found = store.get("ada").found
     apart = conclude(found, rubric, submission.name, submission.notes, hidden.metadata["seed"])
     whole = grade_whole(folder, box, rubric, public, hidden, checks.EXACT)
     assert any(check.mistake for check in whole.checks) and any(check.evidence for check in whole.checks)
     first, second = (comparable(gradescope.render(made, rubric)) for made in (apart, whole))
     first["extra_data"].pop("runs"), second["extra_data"].pop("runs")  # one process per stage
-    assert first == second
+    assert json.dumps(first) == json.dumps(second)  # 5 is no 5.0
     for one, other in zip(apart.checks, whole.checks, strict=True):
         assert repr(one.evidence) == repr(other.evidence)
 
 
-def test_evidence_of_every_kind_comes_back_as_it_was():
+def test_evidence_of_every_kind_comes_back_as_it_was(tmp_path):
+    store = Store(tmp_path, Kept)
     arrays = [np.float64(0.125), np.array([1.0, np.nan, -np.inf]), np.zeros((2, 1, 3, 3)), np.array(1 / 3)]
     for got in arrays:
         shown = Evidence("x", "t = 1", got, got, [("t = 1", False)])
         result = CheckResult("a.b", "a", "A title", 5, "wrong", evidence=shown)
-        kept = Kept({}, "ada", [], found=Found({"a.b": result}))
-        back = Kept.load(kept.text()).found.results["a.b"].evidence
+        store.put("ada", Kept({}, "ada", [], found=Found({"a.b": result})))
+        back = store.get("ada").found.results["a.b"].evidence
         np.testing.assert_array_equal(back.got, got)
         assert (back.got.shape, back.cases) == (got.shape, [("t = 1", False)])
 
@@ -282,8 +287,8 @@ def hand_out(tmp_path):
         for n in range(6):
             hand_in(tmp_path / "subs" / f"s{n}", reference())
             handed_in.append(HandedIn(f"s{n}", tmp_path / "subs" / f"s{n}"))
-        pools = Pools(ends)
-        run = Run(Conditions("kit", "points", "seed", gpu), pools, Shelf(tmp_path / "kept"), tuple(checks.PARTS), 2)
+        pools, store = Pools(ends), Store(tmp_path / "kept", Kept)
+        run = Run(Conditions("kit", "points", "seed", gpu), pools, store, tuple(checks.PARTS), 2)
         return pools, {kept.name: kept for kept in run.each(handed_in)}
 
     return hand_out
@@ -403,6 +408,43 @@ def test_the_staff_page_sorts_and_filters_in_a_real_browser(tmp_path):
     assert seen["markup"] == ["student0005"]
 
 
+class Elements(HTMLParser):
+    """The elements of a page, and the text between them."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.names, self.attributes, self.texts = Counter(), [], []
+        self.feed(text)
+
+    def handle_starttag(self, name, attributes):
+        self.names[name] += 1
+        self.attributes += [value for _, value in attributes]
+
+    def handle_data(self, text):
+        self.texts.append(text)
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    ["<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "</td></table>&amp;", "{{ 7 * 7 }}{% raw %}"],
+)
+def test_nothing_from_a_submission_is_markup_on_the_staff_page(hostile):
+    def rendered(text):
+        rows = [replace(row, student=f"{text} {n}", why=text, notes=[text]) for n, row in enumerate(synthetic(6))]
+        by_hand, ends = {"ddim.eta": text}, {text: 1}
+        rows = [
+            replace(row, by_hand=by_hand, denied=[text], endings=ends, made_with={"box_tier": text}) for row in rows
+        ]
+        listed = ClassList([HandedIn(text, waits=text)])
+        listed.strangers, listed.unread, listed.doubts = {text: text}, {text: text}, {text: text}
+        return Elements(page.render(rows, Rubric.load(), {row.student for row in rows}, listed))
+
+    plain, odd = rendered("plain"), rendered(hostile)
+    assert odd.names == plain.names and len(odd.attributes) == len(plain.attributes)
+    assert [text.replace(hostile, "plain") for text in odd.texts] == plain.texts
+    assert f"results/{quote(hostile, safe='')}%200/report.html" in odd.attributes
+
+
 def browse(path):
     """The title that the page has given itself in the end, as JSON."""
     command = ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom", path.as_uri()]
@@ -460,12 +502,12 @@ def test_who_could_not_be_graded_has_no_points_until_somebody_gives_them(rubric)
 
 
 def test_a_damaged_file_is_graded_again(tmp_path):
-    shelf = Shelf(tmp_path)
-    shelf.put("ada", Kept({"kit": "1"}, "ada", ["a note"]))
-    assert shelf.get("ada").notes == ["a note"]
+    store = Store(tmp_path, Kept)
+    store.put("ada", Kept({"kit": "1"}, "ada", ["a note"]))
+    assert store.get("ada").notes == ["a note"]
     for text in ("", "{", "[]", '{"depends": {}}', (tmp_path / "ada.json").read_text()[:50]):
         (tmp_path / "ada.json").write_text(text, encoding="utf-8")
-        assert shelf.get("ada") is None
+        assert store.get("ada") is None
 
 
 # ----- slow ---------------------------------------------------------------------------------------------------------
@@ -491,9 +533,9 @@ def mixed(*broken):
     return dict(several)
 
 
-def written(shelf):
-    """What stands on a shelf, and since when."""
-    return {(path.name, path.stat().st_mtime_ns) for path in shelf.folder.glob("*.json")}
+def written(store):
+    """What stands in a store, and since when."""
+    return {(path.name, path.stat().st_mtime_ns) for path in store.folder.glob("*.json")}
 
 
 @pytest.mark.slow
@@ -510,18 +552,18 @@ def test_killed_twenty_times_it_ends_as_if_undisturbed(hidden_file, tmp_path, si
     subs = class_of(size, tmp_path / "subs", mix)
     moments, whole = random.Random(), {}
     arguments = ("grade", subs, *parts, "--class")
-    shelf, wanted = Shelf(tmp_path / "killed" / "kept"), checks.EXACT if parts else tuple(checks.PARTS)
+    store, wanted = Store(tmp_path / "killed" / "kept", Kept), checks.EXACT if parts else tuple(checks.PARTS)
     for kill in range(20):
         process = start(hidden_file, *arguments, tmp_path / "killed")
-        before, forward = written(shelf), moments.randint(0, steps)
-        while forward and process.poll() is None and len(written(shelf) - before) < forward:
+        before, forward = written(store), moments.randint(0, steps)
+        while forward and process.poll() is None and len(written(store) - before) < forward:
             time.sleep(0.02)
         time.sleep(moments.uniform(0, 1 if forward else 4))
         with contextlib.suppress(ProcessLookupError):  # it was through
             os.killpg(process.pid, signal.SIGKILL)
         finish(process)
-        for path in shelf.folder.glob("*.json"):
-            if not Kept.load(path.read_text(encoding="utf-8")).missing(wanted):
+        for path in store.folder.glob("*.json"):
+            if not store.get(path.stem).missing(wanted):
                 whole.setdefault(path, path.stat().st_mtime_ns)
         print(f"kill {kill + 1}: {len(whole)} of {size} done")
     done = finish(start(hidden_file, *arguments, tmp_path / "killed"))
@@ -549,10 +591,10 @@ def test_a_cluster_of_real_workers_one_killed_and_one_slow_ends_like_this_machin
             paths = {"HIDDEN_OF_THE_TEST": str(hidden_file), "PYTHONPATH": str(ROOT)}
             started.append(subprocess.Popen(worker, env={**os.environ, **paths, **environment}))
         process = start(hidden_file, "grade", subs, "--exact", "--cluster", address, "--class", tmp_path / "cluster")
-        shelf = Shelf(tmp_path / "cluster" / "kept")
-        while process.poll() is None and len(written(shelf)) < 10:
+        store = Store(tmp_path / "cluster" / "kept", Kept)
+        while process.poll() is None and len(written(store)) < 10:
             time.sleep(0.05)
-        assert len(written(shelf)) < 30
+        assert len(written(store)) < 30
         started[1].kill()
         done = finish(process)
         assert done.returncode == 0, done.out
@@ -580,9 +622,9 @@ def same_grades(one, other, size):
 def test_a_thousand_students_leave_memory_flat(hidden_file, tmp_path):
     subs = class_of(1000, tmp_path / "subs", mixed("sys_exit", "segfault", "print_flood"))
     process = start(hidden_file, "grade", subs, "--exact", "--class", tmp_path / "class")
-    seen, shelf = {}, Shelf(tmp_path / "class" / "kept")
+    seen, store = {}, Store(tmp_path / "class" / "kept", Kept)
     while process.poll() is None:
-        seen[len(written(shelf))] = held(process.pid)
+        seen[len(written(store))] = held(process.pid)
         time.sleep(0.5)
     assert finish(process).returncode == 0, process.out
     assert len(list(csv.DictReader((tmp_path / "class" / "grades.csv").read_text().splitlines()))) == 1000

@@ -257,6 +257,19 @@ def test_running_it_again_writes_only_what_changed(tmp_path):
     assert json.loads((into / ".collected.json").read_text())["accounts"]["ada"]["path"] == "ada"
 
 
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"accounts": {}}'])
+def test_a_damaged_list_of_what_was_collected_is_one_line(tmp_path, text):
+    """Nobody's earlier hand-in is forgotten for it."""
+    source, into = unpack(EXPORTS["plain"], tmp_path / "download"), tmp_path / "in"
+    collect(source, into, CLASS)
+    (into / ".collected.json").write_text(text, encoding="utf-8")
+    for again in (lambda: load_class(into), lambda: collect(source, into, CLASS)):
+        with pytest.raises(DownloadError, match=r"\.collected\.json, .* cannot be read.* collect every download again"):
+            again()
+    with pytest.raises(FileNotFoundError):
+        load_class(tmp_path / "nowhere")
+
+
 def test_sources_that_are_none(tmp_path):
     for files, reason in ((None, "There is no"), (GOOD, "is one submission")):
         source = unpack(files, tmp_path / "x") if files else tmp_path / "nowhere"

@@ -11,7 +11,7 @@ from autograder.instructor.validity import __main__ as validity
 from autograder.instructor.validity import tolerances
 from autograder.instructor.validity.mutants import mutants
 from autograder.instructor.validity.page import Survivors, render
-from autograder.instructor.validity.trials import Results, Subject, Trials
+from autograder.instructor.validity.trials import Graded, Subject, Trials
 from autograder.paths import ROOT
 
 # ----- mutants --------------------------------------------------------------------------------------------------------
@@ -69,23 +69,21 @@ def some(n=3):
 
 
 def test_results_are_kept_and_depend_on_the_kit(rubric, tmp_path, monkeypatch):
-    path = tmp_path / "results.jsonl"
-    with Trials(Results(path, "a kit"), rubric, 2, Silent()) as run:
+    with Trials(tmp_path, "a kit", rubric, 2, Silent()) as run:
         first = some()
         run.grade("Mistakes", first)
     assert all(one.verdicts == {"schedule.linear": "wrong"} for one in first)
     assert all(one.named == {"schedule.linear": one.name} for one in first)
 
-    path.write_text(path.read_text() + '\n["half a li')  # as a killed run leaves it
-    calls = []
-    monkeypatch.setattr(Trials, "graded", lambda self, box, one: calls.append(one.name) or {"verdicts": {}})
-    with Trials(Results(path, "a kit"), rubric, 1, Silent()) as run:
+    calls, nothing = [], Graded(verdicts={}, named={}, said={}, reads={})
+    monkeypatch.setattr(Trials, "graded", lambda self, box, one: calls.append(one.name) or nothing)
+    with Trials(tmp_path, "a kit", rubric, 1, Silent()) as run:
         again = some(4)
         run.grade("Mistakes", again)
     assert calls == [again[3].name]
     assert [one.verdicts for one in again] == [*(one.verdicts for one in first), {}]
-    assert len(Results(path, "a kit").results) == 4  # and the broken line is in nobody's way
-    with Trials(Results(path, "another kit"), rubric, 1, Silent()) as run:
+    assert len(list(tmp_path.iterdir())) == 4
+    with Trials(tmp_path, "another kit", rubric, 1, Silent()) as run:
         run.grade("Mistakes", some(1))
     assert len(calls) == 2
 
@@ -94,7 +92,7 @@ def test_a_mutant_is_compared_with_the_mistake_that_it_is(rubric, tmp_path):
     known = [one for one in some(9) if one.name in ("linear_range_hard_coded", "linear_geometric")]
     source = known[0].files["scheduler.py"] + b"\n# written otherwise\n"
     mutant = Subject("mutant", "twin", "scheduler.py", {"scheduler.py": source}, ("schedule",), ("public", None))
-    with Trials(Results(tmp_path / "results.jsonl", "a kit"), rubric, 1, Silent()) as run:
+    with Trials(tmp_path, "a kit", rubric, 1, Silent()) as run:
         run.grade("Both", [mutant, *known])
         assert mutant.said == known[0].said == known[1].said
         run.compare("Twins", [mutant], known)
@@ -114,11 +112,10 @@ def test_two_names_may_be_right_together():
 
 def test_a_fault_of_ours_is_no_result(rubric, tmp_path, monkeypatch):
     monkeypatch.setattr("autograder.checks.run", lambda *_: 1 / 0)
-    path = tmp_path / "results.jsonl"
-    with Trials(Results(path, "a kit"), rubric, 1, Silent()) as run:
+    with Trials(tmp_path, "a kit", rubric, 1, Silent()) as run:
         with pytest.raises(RuntimeError, match="division by zero"):
             run.grade("Mistakes", some(1))
-    assert not path.exists()
+    assert not list(tmp_path.iterdir())
 
 
 # ----- the page -------------------------------------------------------------------------------------------------------

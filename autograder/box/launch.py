@@ -21,6 +21,7 @@ import time
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from .clock import PROC, psutil
 from .gpu import NO_GPU
 from .inside import disk
 from .layers import as_user
@@ -188,12 +189,16 @@ def kill(child: subprocess.Popen[bytes]) -> dict[str, Any]:
 
 
 def descendants(pid: int) -> list[int]:
-    """All processes below one, where there is a /proc."""
+    """All processes below one, each after its parent; none where neither /proc nor psutil tells."""
     found = []
-    for children in Path(f"/proc/{pid}/task").glob("*/children"):
+    # psutil reads every process of the host each time: 1.6 ms where about 100 run, and this takes 0.16 ms.
+    for children in (PROC / str(pid) / "task").glob("*/children"):
         with contextlib.suppress(OSError):
             for child in map(int, children.read_text().split()):
                 found += [child, *descendants(child)]
+    if psutil and not PROC.joinpath("self").exists():
+        with contextlib.suppress(psutil.Error):
+            found += [child.pid for child in psutil.Process(pid).children(recursive=True)]
     return found
 
 

@@ -26,12 +26,12 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+import psutil
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
 from ... import checks
-from ...box.launch import descendants
 from ...paths import ROOT
 from ..authoring import patches, unboxed
 
@@ -158,13 +158,11 @@ def cpu_of_boxes(pid: int) -> dict[int, float]:
     """{process: CPU seconds of it and of what it has reaped}, of the boxes' warm parents below a process: bubblewrap,
     which they run under, does not pass on what they used. Their forks look like them, and are among what they reap."""
     found, above = {}, {}
-    for each in descendants(pid):
-        with contextlib.suppress(OSError):
-            program = Path(f"/proc/{each}/cmdline").read_bytes()
-            if b"box/inside/parent.py" in program and b"bwrap" not in program:
-                fields = Path(f"/proc/{each}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-                found[each] = sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
-                above[each] = int(fields[1])
+    for each in psutil.Process(pid).children(recursive=True):
+        with contextlib.suppress(psutil.Error):
+            program = " ".join(each.cmdline())
+            if "box/inside/parent.py" in program and "bwrap" not in program:
+                found[each.pid], above[each.pid] = sum(each.cpu_times()[:4]), each.ppid()
     return {each: seconds for each, seconds in found.items() if above[each] not in found}
 
 

@@ -12,13 +12,13 @@ from collections.abc import Sequence
 from itertools import cycle, islice
 from pathlib import Path
 
+import psutil
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
 from ... import checks
 from ...box import Box
-from ...box.launch import descendants
 from ...expectations import Expectations
 from ...grading import grade
 from ...paths import ROOT
@@ -71,12 +71,10 @@ def naming(box: Box, rubric: Rubric, public: Expectations) -> tuple[list[float],
 
 def cpu_of(box: Box) -> float:
     """CPU seconds of this process, of the box's parent and of the boxed processes that have ended."""
-    ticks = 0
     assert box.parent is not None  # this one forks
-    for pid in (box.parent.process.pid, *descendants(box.parent.process.pid)):  # below bubblewrap, where it is used
-        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-        ticks += sum(map(int, fields[11:15]))
-    return time.process_time() + ticks / os.sysconf("SC_CLK_TCK")
+    outer = psutil.Process(box.parent.process.pid)
+    family = (outer, *outer.children(recursive=True))  # the parent is below bubblewrap, where that is used
+    return time.process_time() + sum(sum(each.cpu_times()[:4]) for each in family)
 
 
 def plain_of(folder: Path) -> float:

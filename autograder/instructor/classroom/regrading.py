@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 
 from ..handins.platforms import DownloadError
-from .keeping import Shelf
+from ..store import Store
+from .keeping import Kept
 
 if TYPE_CHECKING:
     from ...record import CheckResult, GradeRecord
@@ -57,7 +58,7 @@ class Regrade:
 
     def __init__(self, session: Session, students: Collection[str] = ()) -> None:
         self.session, self.students = session, students
-        self.shelf = Shelf(session.folder / "regraded")
+        self.store = Store(session.folder / "regraded", Kept)
         published = {one.student: session.kept.get(one.student) for one in session.known}
         if unknown := set(students) - published.keys():
             raise DownloadError(f"There is no {', '.join(sorted(unknown))} in {session.folder}.")
@@ -74,12 +75,12 @@ class Regrade:
         for student in (one.student for one in self.again):
             before = self.published[student]
             if student in self.students:
-                self.shelf.path(student).unlink(missing_ok=True)
+                self.store.path(student).unlink(missing_ok=True)
             elif self.causes[student] == ["points"] and not before.broken:
-                self.shelf.put(student, before.repriced(self.now[student].depends, self.session.rubric))
+                self.store.put(student, before.repriced(self.now[student].depends, self.session.rubric))
         parts = {part for kept in self.published.values() for part in kept.parts} or set(self.session.rubric.parts)
         changes = []
-        for kept in self.session.run(self.again, self.shelf, parts, settled=False):
+        for kept in self.session.run(self.again, self.store, parts, settled=False):
             before, after = self.session.record(self.published[kept.name]), self.session.record(kept)
             changes.append(change(kept.name, before, after, self.causes[kept.name]))
         return sorted(changes, key=lambda change: (-abs(change.by or 0), change.student))
@@ -87,11 +88,11 @@ class Regrade:
     def publish(self) -> list[str]:
         """Make the regraded results those of the class. Returns who is not graded."""
         for student in (one.student for one in self.again):
-            kept = self.shelf.get(student)
+            kept = self.store.get(student)
             if kept is None or kept.found.waiting or kept.changed(self.now[student]) or kept.broken:
                 raise DownloadError(f"{student} is not regraded as things stand now: the same without --publish first.")
         for student in (one.student for one in self.again):
-            os.replace(self.shelf.path(student), self.session.kept.path(student))
+            os.replace(self.store.path(student), self.session.kept.path(student))
             self.causes[student] = []
         for student in self.published:
             kept = self.session.kept.get(student)

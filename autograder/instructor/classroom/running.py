@@ -22,7 +22,7 @@ from .working import Stop
 
 if TYPE_CHECKING:
     from ..handins.collecting import HandedIn
-    from .keeping import Shelf
+    from ..store import Store
     from .pools import Cluster, Local
 
 NOTHING = "nothing was handed in"
@@ -75,7 +75,7 @@ class Work:
 
 
 class Run:
-    """Grades a class with the workers of `pools`, and keeps what comes of it on `shelf`.
+    """Grades a class with the workers of `pools`, and keeps what comes of it in `store`.
 
     parts      to be graded
     trainings  how many train at once: on the GPU where there is one, else on all the cores; None for no limit
@@ -87,12 +87,12 @@ class Run:
         self,
         conditions: Conditions,
         pools: Local | Cluster,
-        shelf: Shelf,
+        store: Store[Kept],
         parts: Collection[str],
         trainings: int | None,
         settled: bool = True,
     ) -> None:
-        self.conditions, self.pools, self.shelf, self.parts, self.trainings = conditions, pools, shelf, parts, trainings
+        self.conditions, self.pools, self.store, self.parts, self.trainings = conditions, pools, store, parts, trainings
         self.settled = settled
         self.outdated: dict[str, list[str]] = {}  # {student: names of what changed}
         self.waiting: dict[checks.Stage, deque[Work]] = {stage: deque() for stage in checks.STAGES}
@@ -129,9 +129,9 @@ class Run:
             kept, submission = self.conditions.intake(handed_in)
         except OSError as error:
             kept = Kept({}, handed_in.student, [], failed=f"what was handed in cannot be read: {error}")
-            self.shelf.put(kept.name, kept)
+            self.store.put(kept.name, kept)
             return kept
-        known = self.shelf.get(handed_in.student)
+        known = self.store.get(handed_in.student)
         if known and known.refused == NOTHING and handed_in.path:
             known = None
         changed = known.changed(kept) if known else []
@@ -140,7 +140,7 @@ class Run:
             if changed:
                 self.outdated[kept.name] = changed
         elif not submission:
-            self.shelf.put(kept.name, kept)
+            self.store.put(kept.name, kept)
         stages = deque(kept.missing(self.parts))
         if not stages:
             return kept
@@ -187,11 +187,11 @@ class Run:
         if error:
             told = error if isinstance(error, str) else f"{type(error).__name__}: {error}"
             kept.failed, kept.done, kept.found = told, [], Found()
-            self.shelf.put(kept.name, kept)
+            self.store.put(kept.name, kept)
             return kept
         kept.found = future.result()
         kept.done.append(stage.name)
-        self.shelf.put(kept.name, kept)
+        self.store.put(kept.name, kept)
         work.stages.popleft()
         if not work.stages:
             return kept

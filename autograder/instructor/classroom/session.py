@@ -19,8 +19,9 @@ from ..fingerprint import kit, prices
 from ..grades.sheet import write_sheet
 from ..handins import collecting
 from ..handins.platforms import DownloadError
+from ..store import Store
 from . import before_marking, page, publishing, working
-from .keeping import Shelf
+from .keeping import Kept
 from .pools import Cluster, Local
 from .running import Conditions, Run
 
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 
     from ...record import GradeRecord
     from ..handins.collecting import HandedIn
-    from .keeping import Kept
 
 
 class Session:
@@ -50,7 +50,7 @@ class Session:
         self.known = [entry for entry in self.class_list if not entry.waits]
         self.rubric = Rubric.load()
         self.overrides = publishing.overrides(self.folder / "overrides.toml", self.rubric)
-        self.kept = Shelf(self.folder / "kept")
+        self.kept = Store(self.folder / "kept", Kept)
         self.rows: dict[str, publishing.Row] = {}
 
     def __enter__(self) -> Self:
@@ -67,11 +67,11 @@ class Session:
         self.pools.close(at_once=error is not None)
 
     def run(
-        self, class_list: Collection[HandedIn], shelf: Shelf, parts: Collection[str], settled: bool = True
+        self, class_list: Collection[HandedIn], store: Store[Kept], parts: Collection[str], settled: bool = True
     ) -> Iterator[Kept]:
-        """Grade what is missing on a shelf; yields each student who is done, with a line and the progress."""
+        """Grade what is missing in a store; yields each student who is done, with a line and the progress."""
         trainings = self.options.trainings or (2 if self.conditions.gpu else None)
-        run = Run(self.conditions, self.pools, shelf, parts, trainings, settled)
+        run = Run(self.conditions, self.pools, store, parts, trainings, settled)
         columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
         with Progress(*columns, TextColumn("{task.description}"), console=self.console) as progress:
             shown, counts = progress.add_task("", total=len(class_list)), Counter()

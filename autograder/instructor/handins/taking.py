@@ -9,11 +9,10 @@ What lies in the folder is listed by account; whose account it is, is decided an
 
 from __future__ import annotations
 
-import json
 import os
 import tempfile
 import unicodedata
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,18 +23,18 @@ from ...intake.archives import MAX_MEMBERS, MAX_UNPACKED, Refused
 from ...intake.handin import zipped
 from ...intake.submission import ACCEPTED, DAMAGED, REPORT, Submission
 from ...text import readable
+from ..store import Store
 from . import downloads, notebooks
-from .platforms import ARCHIVE, COPY
+from .platforms import ARCHIVE, COPY, DownloadError
 from .roster import is_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
-    from typing import Any
 
     from .platforms import Load, Parts, Upload
     from .roster import Roster
 
-INDEX = ".collected.json"  # no id begins with a dot
+INDEX = ".collected"  # no id begins with a dot
 REFUSED = "refused.zip"
 
 
@@ -80,23 +79,19 @@ class Collection:
 
     @classmethod
     def load(cls, into: Path) -> Collection:
-        """Raises FileNotFoundError where nothing was collected."""
-        data = json.loads((Path(into) / INDEX).read_text(encoding="utf-8"))
-        if not isinstance(data, dict):  # of an earlier version of the kit
-            raise FileNotFoundError(INDEX)
-        accounts = {
-            key: Account(**each | {"time": each["time"] and datetime.fromisoformat(each["time"]),
-                                   "order": tuple(each["order"])})
-            for key, each in data["accounts"].items()
-        }  # fmt: skip
-        return cls(accounts, data["unread"], data["settled"])
+        """Raises FileNotFoundError where nothing was collected, and DownloadError where nobody knows what."""
+        store = Store(Path(into), cls)
+        if found := store.get(INDEX):
+            return found
+        if not store.path(INDEX).exists():
+            raise FileNotFoundError(store.path(INDEX))
+        raise DownloadError(
+            f"{store.path(INDEX)}, the list of what was collected, cannot be read: it is damaged, or another version "
+            f"of the kit wrote it. Restore it from a backup; or move {into} away, and collect every download again."
+        )
 
     def save(self, into: Path) -> None:
-        accounts: dict[str, dict[str, Any]] = {key: asdict(account) for key, account in self.accounts.items()}
-        for each in accounts.values():
-            each["time"] = each["time"] and each["time"].isoformat()
-        data = {"accounts": accounts, "unread": self.unread, "settled": self.settled}
-        write(Path(into) / INDEX, json.dumps(data, indent=1) + "\n")
+        Store(Path(into), Collection).put(INDEX, self)
 
 
 def take_all(

@@ -30,7 +30,7 @@ from ..authoring.patches import load_all, reference
 from ..fingerprint import kit
 from .mutants import mutants
 from .page import Survivors, render
-from .trials import Results, Subject, Trials
+from .trials import Subject, Trials
 
 BUILD = ROOT / "build" / "validity"
 PAGE = ROOT / "VALIDITY.md"
@@ -132,11 +132,11 @@ def main() -> int:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     seed = seed_of(BUILD / "seed")
     wrong, known, (exact, every) = wrong_by_machine(seed), wrong_by_students(seed), right(seed)
-    little = cheap(seed)
+    little, rubric = cheap(seed), Rubric.load()
     measured = commit()
     with (
         Progress(*columns, TextColumn("left"), TimeRemainingColumn(), console=console) as progress,
-        Trials(Results(BUILD / "results.jsonl", kit(Rubric.load())), Rubric.load(), options.workers, progress) as run,
+        Trials(BUILD / "results", kit(rubric), rubric, options.workers, progress) as run,
     ):
         for file in PARTS:
             run.grade(f"Mutants of {file}", [one for one in wrong if one.file == file])
@@ -146,7 +146,7 @@ def main() -> int:
         run.grade("Cheap programs", little)
         run.compare("Mutants like known mistakes", wrong, known)
     survivors = Survivors.load()
-    text, problems = render(measured, seed, wrong, known, exact, every, survivors, unearned(little, Rubric.load()))
+    text, problems = render(measured, seed, wrong, known, exact, every, survivors, unearned(little, rubric))
     write(PAGE, text)
     console.print(f"Written: {PAGE.name}", *problems, sep="\n", style=None, markup=False, highlight=False)
     return 1 if problems else 0

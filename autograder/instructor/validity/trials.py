@@ -3,7 +3,6 @@ submissions have in common. What is graded, and what for, is in __main__.py."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import tempfile
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -12,7 +11,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypedDict, TypeVar
 
 import numpy as np
 
@@ -25,6 +24,8 @@ from ...paths import PUBLIC
 from ...record import PASSED, UNGRADED, Failed
 from ...student import Student
 from ..authoring.recording import record
+from ..fingerprint import sha256
+from ..store import Store
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -80,38 +81,30 @@ class Subject:
         return bool(named) and not self.verdicts.keys() <= {id for name in named for id in self.alike.get(name, ())}
 
 
-class Results:
-    """Results on disk, one JSON line each, by the digest of all that they depend on."""
+class Graded(TypedDict):
+    """What a Subject keeps of its grade."""
 
-    def __init__(self, path, kit):
-        self.path, self.kit, self.results = path, kit, {}
-        path.parent.mkdir(parents=True, exist_ok=True)
-        for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
-            try:
-                key, result = json.loads(line)
-            except ValueError:  # the last line of a run that was killed
-                continue
-            self.results[key] = result
-
-    def key(self, *depends):
-        return hashlib.sha256(json.dumps([self.kit, *depends]).encode()).hexdigest()[:24]
-
-    def keep(self, key, result):
-        self.results[key] = result
-        with open(self.path, "a", encoding="utf-8") as file:
-            file.write(f"\n{json.dumps([key, result])}")
+    verdicts: dict[str, str]
+    named: dict[str, str]
+    said: dict[str, str]
+    reads: dict[str, dict[str, Any]]
 
 
 def digest(files: Mapping[str, bytes]) -> dict[str, str]:
     """Of each file, by name."""
-    return {name: hashlib.sha256(content).hexdigest() for name, content in sorted(files.items())}
+    return {name: sha256(content) for name, content in sorted(files.items())}
 
 
 class Trials:
-    """Boxes for every core, the expectations of each seed, and what is already known."""
+    """Boxes for every core, the expectations of each seed, and what is already known.
 
-    def __init__(self, kept: Results, rubric: Rubric, workers: int, progress: Progress) -> None:
-        self.kept, self.rubric, self.workers, self.progress = kept, rubric, workers, progress
+    folder  where results are kept
+    kit     the digest of the kit that they are of
+    """
+
+    def __init__(self, folder: Path, kit: str, rubric: Rubric, workers: int, progress: Progress) -> None:
+        self.kit, self.rubric, self.workers, self.progress = kit, rubric, workers, progress
+        self.grades, self.likenesses = Store(folder, Graded), Store(folder, list[str])
         self.expectations = {"public": Expectations.load(PUBLIC)}
         self.boxes: SimpleQueue[Box] = SimpleQueue()
         self.stack = ExitStack()
@@ -123,6 +116,10 @@ class Trials:
 
     def __exit__(self, *_: object) -> None:
         self.stack.close()
+
+    def key(self, *depends: object) -> str:
+        """Of a result that depends on these, and on the kit."""
+        return sha256(json.dumps([self.kit, *depends]).encode())[:24]
 
     def each(self, title: str, jobs: Collection[Job], work: Callable[[Box, Job], Done]) -> Iterator[tuple[Job, Done]]:
         """Yield (job, work(box, job)) for every job, in whatever order they end, with a progress bar."""
@@ -146,16 +143,18 @@ class Trials:
 
     def grade(self, title: str, submissions: Sequence[Subject]) -> None:
         """Grade each, or take what is kept of it."""
-        keys = [self.kept.key(digest(s.files), s.only, s.seeds, "reads") for s in submissions]
-        missing = [(key, s) for key, s in zip(keys, submissions, strict=True) if key not in self.kept.results]
+        keys = [self.key(digest(s.files), s.only, s.seeds) for s in submissions]
+        kept = {key: found for key in keys if (found := self.grades.get(key)) is not None}
+        missing = [(key, s) for key, s in zip(keys, submissions, strict=True) if key not in kept]
         seeds = {seed: s.only for _, s in missing for seed in s.seeds if seed and seed not in self.expectations}
         for seed, only in seeds.items():
             ids = [id for id in checks.CHECKS if not only or {id, id.split(".")[0]} & set(only)]
             self.expectations[seed] = self.with_box(lambda box, s=seed, i=ids: record(box, self.rubric, s, only=i))
         for (key, _), found in self.each(title, missing, lambda box, job: self.graded(box, job[1])):
-            self.kept.keep(key, found)
+            self.grades.put(key, found)
+            kept[key] = found
         for key, submission in zip(keys, submissions, strict=True):
-            for name, value in self.kept.results[key].items():
+            for name, value in kept[key].items():
                 setattr(submission, name, value)
 
     def with_box(self, work: Callable[[Box], Done]) -> Done:
@@ -166,8 +165,7 @@ class Trials:
         finally:
             self.boxes.put(box)
 
-    def graded(self, box: Box, submission: Subject) -> dict[str, dict[str, Any]]:
-        """What a Subject keeps of its grade, as plain data: {field: {check: value}}."""
+    def graded(self, box: Box, submission: Subject) -> Graded:
         limits = self.rubric.limits | (PATIENCE if submission.kind == "mutant" else {})
         # These are our own, so that any host will do.
         rubric = replace(self.rubric, limits=limits, box={"minimum_tier": "E"})
@@ -195,12 +193,14 @@ class Trials:
             for other in known
             if one.file == other.file and one.verdicts and (one.said == other.said or other.name in one.named.values())
         ]
-        keys = [self.kept.key(digest(one.files), digest(other.files)) for one, other in pairs]
-        missing = [(key, pair) for key, pair in zip(keys, pairs, strict=True) if key not in self.kept.results]
+        keys = [self.key(digest(one.files), digest(other.files)) for one, other in pairs]
+        kept = {key: found for key in keys if (found := self.likenesses.get(key)) is not None}
+        missing = [(key, pair) for key, pair in zip(keys, pairs, strict=True) if key not in kept]
         for (key, _), found in self.each(title, missing, lambda box, job: self.alike(box, *job[1])):
-            self.kept.keep(key, found)
+            self.likenesses.put(key, found)
+            kept[key] = found
         for key, (one, other) in zip(keys, pairs, strict=True):
-            one.alike[other.name] = self.kept.results[key]
+            one.alike[other.name] = kept[key]
 
     def alike(self, box: Box, one: Subject, other: Subject) -> list[str]:
         """The checks that two submissions answer alike on all public cases."""
