@@ -115,9 +115,9 @@ class Student:
     @classmethod
     @contextlib.contextmanager
     def at_work(cls, box, files, limits, budget=None, gpu=None):
-        """A context with a Student who has these files, {name: bytes}, beside the given ones. At its end the processes
-        are gone, and so are the files."""
-        folder = box.stage(given.files() | files)
+        """A context with a Student who has these files, {name: bytes}, beside the given network. At its end the
+        processes are gone, and so are the files."""
+        folder = box.stage(given.network() | files)
         student = cls(box, folder, limits, budget, gpu)
         try:
             yield student
@@ -160,7 +160,7 @@ class Student:
         with self.near(device):
             if changed or self.trains_on != device or self.process.ended.is_set():
                 self.start(device, **changed)
-            return Training(self, device, self.piece("training", settings, parcel(digits), device))
+            return Training(self, device, self.piece("training", given.training(), settings, parcel(digits), device))
 
     def piece(self, request, *arguments):
         """A piece of a training."""
@@ -251,7 +251,7 @@ class Student:
         self.close()
         self.process = self.box.start(self.folder, gpu=trains_on not in (None, "cpu"), **changed)
         self.trains_on = trains_on
-        self.ask("import", "allow", self.limits["allowed_imports"])
+        self.ask("import", "allow", self.limits["allowed_imports"], given.elsewhere())
 
     def ask(self, shown, request, *arguments, seconds=None):
         """Send one request. `shown` is how the student would have written it."""
