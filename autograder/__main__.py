@@ -3,6 +3,7 @@
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -26,7 +27,8 @@ from .text import readable
 GRADED, USAGE, NOT_GRADED = 0, 2, 3
 
 
-def main(arguments=None):
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command. Returns the exit status; as argparse does, raises SystemExit for a wrong command line."""
     parser = argparse.ArgumentParser("python -m autograder", description="The autograder of the DDPM homework kit.")
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -67,20 +69,20 @@ def main(arguments=None):
     return options.run(options)
 
 
-def grades(command):
-    """The arguments of every command that grades."""
+def grades(command: argparse.ArgumentParser) -> None:
+    """Add the arguments of every command that grades."""
     command.add_argument("submission", type=Path, nargs="?", default=Path("assignment"), help="default: assignment")
     command.add_argument("--out", type=Path, default=Path("results"), metavar="DIR", help="default: results")
     command.add_argument("--public", action="store_true", help="public cases only")
     command.set_defaults(run=run_grade)
 
 
-def device(command):
+def device(command: argparse.ArgumentParser) -> None:
     command.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto",
                          help="for training; auto is the GPU where there is one that works in the box")  # fmt: skip
 
 
-def run_grade(options):
+def run_grade(options: argparse.Namespace) -> int:
     console, errors = Console(), Console(stderr=True)
     if not options.submission.exists():
         errors.print(
@@ -118,7 +120,7 @@ def run_grade(options):
     return NOT_GRADED if any(check.verdict == UNGRADED for check in record.checks) else GRADED
 
 
-def run_debug(options):
+def run_debug(options: argparse.Namespace) -> int:
     if not options.submission.exists():
         print(f"There is no {readable(str(options.submission))}.", file=sys.stderr)
         return USAGE
@@ -138,7 +140,7 @@ def run_debug(options):
     return GRADED
 
 
-def run_submit(options):
+def run_submit(options: argparse.Namespace) -> int:
     try:
         packed, digest = submit(options.submission, options.out, options.without)
     except (Incomplete, OSError) as error:
@@ -155,14 +157,14 @@ def run_submit(options):
     return GRADED
 
 
-def run_doctor(options):
+def run_doctor(options: argparse.Namespace) -> int:
     rubric = Rubric.load()
     with strongest(rubric.limits, SECRETS) as box:
         print(*doctor(box, rubric.box["minimum_tier"]), sep="\n")
     return GRADED
 
 
-def run_reads(options):
+def run_reads(options: argparse.Namespace) -> int:
     rubric = Rubric.load()
     try:
         submission = read(options.submission)
@@ -183,7 +185,7 @@ def run_reads(options):
     return GRADED
 
 
-def run_mistakes(options):
+def run_mistakes(options: argparse.Namespace) -> int:
     Console().print(mistakes.render(catalogue().values(), Expectations.load(PUBLIC).mistakes["loses"]))
     return GRADED
 

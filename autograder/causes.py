@@ -6,8 +6,11 @@ timesteps. A step of DDPM may also be right for a wrong posterior, and a method 
 Nothing of this gives points: it tells where to look.
 """
 
+from __future__ import annotations
+
 from functools import partial
 from itertools import permutations
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,6 +18,15 @@ from . import checks
 from .expect import Expect
 from .expect.answers import difference
 from .record import BAD_OUTPUT, CRASHED, WRONG
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+    from .expect.answers import Answer
+    from .expectations import Expectations
+    from .record import Failed
+    from .rubric import Entry
+    from .student import Scheduler, Student
 
 TABLES, LIST = "schedule.linear", "reverse.timesteps"  # the checks that record them
 POSTERIOR, STEPS = "reverse.posterior", ("reverse.step", "reverse.step_large", "reverse.strided")
@@ -38,34 +50,49 @@ ORDERS = {
 
 
 class Trial(Expect):
-    """An Expect that ends at the first wrong answer, and mends the list of timesteps where it is asked to."""
+    """An Expect that ends at the first wrong answer, and mends the list of timesteps where it is asked to.
 
-    def __init__(self, *arguments, mend):
+    mend  which of TABLES, LIST and POSTERIOR are mended
+    """
+
+    def __init__(self, *arguments: Any, mend: Collection[str]) -> None:
         super().__init__(*arguments)
         self.mend, self.stepping = mend, False
 
-    def value(self, got, name, where, dtype=None):
+    def value(self, got: object, name: str, where: str, dtype: str | None = None) -> Answer:
         answer = super().value(got, name, where, dtype)
         if POSTERIOR not in self.mend:  # where single steps follow from it, so does the end of a run
             self.unless_wrong(answer)
         return answer
 
-    def exactly(self, got, name, where):
+    # pyrefly: ignore[bad-override]  # nobody looks at the answer
+    def exactly(self, got: object, name: str, where: str) -> None:
         self.unless_wrong(super().exactly(got, name, where))
 
-    def step(self, scheduler, model_output, timestep, sample, noise, where, **options):
+    # pyrefly: ignore[bad-override]  # nobody looks at the answer
+    def step(
+        self,
+        scheduler: Scheduler,
+        model_output: np.ndarray,
+        timestep: int,
+        sample: np.ndarray,
+        noise: np.ndarray,
+        where: str,
+        **options: Any,
+    ) -> None:
         self.stepping = True
         answer = super().step(scheduler, model_output, timestep, sample, noise, where, **options)
         self.stepping = False
         if not (POSTERIOR in self.mend and self.by_posterior(answer, scheduler, timestep)):
             self.unless_wrong(answer)
 
-    def unless_wrong(self, answer):
+    def unless_wrong(self, answer: Answer) -> None:
         if not (self.stepping or answer.right or answer.carried()):
             raise answer.failed()
 
-    def by_posterior(self, answer, scheduler, timestep):
+    def by_posterior(self, answer: Answer, scheduler: Scheduler, timestep: int) -> bool:
         """Whether a step of DDPM is what the student's own posterior makes it, with the right variance or theirs."""
+        assert answer.step is not None
         own, step = answer.step.terms, answer.step
         if own is None:
             return False
@@ -77,10 +104,10 @@ class Trial(Expect):
                 return True
         return False
 
-    def settle(self):
+    def settle(self) -> None:
         """Every answer has been looked at where it came."""
 
-    def listed(self, scheduler):
+    def listed(self, scheduler: Scheduler) -> list[int]:
         steps = super().listed(scheduler)
         if LIST in self.mend:
             scheduler.put("timesteps", np.array(steps))
@@ -88,19 +115,29 @@ class Trial(Expect):
 
 
 class Mended:
-    """A Student whose schedulers get the right tables, or other orders of arguments."""
+    """A Student whose schedulers get the right tables, or other orders of arguments.
 
-    def __init__(self, student, expectations, mend=(), reorder=None):
+    mend     as of a Trial
+    reorder  a method, and which of the arguments of a call it gets first, second and so on
+    """
+
+    def __init__(
+        self,
+        student: Student,
+        expectations: Expectations,
+        mend: Collection[str] = (),
+        reorder: tuple[str, tuple[int, ...]] | None = None,
+    ) -> None:
         self.student, self.expectations, self.mend, self.reorder = student, expectations, mend, reorder
         self.generator = student.generator
 
-    def DDPMScheduler(self, **settings):
+    def DDPMScheduler(self, **settings: Any) -> Scheduler | Reordered:
         return self.mended(self.student.DDPMScheduler(**settings), settings)
 
-    def DDIMScheduler(self, **settings):
+    def DDIMScheduler(self, **settings: Any) -> Scheduler | Reordered:
         return self.mended(self.student.DDIMScheduler(**settings), settings)
 
-    def mended(self, scheduler, settings):
+    def mended(self, scheduler: Scheduler, settings: dict[str, Any]) -> Scheduler | Reordered:
         if TABLES in self.mend and not settings.keys() & OTHER_TABLES:
             for name in ("betas", "alphas", "alphas_cumprod"):
                 table = self.expectations.tensors[f"{TABLES}/value/{name} of the linear schedule with T = 1000"]
@@ -111,35 +148,38 @@ class Mended:
 class Reordered:
     """A scheduler one method of which gets its first arguments in another order."""
 
-    def __init__(self, scheduler, method, order):
+    def __init__(self, scheduler: Scheduler, method: str, order: tuple[int, ...]) -> None:
         self.scheduler, self.method, self.order = scheduler, method, order
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> Any:
         call = getattr(self.scheduler, name)
         return partial(self.called, call) if name == self.method else call
 
-    def called(self, call, *args, **kwargs):
+    def called(self, call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         if len(args) >= len(self.order):  # those given by name have no order
             args = *(args[i] for i in self.order), *args[len(self.order) :]
         return call(*args, **kwargs)
 
-    def on_cuda(self, name, *args, **kwargs):
+    def on_cuda(self, name: str, *args: Any, **kwargs: Any) -> str:
         call = partial(self.scheduler.on_cuda, name)
         return self.called(call, *args, **kwargs) if name == self.method else call(*args, **kwargs)
 
 
-def cause(entry, student, expectations, passed, failed):
+def cause(
+    entry: Entry, student: Student, expectations: Expectations, passed: Callable[[str], bool], failed: Failed
+) -> tuple[str, list[str]]:
     """(sentence, ids of the checks that it follows from) for a check that failed on public cases; ("", []) if unknown.
 
-    entry   of the rubric
+    passed  says of the id of a check whether it passed
     failed  what ended the run that failed
     """
     if failed.verdict not in (WRONG, CRASHED, BAD_OUTPUT) or entry.part not in checks.EXACT or entry.part == "schedule":
         return "", []
 
-    def passes(mend=(), reorder=None):
+    def passes(mend: Collection[str] = (), reorder: tuple[str, tuple[int, ...]] | None = None) -> bool:
         trial = Trial(expectations, entry.id, entry.tolerance, passed, True, mend=mend)
         try:
+            # pyrefly: ignore[bad-argument-type]  # a Mended stands in for a Student
             checks.run(entry.id, Mended(student, expectations, mend, reorder), trial)
         except Exception:  # what student code answers may be anything, and this is only for words
             return False
@@ -152,7 +192,7 @@ def cause(entry, student, expectations, passed, failed):
         if passes(mend):
             what = " and ".join(WHAT[id] for id in mend)
             return f"{what[0].upper()}{what[1:]}, this check passes.", list(mend)
-    method, names = ORDERS.get(entry.id, (None, ()))
+    method, names = ORDERS.get(entry.id, ("", ()))
     for order in list(permutations(range(len(names))))[1:]:
         if passes(reorder=(method, order)):
             yours = ", ".join(names[i] for i in order)

@@ -4,7 +4,10 @@ The script needs the student's files, those that are given and torch; nothing of
 looked at.
 """
 
+from __future__ import annotations
+
 import base64
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,6 +17,17 @@ from .expect import Expect
 from .paths import ASSIGNMENT
 from .record import Failed
 from .student import Student
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import ArrayLike
+
+    from .box import Box
+    from .expect.answers import Answer
+    from .expectations import Expectations
+    from .rubric import Rubric
 
 SCRIPT = '''\
 """{check}: {what}
@@ -99,16 +113,18 @@ NAMES = {
     "set_timesteps": ("num_inference_steps",),
     "previous_timestep": ("timestep",),
 }
+Request = tuple[str, tuple[Any, ...]]  # its name and its arguments
 
 
 class Traced(Student):
     """A Student that remembers every request."""
 
-    def __init__(self, *arguments):
+    def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
-        self.requests, self.made = [], {}
+        self.requests: list[Request] = []
+        self.made: dict[int, Request] = {}  # {id of a Ref: what made that object}
 
-    def ask(self, shown, request, *arguments, **options):
+    def ask(self, shown: str, request: str, *arguments: Any, **options: Any) -> Any:
         self.requests.append((request, arguments))
         value = super().ask(shown, request, *arguments, **options)
         if isinstance(value, wire.Ref):
@@ -119,22 +135,26 @@ class Traced(Student):
 class Placed(Expect):
     """An Expect that remembers which request each answer came from."""
 
-    def __init__(self, student, *arguments):
+    def __init__(self, student: Traced, *arguments: Any) -> None:
         super().__init__(*arguments)
-        self.student, self.places = student, []
+        self.student = student
+        self.places: list[int] = []  # of each answer, how many requests came before it
 
-    def note(self, answer):
+    def note(self, answer: Answer) -> Answer:
         self.places.append(len(self.student.requests))
         return super().note(answer)
 
-    def requests(self, answer):
+    def requests(self, answer: Answer) -> list[Request]:
         """All requests until this answer."""
         return self.student.requests[: self.places[self.answers.index(answer)]]
 
 
-def script(check, box, files, shown_folder, rubric, public):
+def script(
+    check: str, box: Box, files: dict[str, bytes], shown_folder: Path, rubric: Rubric, public: Expectations
+) -> str:
     """The script for the failing public call of a check that its grade tells of, or for its first call if none fails.
 
+    check         its id
     files         of the submission
     shown_folder  what the script puts on sys.path
     """
@@ -177,7 +197,7 @@ def script(check, box, files, shown_folder, rubric, public):
     return SCRIPT.format(check=check, what=what, folder=str(shown_folder), name=built_name, body="\n".join(body))
 
 
-def infer_script(check, what, folder, arguments, answer):
+def infer_script(check: str, what: str, folder: Path, arguments: Sequence[Any], answer: Answer | None) -> str:
     program, options, files, _ = arguments
     compare = ""
     if answer is not None and answer.expected.ndim == 4:  # samples, and not what was measured on them
@@ -194,13 +214,13 @@ def infer_script(check, what, folder, arguments, answer):
     )
 
 
-def keywords(settings):
+def keywords(settings: dict[str, Any]) -> str:
     return ", ".join(f"{key}={value!r}" for key, value in settings.items())
 
 
-def call(request, arguments, made):
+def call(request: str, arguments: Sequence[Any], made: dict[int, Request]) -> str:
     """The call, its tensors first, each with a name of its own."""
-    ref, name, *rest = arguments
+    _, name, *rest = arguments
     if request == "attribute":
         return f"got = scheduler.{name}"
     lines, shown = [], []
@@ -217,7 +237,7 @@ def call(request, arguments, made):
     return "\n".join([*lines, f"got = scheduler.{name}({', '.join(shown)})"])
 
 
-def tensor(value):
+def tensor(value: wire.Tensor) -> str:
     """A wire tensor as Python."""
     settings = f"dtype=torch.{value.dtype}"
     if value.device == "cuda":
@@ -228,12 +248,12 @@ def tensor(value):
     return f"torch.tensor({numbers(flat)}, {settings}).reshape({value.shape})"
 
 
-def numbers(array):
+def numbers(array: ArrayLike) -> str:
     """A list of numbers, as few digits as give the same float32 back."""
     return "[" + ", ".join(map(str, np.ravel(array))) + "]"
 
 
-def comparison(answer):
+def comparison(answer: Answer) -> str:
     """Lines that print how far off the result is."""
     which = {"epsilon_hat": "[1]", "x0_hat": "[0]", "the posterior mean": "[0]", "the posterior variance": "[1]"}
     expected = np.float32(answer.expected)

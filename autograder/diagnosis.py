@@ -7,11 +7,14 @@ Which suspect is named is decided when all checks are done: only one that failed
 how. No name is better than a wrong one, which sends a student looking in the wrong place.
 """
 
+from __future__ import annotations
+
 import re
 import tomllib
 from collections import Counter
 from dataclasses import dataclass, field
 from functools import cache
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,6 +24,14 @@ from .readback.sameness import agree, complete
 from .record import BAD_OUTPUT, BLOCKED, CRASHED, FOLLOWS, NOT_IMPLEMENTED, PASSED, WRONG
 from .text import readable
 from .which import apart, certain
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Self
+
+    from .expect import Expect
+    from .expect.answers import Answer
+    from .record import CheckResult, Failed
 
 PROJECTIONS = 8
 LARGE = 1e4  # what is farther off, or not finite, counts as this far: its place is part of a fingerprint, its size not
@@ -43,31 +54,31 @@ class Mistake:
     effect: str
     hint: str
     section: str
-    form: dict = field(default_factory=dict, compare=False)
+    form: dict[str, dict[str, Any]] = field(default_factory=dict, compare=False)
 
     @property
-    def text(self):
+    def text(self) -> str:
         return f"It looks like this: {self.did} {self.effect}\nHint: {self.hint} (handout {self.section})"
 
 
 @cache
-def catalogue():
-    """{id: Mistake}, in the order of the handout."""
+def catalogue() -> dict[str, Mistake]:
+    """All mistakes by their ids, in the order of the handout."""
     tables = tomllib.loads(MISTAKES.read_text(encoding="utf-8"))
     return {id: Mistake(id, **fields) for id, fields in tables.items()}
 
 
-def fingerprint(off):
+def fingerprint(off: np.ndarray | float) -> np.ndarray:
     """(9,) float32: projections of how far an answer is off, about as large as its typical element; and how far off its
     worst element is, which projections of a long table hardly show."""
     flat = np.clip(np.nan_to_num(np.ravel(off), nan=LARGE), -LARGE, LARGE)
     n = np.arange(1, flat.size + 1)
     signs = np.sign(np.cos(np.outer(np.arange(1, PROJECTIONS + 1), n**1.5)))
-    return np.float32([*(signs @ flat / np.sqrt(flat.size)), np.abs(flat).max(initial=0)])
+    return np.array([*(signs @ flat / np.sqrt(flat.size)), np.abs(flat).max(initial=0)], np.float32)
 
 
-def alike(off, recorded, tolerance):
-    """Whether an answer that is this far off has each of the recorded fingerprints (M, 9)."""
+def alike(off: np.ndarray | float, recorded: np.ndarray, tolerance: float) -> np.ndarray:
+    """Whether an answer that is this far off has each of the recorded fingerprints (M, 9): (M,) bool."""
     size = np.maximum(1, np.abs(recorded))
     size[:, :PROJECTIONS] = size[:, :PROJECTIONS].max(axis=1, keepdims=True)
     return np.all(np.abs(fingerprint(off) - recorded) <= 2 * tolerance * size, axis=1)
@@ -87,26 +98,26 @@ class Suspects:
     faint     whether all that is wrong is NaN or infinite, as many different errors end
     """
 
-    mistakes: list
-    possible: list
-    loses: dict
+    mistakes: list[str]
+    possible: list[str]
+    loses: dict[str, list[str]]
     known: str
     nameable: bool
     error: str = ""
     cause: str = ""
-    follows: list = field(default_factory=list)
+    follows: list[str] = field(default_factory=list)
     faint: bool = False
 
     @property
-    def explained(self):
+    def explained(self) -> bool:
         return bool(self.mistakes or self.possible or self.follows)
 
-    def allows(self, mistake):
+    def allows(self, mistake: str) -> bool:
         """Whether the check may have failed because of a mistake, or because of what that mistake did elsewhere."""
         return mistake in self.mistakes + self.possible or bool(self.follows)
 
     @classmethod
-    def of(cls, expect, failed):
+    def of(cls, expect: Expect, failed: Failed) -> Self:
         """Suspects of a check that ended with `failed`, from the answers that it had collected."""
         recorded = expect.expectations.mistakes
         said = recorded["said"].get(expect.check, {})
@@ -124,12 +135,12 @@ class Suspects:
         return cls(found, possible, recorded["loses"], "\n".join(filter(None, known)), bool(ids), error, faint=faint)
 
 
-def finite_and_off(answer):
+def finite_and_off(answer: Answer) -> bool:
     """Whether any element of a wrong answer is a number that is off."""
     return bool(np.any(np.isfinite(answer.off) & (np.abs(answer.off) > answer.tolerance)))
 
 
-def error_of(failed):
+def error_of(failed: Failed) -> str:
     """What is the same wherever the same error strikes: the line where it is raised, or what it says where that is a
     missing name or there is no such line; or the kind of a result."""
     if failed.types:
@@ -139,14 +150,14 @@ def error_of(failed):
     return failed.message if failed.verdict == BAD_OUTPUT and KIND.search(failed.message) else ""
 
 
-def words_of(failed, expect):
+def words_of(failed: Failed, expect: Expect) -> list[str | int]:
     """[verdict, message, number of answers before it] of what ended a check, as it is recorded for each known mistake:
     without the line of code that the message of an exception quotes. Of a known mistake that is a line of the
     reference."""
     return [failed.verdict, QUOTED.sub(r"\1", failed.message), len(expect.answers)]
 
 
-def match_fingerprints(expect, ids):
+def match_fingerprints(expect: Expect, ids: Sequence[str]) -> tuple[list[str], list[str]]:
     """(mistakes whose fingerprints agree with every answer of the check, those that only do not disagree)."""
     possible, clear = np.ones(len(ids), bool), np.zeros(len(ids), bool)
     for answer in expect.answers:
@@ -167,31 +178,31 @@ def match_fingerprints(expect, ids):
     )
 
 
-def of_each(rows, count):
-    """(count, 9) fingerprints, NaN for a mistake that has no row."""
+def of_each(rows: np.ndarray, count: int) -> np.ndarray:
+    """(count, 9) fingerprints of so many mistakes, from recorded rows (W, 10); NaN for a mistake that has no row."""
     found = np.full((count, rows.shape[1] - 1), np.nan)
     found[rows[:, 0].astype(int)] = rows[:, 1:]
     return found
 
 
-def match_weights(expect, ids):
+def match_weights(expect: Expect, ids: Sequence[str]) -> list[str]:
     """The mistakes in `step` that explain every step, given what the student's own, also wrong, `predict` returns."""
-    steps = [answer for answer in expect.answers if answer.step]
+    steps = [(answer, answer.step) for answer in expect.answers if answer.step]
     if len(steps) < len(expect.answers):
         return []
-    recorded = [expect.expectations.tensors.get(f"{expect.check}/weights/{a.name} {a.where}", ()) for a in steps]
+    recorded = [expect.expectations.tensors.get(f"{expect.check}/weights/{a.name} {a.where}", ()) for a, _ in steps]
     own = [{int(n): np.reshape(weights, (3, 3)) for n, *weights in rows} for rows in recorded]
 
-    def fits(n):
+    def fits(n: int) -> bool:
         return all(
-            answer.step.explains(answer, weights.get(n, answer.step.forms))
-            for answer, weights in zip(steps, own, strict=True)
+            step.explains(answer, weights.get(n, step.forms))
+            for (answer, step), weights in zip(steps, own, strict=True)
         )
 
     return [id for n, id in enumerate(ids) if fits(n)]
 
 
-def parts(expect):
+def parts(expect: Expect) -> str:
     """What the numbers say when no known mistake fits: which results are right, and in which cases."""
     if not expect.wrong:
         right = len(expect.answers)
@@ -215,7 +226,13 @@ def parts(expect):
     return f"What is known{given}: {', '.join(known)}."
 
 
-def explains_all(mistake, loses, results, suspects, sections):
+def explains_all(
+    mistake: str,
+    loses: Mapping[str, Sequence[str]],
+    results: Mapping[str, CheckResult],
+    suspects: Mapping[str, Suspects],
+    sections: Mapping[str, str],
+) -> bool:
     """Whether the results as a whole speak for a mistake that one of them points to.
 
     Each check that it must fail has failed, and it explains how they did: all of them where nothing else failed and no
@@ -223,6 +240,7 @@ def explains_all(mistake, loses, results, suspects, sections):
     What it says must also hold for the checks that it does not fail: none of those of the same code has failed in a way
     that nothing explains, nor that of the tables which all later checks compute with.
 
+    loses     {mistake: the checks that it must fail}
     sections  {check: where the handout asks for what it tests}
     """
     tested = [id for id in results if id in loses[mistake] and results[id].verdict != BLOCKED]
@@ -240,18 +258,22 @@ def explains_all(mistake, loses, results, suspects, sections):
     return not (signs and all(signs))
 
 
-def hold_to_formulas(suspects, results, recorded):
+def hold_to_formulas(
+    suspects: Mapping[str, Suspects],
+    results: Mapping[str, CheckResult],
+    recorded: Mapping[str, dict[str, dict[str, Any]]],
+) -> None:
     """Drop the suspects whose formula is another than what was read back of the student's code; and where none is left,
     take those whose formula is the one that was read.
 
     recorded  {id: {check: what is read back of that mistake}}
     """
 
-    def is_not_another(mistake, suspect):
+    def is_not_another(mistake: str, suspect: Suspects) -> bool:
         formulas = recorded.get(mistake, {})
         return all(agree(results[id].reads, formulas.get(id, {})) for id in suspect.loses[mistake] if id in results)
 
-    def is_the_one(mistake, reads):
+    def is_the_one(mistake: str, reads: dict[str, Any]) -> bool:
         known = recorded[mistake].get(id, {})
         return complete(known) and complete(reads) and agree(known, reads) and agree(reads, known)
 
@@ -264,7 +286,7 @@ def hold_to_formulas(suspects, results, recorded):
             suspect.mistakes += [mistake for mistake in alike if is_not_another(mistake, suspect)]
 
 
-def diagnose(results, suspects, sections):
+def diagnose(results: Mapping[str, CheckResult], suspects: Mapping[str, Suspects], sections: Mapping[str, str]) -> None:
     """Give each failed check its hint, and the id of the mistake where one is named.
 
     sections  {check: where the handout asks for what it tests}
@@ -289,7 +311,7 @@ def diagnose(results, suspects, sections):
         results[id].hint = catalogued[best].text if first == id else f"{FOLLOWS}{first}: it is the same mistake."
 
 
-def unnamed(id, suspect, results, errors):
+def unnamed(id: str, suspect: Suspects, results: Mapping[str, CheckResult], errors: dict[str, str]) -> list[str]:
     """What is said where no mistake is named: what the failure follows from, or else what is known.
 
     errors  {what they have in common: the first check that failed with it}
@@ -301,8 +323,8 @@ def unnamed(id, suspect, results, errors):
             result.detail = ""  # of what its inputs made of the earlier mistake
         return [f"{FOLLOWS}{' and '.join(suspect.follows)}. {suspect.cause}"]
     if first != id:
-        places = [PLACE.search(each.message) for each in (result, results[first])]
-        same = not all(places) or places[0][1] == places[1][1]
+        here, there = (PLACE.search(each.message) for each in (result, results[first]))
+        same = not (here and there) or here[1] == there[1]
         if same and result.verdict != NOT_IMPLEMENTED:
             result.message = readable(f"{suspect.error}, as in {first}", limit=None)
         result.detail = ""
@@ -314,7 +336,7 @@ def unnamed(id, suspect, results, errors):
     return [suspect.cause, suspect.known, *may]
 
 
-def sources(result):
+def sources(result: CheckResult) -> list[str]:
     """The checks of what a later check takes from the student's scheduler."""
     id, part = result.id, result.part
     if part == "schedule" or id == LIST:

@@ -4,11 +4,12 @@ import hashlib
 import json
 import os
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 
-def write(path, content):
-    """Write text or bytes atomically, making the folder if need be."""
+def write(path: Path, content: str | bytes) -> None:
+    """Write a file atomically, and make its folder where there is none."""
     data = content.encode("utf-8") if isinstance(content, str) else content
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -23,7 +24,7 @@ def write(path, content):
         raise
 
 
-def digest(paths):
+def digest(paths: Iterable[Path]) -> str:
     """SHA-256 over names and contents of some files, in any order: 16 hexadecimal digits."""
     state = hashlib.sha256()
     for path in sorted(map(Path, paths)):

@@ -1,9 +1,12 @@
 """One submission in, one grade record out."""
 
+from __future__ import annotations
+
 import contextlib
 import time
 import traceback
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 from . import __version__, causes, checks, given, reads
 from .box import BoxError
@@ -29,6 +32,18 @@ from .record import (
 )
 from .student import Budget, Student
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+    from pathlib import Path
+
+    from .box import Box
+    from .box.proof import Gpu
+    from .checks import Stage
+    from .expectations import Expectations
+    from .intake.submission import Submission
+    from .record import Evidence
+    from .rubric import Entry, Rubric
+
 # All that a student hears of a hidden case: the verdict. Whatever else is known of it, their code could have chosen.
 TOLD = {
     WRONG: "a result is wrong",
@@ -50,11 +65,11 @@ class TooWeak(Exception):
 class Found:
     """What the stages so far found: all that the next one, or the record, has to know. A stage may run anywhere.
 
-    results   {check: CheckResult}
-    waiting   {check: CheckResult} of those whose public cases passed, and whose hidden ones are still to be run
-    suspects  {check: Suspects}, for the diagnosis at the end
+    results   by the ids of their checks; so are `waiting` and `suspects`
+    waiting   results of those whose public cases passed, and whose hidden ones are still to be run
+    suspects  for the diagnosis at the end
     imported  whether scheduler.py could be imported
-    stopper   why nothing more is run, or None
+    stopper   why nothing more is run
     runs      facts about each boxed process that has ended
     box       what confined them: tier, what was not blocked, start method; of several boxes the weakest
     devices   what networks were trained on
@@ -64,29 +79,38 @@ class Found:
     exact     of these two, what the exact parts took
     """
 
-    results: dict = field(default_factory=dict)
-    waiting: dict = field(default_factory=dict)
-    suspects: dict = field(default_factory=dict)
+    results: dict[str, CheckResult] = field(default_factory=dict)
+    waiting: dict[str, CheckResult] = field(default_factory=dict)
+    suspects: dict[str, Suspects] = field(default_factory=dict)
     imported: bool = False
     stopper: str | None = None
-    runs: list = field(default_factory=list)
-    box: dict = field(default_factory=dict)
-    devices: list = field(default_factory=list)
-    notes: list = field(default_factory=list)
+    runs: list[dict[str, Any]] = field(default_factory=list)
+    box: dict[str, Any] = field(default_factory=dict)
+    devices: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     seconds: float = 0.0
     student_seconds: float = 0.0
     wall_seconds: float = 0.0
-    exact: tuple = (0.0, 0.0)
+    exact: tuple[float, float] = (0.0, 0.0)
 
-    def passed(self, id):
+    def passed(self, id: str) -> bool:
         """Whether a check has passed in all cases that were run so far."""
         return id in self.waiting or (id in self.results and self.results[id].verdict == PASSED)
 
 
-def grade(path, box, rubric, public, hidden=None, only=(), progress=lambda title: None, gpu=False):
+def grade(
+    path: Path,
+    box: Box,
+    rubric: Rubric,
+    public: Expectations,
+    hidden: Expectations | None = None,
+    only: Collection[str] = (),
+    progress: Callable[[str], object] = lambda title: None,
+    gpu: bool = False,
+) -> GradeRecord:
     """Grade the submission at `path` in `box`.
 
-    public, hidden  recorded Expectations; without hidden ones the grade is provisional
+    public, hidden  the recorded cases; without hidden ones the grade is provisional
     only            parts, or single checks, to run; all by default
     progress        called with the title of each check before it runs, and with what a long one says of itself
     gpu             whether training may use a GPU that works in the box
@@ -104,16 +128,20 @@ def grade(path, box, rubric, public, hidden=None, only=(), progress=lambda title
         name, notes = path.name, [f"Refused: {refused}."]
         found = not_run(entries, f"the submission was refused, {refused}")
         found.box = confinement(box)
-    return conclude(found, rubric, name, notes + weakness, hidden and hidden.metadata["seed"])
+    return conclude(found, rubric, name, notes + weakness, hidden.metadata["seed"] if hidden else None)
 
 
-def not_run(entries, reason):
-    """Found, where there is nothing to run."""
+def not_run(entries: Iterable[Entry], reason: str) -> Found:
+    """What is found where there is nothing to run."""
     return Found({entry.id: result(entry, Failed(BLOCKED, f"not run: {reason}")) for entry in entries})
 
 
-def conclude(found, rubric, name, notes, hidden_seed):
-    """The GradeRecord of all that was found, each mistake named."""
+def conclude(found: Found, rubric: Rubric, name: str, notes: list[str], hidden_seed: str | None) -> GradeRecord:
+    """The grade of all that was found, each mistake named.
+
+    name         of the submission
+    hidden_seed  fingerprint of the seed of the hidden cases, where they were run
+    """
     diagnose(found.results, found.suspects, {id: entry.section for id, entry in rubric.checks.items()})
     device = " and ".join(found.devices) or "cpu"
     return GradeRecord(
@@ -128,12 +156,12 @@ def conclude(found, rubric, name, notes, hidden_seed):
     )
 
 
-def confinement(box):
+def confinement(box: Box) -> dict[str, Any]:
     """What a grade says about the box that it was made in."""
     return {"box_tier": box.tier, "box_not_blocked": box.not_blocked, "start_method": box.start_method}
 
 
-def strong_enough(path, box, rubric, hidden):
+def strong_enough(path: Path, box: Box, rubric: Rubric, hidden: Expectations | None) -> list[str]:
     """Raise TooWeak where other people's code would run in too weak a box. Returns notes for one's own code there."""
     minimum = rubric.box["minimum_tier"]
     if not is_weaker(box.tier, minimum):
@@ -148,9 +176,22 @@ def strong_enough(path, box, rubric, hidden):
     return [f"The box reaches tier {box.tier} here: enough for your own code only (`python -m autograder doctor`)."]
 
 
-def run(found, box, rubric, submission, sets, stage, entries, progress=lambda title: None, gpu=False):
+def run(
+    found: Found,
+    box: Box,
+    rubric: Rubric,
+    submission: Submission,
+    sets: Mapping[str, Expectations],
+    stage: Stage,
+    entries: Iterable[Entry],
+    progress: Callable[[str], object] = lambda title: None,
+    gpu: bool = False,
+) -> None:
     """Run one stage and add to `found`: of these checks, those of its parts that can still pass. The stage has a
-    process of its own; one that ended is replaced."""
+    process of its own; one that ended is replaced.
+
+    sets  the recorded cases: "public", and "hidden" where there are any
+    """
     if stage.cases not in sets:
         return
     entries = [e for e in entries if e.part in stage.parts and (stage.cases == "public" or e.id in found.waiting)]
@@ -214,20 +255,27 @@ def run(found, box, rubric, submission, sets, stage, entries, progress=lambda ti
     found.notes = list(dict.fromkeys([*found.notes, *on_the_gpu(student, near_gpu, box, gpu)]))
 
 
-def on_the_gpu(student, near_gpu, box, gpu):
+def on_the_gpu(student: Student, near_gpu: Gpu | None, box: Box, gpu: bool) -> Iterator[str]:
     """What a grade must say of a GPU that was there and did not do all that it should."""
     if gpu and not near_gpu and box.gpu_fault:
         yield f"Training was graded on the CPU: {box.gpu_fault}."
-    if student.faults and "cpu" in student.trained_on:
+    if near_gpu and student.faults and "cpu" in student.trained_on:
         yield f"Training was graded on the CPU, as it failed {len(student.faults)} times on {near_gpu.name}: " + (
             "; ".join(dict.fromkeys(student.faults)) + "."
         )
-    elif student.faults:
+    elif near_gpu and student.faults:
         yield f"Training on {near_gpu.name} failed once and was tried again: {student.faults[0]}."
 
 
-def check(student, entry, expectations, public, found, progress):
-    """Run one check on public or on hidden cases. Returns a CheckResult."""
+def check(
+    student: Student,
+    entry: Entry,
+    expectations: Expectations,
+    public: bool,
+    found: Found,
+    progress: Callable[[str], object],
+) -> CheckResult:
+    """Run one check on public or on hidden cases."""
     started = time.monotonic()
     failed = evidence = None
     student.facts = {}
@@ -254,7 +302,7 @@ def check(student, entry, expectations, public, found, progress):
         told = f"the grader failed, please tell your instructor: {type(error).__name__}: {error}"
         failed = Failed(UNGRADED, told)
     printed, hint = student.printed().strip(), "" if failed else "\n".join(expect.remarks)
-    if entry.id in found.suspects and public:
+    if failed and entry.id in found.suspects and public:
         suspect, facts = found.suspects[entry.id], student.facts
         suspect.cause, suspect.follows = causes.cause(entry, student, expectations, found.passed, failed)
         student.facts = facts
@@ -262,17 +310,26 @@ def check(student, entry, expectations, public, found, progress):
     return result(entry, failed, hint, evidence, printed, student.facts, time.monotonic() - started, expect.picture)
 
 
-def both(public, hidden):
-    """The CheckResult of a check whose public cases passed, with what its hidden cases came to."""
+def both(public: CheckResult, hidden: CheckResult) -> CheckResult:
+    """The result of a check whose public cases passed, with what its hidden cases came to."""
     together = replace(public, facts=hidden.facts, seconds=public.seconds + hidden.seconds)
     if hidden.verdict == PASSED:
         return together
     return replace(together, verdict=hidden.verdict, message=f"{TOLD[hidden.verdict]} (on a hidden case)")
 
 
-def result(entry, failed, hint="", evidence=None, printed="", facts=None, seconds=0.0, picture=""):
-    """The CheckResult for what a check raised, or for a pass."""
-    told = (
+def result(
+    entry: Entry,
+    failed: Failed | None,
+    hint: str = "",
+    evidence: Evidence | None = None,
+    printed: str = "",
+    facts: dict[str, Any] | None = None,
+    seconds: float = 0.0,
+    picture: str = "",
+) -> CheckResult:
+    """The result of a check that raised `failed`, or that passed."""
+    told: dict[str, Any] = (
         {"verdict": failed.verdict, "message": failed.message, "detail": failed.detail}
         if failed
         else {"verdict": PASSED}

@@ -1,7 +1,9 @@
 """The grade record: what one check found, and what one submission earned. Plain data; reports are made from it. All
 text in it is fit to be read anywhere (text.py)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -29,7 +31,7 @@ class Failed(Exception):
     said    what that exception said
     """
 
-    def __init__(self, verdict, message, detail="", types=(), said=""):
+    def __init__(self, verdict: str, message: str, detail: str = "", types: Sequence[str] = (), said: str = "") -> None:
         super().__init__(message)
         self.verdict, self.message = verdict, readable(message, limit=None)
         self.detail, self.types = readable(detail, limit=None, lines=True), types
@@ -41,7 +43,7 @@ class Evidence:
     """A wrong answer to a public case, for a picture.
 
     name, where    what it is, in which case
-    got, expected  float64 arrays of the same shape
+    got, expected  float64, of the same shape; a number is an array of no dimensions
     cases          (where, right) of every answer of its check
     """
 
@@ -49,7 +51,7 @@ class Evidence:
     where: str
     got: np.ndarray
     expected: np.ndarray
-    cases: list
+    cases: list[tuple[str, bool]]
 
 
 @dataclass
@@ -67,7 +69,7 @@ class CheckResult:
     picture  what the student's work drew: a PNG, in base64
     printed  what the student's code printed on public cases
     facts    for staff: how a process ended, a traceback of ours
-    by_hand  points that an instructor gave instead, or None
+    by_hand  points that an instructor gave instead
     section  of the handout, where what it tests is asked for
     """
 
@@ -80,35 +82,35 @@ class CheckResult:
     detail: str = ""
     hint: str = ""
     mistake: str | None = None
-    reads: dict = field(default_factory=dict)
-    computes: list = field(default_factory=list)
+    reads: dict[str, Any] = field(default_factory=dict)
+    computes: list[list[str]] = field(default_factory=list)
     evidence: Evidence | None = None
     picture: str = ""
     printed: str = ""
     seconds: float = 0.0
-    facts: dict = field(default_factory=dict)
+    facts: dict[str, Any] = field(default_factory=dict)
     by_hand: float | None = None
     section: str = ""
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self.message = readable(self.message, limit=None)
         for name in ("detail", "hint", "printed", "facts", "reads", "computes"):
             setattr(self, name, all_readable(getattr(self, name)))
 
     @property
-    def output(self):
+    def output(self) -> str:
         """All that the student is told, as lines of plain text."""
         what = f"{self.message} ({self.detail})" if self.detail else self.message
         printed = f"Printed:\n{self.printed}" if self.printed else ""
         return "\n".join(text for text in (what, *self.formulas, self.hint, printed) if text)
 
     @property
-    def formulas(self):
+    def formulas(self) -> list[str]:
         """What was read of the student's code, as lines of plain text."""
         return [(Expression(formula).unicode if formula else "") + text for formula, text in self.computes]
 
     @property
-    def points(self):
+    def points(self) -> float:
         earned = self.max_points if self.verdict == PASSED else 0.0
         return earned if self.by_hand is None else self.by_hand
 
@@ -129,28 +131,28 @@ class GradeRecord:
     complete: bool
     provisional: bool
     notes: list[str]
-    made_with: dict
-    runs: list[dict] = field(default_factory=list)
+    made_with: dict[str, Any]
+    runs: list[dict[str, Any]] = field(default_factory=list)
     seconds: float = 0.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self.submission, self.notes = readable(self.submission), [readable(note, limit=None) for note in self.notes]
         self.runs, self.made_with = all_readable(self.runs), all_readable(self.made_with)
 
     @property
-    def points(self):
+    def points(self) -> float:
         return sum(check.points for check in self.checks)
 
     @property
-    def max_points(self):
+    def max_points(self) -> float:
         return sum(check.max_points for check in self.checks)
 
     @property
-    def ungraded(self):
+    def ungraded(self) -> list[CheckResult]:
         return [check for check in self.checks if check.verdict == UNGRADED and check.by_hand is None]
 
     @property
-    def next(self):
+    def next(self) -> str:
         """What to do next, in a sentence: the first thing that is not right, in the handout's order, and that does not
         follow from another; "" where there is none."""
         failed = [check for check in self.checks if check.verdict not in (PASSED, BLOCKED, UNGRADED)]
@@ -161,7 +163,7 @@ class GradeRecord:
         return f"Next: handout {own[0].section}, {own[0].title} ({own[0].id}): {own[0].message}."
 
     @property
-    def state(self):
+    def state(self) -> str:
         """How far this is the last word, in a sentence or two for the student."""
         if self.ungraded:
             return f"{len(self.ungraded)} checks could not be graded here, so there is no score. Tell your instructor."

@@ -2,6 +2,8 @@
 
 import tomllib
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
 
 from .paths import RUBRIC
 
@@ -17,21 +19,21 @@ class Entry:
     section: str
 
     @property
-    def part(self):
+    def part(self) -> str:
         return self.id.split(".")[0]
 
 
 @dataclass
 class Rubric:
-    limits: dict
-    box: dict
-    parts: dict
-    checks: dict
-    gradescope: dict
-    late: dict
+    limits: dict[str, Any]
+    box: dict[str, str]
+    parts: dict[str, str]
+    checks: dict[str, Entry]
+    gradescope: dict[str, str]
+    late: dict[str, Any]
 
     @classmethod
-    def load(cls, path=RUBRIC, smoke=False):
+    def load(cls, path: Path = RUBRIC, smoke: bool = False) -> Self:
         """smoke  whether the smoke test is wanted, also where the rubric leaves it out of grades"""
         data = tomllib.loads(path.read_text(encoding="utf-8"))
         checks = {id: Entry(id, **fields) for id, fields in data["checks"].items()}

@@ -4,11 +4,14 @@ Results are rebuilt as plain numpy arrays from declared dtype, shape and bytes. 
 as record.Failed, with a verdict and a sentence for the student.
 """
 
+from __future__ import annotations
+
 import contextlib
 import math
 import os
 import signal
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -17,6 +20,14 @@ from .box import BoxError, Ended, advice
 from .box.gpu import GpuFault, fault, mixed
 from .box.inside import wire
 from .record import BAD_OUTPUT, CRASHED, NOT_IMPLEMENTED, OVER_LIMIT, TIMED_OUT, Failed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Sequence
+    from pathlib import Path
+    from typing import Self
+
+    from .box import Box, Process
+    from .box.proof import Gpu
 
 ATTRIBUTES = ("betas", "alphas", "alphas_cumprod", "timesteps")
 ENDINGS = {
@@ -45,26 +56,32 @@ DTYPES = (
 SHOWN = 100  # characters of what the box says that a message repeats
 # What an exception says where code asks for a GPU in a process that sees none, in torch's many words.
 NOT_ALLOWED = "; in the box there is no network, no other process, and no file to write to but your own"
+Result = TypeVar("Result")
 
 
 class Value(np.ndarray):
     """A tensor that came out of the box. `torch_dtype` and `device` are what the student's tensor had."""
 
-    torch_dtype = device = None
+    torch_dtype: str | None = None
+    device: str | None = None  # pyrefly: ignore[bad-override]  # numpy has one of its own, always "cpu"
 
-    def __array_finalize__(self, other):
+    def __array_finalize__(self, other: np.ndarray | None) -> None:
         self.torch_dtype, self.device = getattr(other, "torch_dtype", None), getattr(other, "device", None)
 
 
 @dataclass
 class Finished:
-    """What one run of a program left: its exit status, {name: bytes or None} of the files that were asked for, how a
-    probing network was called and whether torch.compile was used (the student's own process says so: good for a hint,
-    never for points), its output."""
+    """What one run of a program left.
+
+    status    its exit status
+    files     {name: content} of those that were asked for
+    calls     how a probing network was called, and in `compiled` whether torch.compile was used. The student's own
+              process says so: good for a hint, never for points
+    """
 
     status: int
-    files: dict
-    calls: tuple
+    files: dict[str, bytes | None]
+    calls: tuple[Any, ...]
     compiled: bool
     printed: str
 
@@ -83,11 +100,11 @@ class Budget:
     student: float = 0.0
     wall: float = 0.0
 
-    def left(self):
+    def left(self) -> tuple[float, float]:
         """(the student's seconds, wall seconds)"""
         return self.seconds - self.student, self.seconds * self.wall_factor - self.wall
 
-    def take(self, student, wall):
+    def take(self, student: float, wall: float) -> None:
         self.student += student
         self.wall += wall
 
@@ -96,27 +113,37 @@ class Student:
     """One submission, alive in the box. A process that died is replaced by a fresh one at the next construction.
 
     folder  its staged files, beside the kit's own
-    budget  Budget that it shares with others of this submission; by default it has time without end
-    gpu     the box's Gpu that training may use, or None
+    limits  the table [limits] of rubric.toml
+    budget  shared with others of this submission; by default it has time without end
+    gpu     the one of the box, where training may use it
     Raises Failed for what is the student's, BoxError for what is this host's.
     """
 
-    def __init__(self, box, folder, limits, budget=None, gpu=None):
+    def __init__(
+        self, box: Box, folder: Path, limits: dict[str, Any], budget: Budget | None = None, gpu: Gpu | None = None
+    ) -> None:
         self.box, self.folder, self.limits, self.budget, self.gpu = box, folder, limits, budget or Budget(), gpu
-        self.process = None
-        self.trains_on = None  # the device, where the live process is there to train
-        self.trained_on = []  # each device that a whole run was made on
-        self.faults = []  # what came between, on the GPU: each a sentence
+        self.process: Process | None = None
+        self.trains_on: str | None = None  # the device, where the live process is there to train
+        self.trained_on: list[str] = []  # each device that a whole run was made on
+        self.faults: list[str] = []  # what came between, on the GPU: each a sentence
         self.imported = False  # whether scheduler.py could ever be imported
-        self.facts = {}
+        self.facts: dict[str, Any] = {}
         self.output = ""  # what programs have printed since the last call of `printed`
-        self.runs = []  # facts of each process that has ended
+        self.runs: list[dict[str, Any]] = []  # facts of each process that has ended
 
     @classmethod
     @contextlib.contextmanager
-    def at_work(cls, box, files, limits, budget=None, gpu=None):
-        """A context with a Student who has these files, {name: bytes}, beside the given network. At its end the
-        processes are gone, and so are the files."""
+    def at_work(
+        cls,
+        box: Box,
+        files: dict[str, bytes],
+        limits: dict[str, Any],
+        budget: Budget | None = None,
+        gpu: Gpu | None = None,
+    ) -> Generator[Self]:
+        """A context with a Student who has these files beside the given network. At its end the processes are gone, and
+        so are the files."""
         folder = box.stage(given.network() | files)
         student = cls(box, folder, limits, budget, gpu)
         try:
@@ -127,13 +154,13 @@ class Student:
             finally:
                 box.discard(folder)
 
-    def DDPMScheduler(self, **kwargs):
+    def DDPMScheduler(self, **kwargs: Any) -> Scheduler:
         return self.construct("DDPMScheduler", kwargs)
 
-    def DDIMScheduler(self, **kwargs):
+    def DDIMScheduler(self, **kwargs: Any) -> Scheduler:
         return self.construct("DDIMScheduler", kwargs)
 
-    def construct(self, name, kwargs):
+    def construct(self, name: str, kwargs: dict[str, Any]) -> Scheduler:
         self.load()
         try:
             return Scheduler(self, self.ask(f"{name}(...)", "new", name, kwargs))
@@ -143,31 +170,33 @@ class Student:
                 failed.detail = f"{name}({settings})" + (f": {failed.detail}" if failed.detail else "")
             raise
 
-    def generator(self, seed):
+    def generator(self, seed: int) -> wire.Ref:
         """A torch.Generator in the box."""
         self.load()
         return self.ask("torch.Generator", "generator", seed)
 
-    def training(self, settings, digits, device="cpu", **changed):
-        """A Training on this device: of the given train.py's loop over these digits, with this scheduler. One process
+    def training(self, settings: dict[str, Any], digits: np.ndarray, device: str = "cpu", **changed: float) -> Training:
+        """The loop of the given train.py on this device, over these digits, with the student's scheduler. One process
         serves for several in a row, as a start near the GPU takes seconds; with limits `changed`, one of its own.
 
+        settings  of train.py
+        digits    uint8 (N, 1, 28, 28)
         On a GPU, it and all that follows of it raise GpuFault for what may be the fault of the GPU or of this host, and
         Failed, as on the CPU, for what is surely the student's: a TODO that is not done, a mix of devices.
         """
         if not self.imported:
             self.load()  # what cannot be imported is told as such
         with self.near(device):
-            if changed or self.trains_on != device or self.process.ended.is_set():
+            if changed or self.trains_on != device or not self.process or self.process.ended.is_set():
                 self.start(device, **changed)
             return Training(self, device, self.piece("training", given.training(), settings, parcel(digits), device))
 
-    def piece(self, request, *arguments):
+    def piece(self, request: str, *arguments: Any) -> Any:
         """A piece of a training."""
         return self.ask("train.py", request, *arguments, seconds=self.limits["train_seconds"])
 
     @contextlib.contextmanager
-    def near(self, device):
+    def near(self, device: str) -> Generator[None]:
         """Where that is a GPU: what is not surely the student's fault comes out as GpuFault."""
         try:
             yield
@@ -183,7 +212,7 @@ class Student:
                 raise GpuFault("hang", f"the run on the GPU gave no answer in time ({failed.message})") from None
             raise fault(said) from None
 
-    def on_gpu_or_cpu(self, run):
+    def on_gpu_or_cpu(self, run: Callable[[str], Result]) -> Result:
         """What `run(device)` returns, on the GPU where there is one that works, else on the CPU.
 
         A GPU that fails never decides: it is tried once more, then the CPU decides, and the time is given back.
@@ -212,12 +241,17 @@ class Student:
         finally:
             self.gpu = None
 
-    def beside(self, files):
+    def beside(self, files: dict[str, bytes]) -> contextlib.AbstractContextManager[Student]:
         """Another Student at work in the same box, near the same GPU, with these files."""
         return Student.at_work(self.box, files, self.limits, gpu=self.gpu)
 
-    def infer(self, arguments, files, wanted, seconds):
-        """Run `python infer.py ARGUMENTS` in a folder with these files. Returns Finished."""
+    def infer(
+        self, arguments: Sequence[str], files: dict[str, bytes], wanted: Sequence[str], seconds: float
+    ) -> Finished:
+        """Run `python infer.py ARGUMENTS` in a folder with these files.
+
+        wanted  names of the files that are asked for
+        """
         said = len(self.output)
         reply = self.apart("infer.py", "run", "infer.py", arguments, files, wanted, seconds=seconds)
         shape_is_right = isinstance(reply, tuple) and len(reply) == 4 and isinstance(reply[1], dict)
@@ -228,7 +262,7 @@ class Student:
         self.output, printed = self.output[:said], self.output[said:]
         return Finished(status, left, calls, compiled is True, printed)
 
-    def apart(self, shown, request, *arguments, seconds):
+    def apart(self, shown: str, request: str, *arguments: Any, seconds: float) -> Any:
         """One request in a process of its own; the live one ends before it."""
         if not self.imported:
             self.load()  # what cannot be imported is told as such
@@ -238,7 +272,7 @@ class Student:
         finally:
             self.close()
 
-    def load(self):
+    def load(self) -> None:
         """Start a process and import scheduler.py in it, unless one is alive. Raises Failed."""
         if self.process and not self.process.ended.is_set() and not self.trains_on:
             return
@@ -246,15 +280,19 @@ class Student:
         self.ask("import scheduler", "load", "scheduler", seconds=self.limits["import_seconds"])
         self.imported = True
 
-    def start(self, trains_on=None, **changed):
+    def start(self, trains_on: str | None = None, **changed: float) -> None:
         """A fresh process in the place of the live one: near the GPU where it is to train on one."""
         self.close()
         self.process = self.box.start(self.folder, gpu=trains_on not in (None, "cpu"), **changed)
         self.trains_on = trains_on
         self.ask("import", "allow", self.limits["allowed_imports"], given.elsewhere())
 
-    def ask(self, shown, request, *arguments, seconds=None):
-        """Send one request. `shown` is how the student would have written it."""
+    def ask(self, shown: str, request: str, *arguments: Any, seconds: float | None = None) -> Any:
+        """Send one request. Returns what the box answers, as wire.py decodes it: nobody vouches for it.
+
+        shown    how the student would have written it
+        seconds  of the student's time that it may take; call_seconds by default
+        """
         if not self.process or self.process.ended.is_set():
             raise Failed(CRASHED, f"{shown} could not run: the process had ended", self.printed())
         seconds = seconds or self.limits["call_seconds"]
@@ -277,22 +315,23 @@ class Student:
         self.process.end("nonsense")
         raise Failed(BAD_OUTPUT, f"{shown} sent something that is not a result")
 
-    def ending(self, shown, why, seconds):
+    def ending(self, shown: str, why: str, seconds: float) -> Failed | BoxError:
+        """What to raise where the process has ended, `why` in one word of box/process.py."""
         if why == "starved":
             return BoxError(f"this machine is too busy: {shown} only waited for a processor, until it was stopped")
         if why in ENDINGS:
             verdict, text = ENDINGS[why]
             return Failed(verdict, f"{shown} {text.format(seconds=seconds, **self.limits)}")
         status = self.facts.get("status")
-        if (status or 0) < 0 and self.facts.get("cpu_s", 0) >= self.limits["cpu_seconds"]:
+        if status and status < 0 and self.facts.get("cpu_s", 0) >= self.limits["cpu_seconds"]:
             return self.ending(shown, "cpu", seconds)
         names = {number.value: number.name for number in signal.Signals}
         how = f"with exit status {status}"
-        if (status or 0) < 0:
+        if status and status < 0:
             how = f"by {names.get(-status, f'signal {-status}')}"
         return Failed(CRASHED, f"{shown} ended the whole process {how} instead of returning")
 
-    def exception(self, shown, error):
+    def exception(self, shown: str, error: dict[str, Any]) -> Failed:
         """An exception of the student's code, as Failed: its type, and where in their file it was raised."""
         types = error["types"] if isinstance(error["types"], (tuple, list)) else ()
         types = [name[:SHOWN] for name in types if isinstance(name, str)] or ["an exception"]
@@ -315,20 +354,22 @@ class Student:
         why = NOT_ALLOWED if "PermissionError" in types else ""
         return Failed(CRASHED, f"{shown} raised {types[0]}{where}{why}", advice.added(text), types, said=text)
 
-    def printed(self):
+    def printed(self) -> str:
         """What was printed since the last call."""
         output, self.output = self.output, ""
         return output + (self.said() if self.process else "")
 
-    def said(self):
+    def said(self) -> str:
         """What the live process printed since the last call; warnings name a file as the student knows it."""
+        assert self.process
         return self.process.printed().replace(f"{self.folder}{os.sep}", "")
 
-    def close(self):
+    def close(self) -> None:
         """End the live process, if there is one; what it printed is kept."""
         if self.process:
             self.output += self.said()
             self.process.close()
+            # pyrefly: ignore[bad-argument-type]  # None where the box failed to end it
             self.runs.append(self.process.facts)
             self.process = self.trains_on = None
 
@@ -336,14 +377,14 @@ class Student:
 class Scheduler:
     """A scheduler object in the box. Attributes arrive as arrays, every other name is a method."""
 
-    def __init__(self, student, ref):
+    def __init__(self, student: Student, ref: wire.Ref) -> None:
         self._student, self._ref = student, ref
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> Any:
         if name in ATTRIBUTES:
             return rebuild(self._student.ask(name, "attribute", self._ref, name), name)
 
-        def method(*args, **kwargs):
+        def method(*args: Any, **kwargs: Any) -> Any:
             """Call in the box."""
             sent = [parcel(value) for value in args], {key: parcel(value) for key, value in kwargs.items()}
             try:
@@ -357,7 +398,7 @@ class Scheduler:
 
         return method
 
-    def keep(self, value):
+    def keep(self, value: Any) -> Any:
         """An array as a tensor that stays in the box, to be used in several calls; other values as they are."""
         if not isinstance(value, np.ndarray):
             return value
@@ -366,12 +407,12 @@ class Scheduler:
             raise Failed(BAD_OUTPUT, "torch.Tensor sent something that is not a result")
         return ref
 
-    def put(self, name, array):
-        """Give the object an attribute, a tensor."""
+    def put(self, name: str, array: np.ndarray) -> None:
+        """Give the object a tensor as an attribute."""
         self._student.ask(name, "put", self._ref, name, parcel(array))
 
-    def on_cuda(self, name, *args, **kwargs):
-        """The device that the result of a method has for CUDA inputs, or "mismatch", or "undecided"."""
+    def on_cuda(self, name: str, *args: Any, **kwargs: Any) -> str:
+        """Where the result of a method is for CUDA inputs: "cuda" or "cpu", or else "mismatch" or "undecided"."""
         sent = [parcel(value, "cuda") for value in args], {k: parcel(v, "cuda") for k, v in kwargs.items()}
         device = self._student.ask(f"{name}(...) with CUDA tensors", "call_on_cuda", self._ref, name, *sent)
         if device not in ("cuda", "cpu", "mismatch", "undecided"):
@@ -382,23 +423,24 @@ class Scheduler:
 class Training:
     """A run of train.py in the box, in pieces that each must end within train_seconds."""
 
-    def __init__(self, student, device, ref):
+    def __init__(self, student: Student, device: str, ref: wire.Ref) -> None:
         self.student, self.device, self.ref = student, device, ref
 
-    def advance(self, steps):
+    def advance(self, steps: int) -> None:
         with self.student.near(self.device):
             self.student.piece("advance", self.ref, steps)
 
-    def checkpoint(self):
-        """The bytes of a checkpoint. Nobody vouches for them."""
+    def checkpoint(self) -> bytes:
+        """A checkpoint. Nobody vouches for its content."""
         with self.student.near(self.device):
             content = self.student.piece("checkpoint", self.ref)
         if not isinstance(content, bytes):
             raise Failed(BAD_OUTPUT, "train.py sent something that is not a checkpoint")
         return content
 
-    def digits(self, noise, steps):
-        """What the network learned draws from this noise with the student's DDIM, (N, 1, 28, 28)."""
+    def digits(self, noise: np.ndarray, steps: int) -> object:
+        """What the trained network draws from this noise with the student's DDIM. It should be like the noise, float32
+        (N, 1, 28, 28); nobody vouches for it."""
         with self.student.near(self.device):
             return rebuild(self.student.piece("digits", self.ref, parcel(noise), steps), "your sampler")
 
@@ -406,11 +448,11 @@ class Training:
 class strided:
     """Marks an array that the box shall lay out non-contiguously."""
 
-    def __init__(self, array):
+    def __init__(self, array: np.ndarray) -> None:
         self.array = array
 
 
-def seen(value):
+def seen(value: object) -> str:
     """An argument in few words."""
     value = value.array if isinstance(value, strided) else value
     if not isinstance(value, np.ndarray):
@@ -418,7 +460,7 @@ def seen(value):
     return f"{value.dtype} {value.shape}" if value.shape else f"0-d {value.dtype}"
 
 
-def parcel(value, device="cpu"):
+def parcel(value: Any, device: str = "cpu") -> Any:
     """A Python or numpy value as the box receives it; 0-d arrays become 0-d tensors."""
     if isinstance(value, strided):
         return wire.Tensor(str(value.array.dtype), value.array.shape, value.array.tobytes(), strided=True)
@@ -427,8 +469,10 @@ def parcel(value, device="cpu"):
     return value
 
 
-def rebuild(value, what, depth=2):
-    """What came out of the box as Value arrays, numbers or tuples of them. Raises Failed for anything else."""
+def rebuild(
+    value: object, what: str, depth: int = 2
+) -> Value | wire.Other | tuple[Any, ...] | bool | int | float | str | None:
+    """What came out of the box, its tensors as arrays, in tuples up to this depth. Raises Failed for anything else."""
     if isinstance(value, wire.Tensor):
         try:
             return array(value)
@@ -445,7 +489,8 @@ def rebuild(value, what, depth=2):
     raise Failed(BAD_OUTPUT, f"{what} sent something that is not a result")
 
 
-def array(tensor):
+def array(tensor: wire.Tensor) -> Value:
+    """A tensor of the box as an array. Whatever is wrong with it raises ValueError, or what numpy raises."""
     if tensor.device != "cpu" or tensor.dtype not in DTYPES or any(size < 0 for size in tensor.shape):
         raise ValueError
     if tensor.dtype == "bfloat16":  # numpy has none: its 16 bits are the upper half of a float32

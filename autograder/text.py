@@ -6,6 +6,7 @@ escape.
 """
 
 import unicodedata
+from typing import Any
 
 INSTEAD = "?"
 # What nobody sees although Unicode calls it a letter, a mark or a symbol: fillers, joiners, variation selectors.
@@ -13,10 +14,10 @@ UNSEEN = {0x34F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x2800, 0x3164, 0xFFA0}
 UNSEEN |= {*range(0x180B, 0x1810), *range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)}
 
 
-class Characters(dict):
+class Characters(dict[int, str]):
     """For str.translate: what stands for each character. Seldom ones are looked up each time: there are a million."""
 
-    def __missing__(self, code):
+    def __missing__(self, code: int) -> str:
         character = chr(code)
         if unicodedata.category(character) == "Zs":
             return " "
@@ -28,7 +29,7 @@ ONE_LINE.update({code: ONE_LINE[code] for code in range(0x500)})
 LINES = Characters(ONE_LINE | {ord(character): character for character in "\n\t"})
 
 
-def readable(text, limit=100, lines=False):
+def readable(text: str, limit: int | None = 100, lines: bool = False) -> str:
     """The text without anything that acts on a terminal, hides or reorders what stands beside it, or cannot be encoded:
     control characters and escape sequences, marks of direction, what has no width, separators of lines and paragraphs,
     halves of surrogate pairs. A "?" stands for each.
@@ -43,7 +44,7 @@ def readable(text, limit=100, lines=False):
     return text if limit is None or len(text) <= limit else f"{text[:limit]}..."
 
 
-def all_readable(value):
+def all_readable(value: Any) -> Any:
     """The same for every text in plain data, as facts for staff are."""
     if isinstance(value, str):
         return readable(value, limit=None, lines=True)

@@ -5,6 +5,7 @@ there is read as settings, and settings that tell the right cases from the wrong
 """
 
 import re
+from collections.abc import Iterable, Sequence
 from itertools import combinations
 
 # What may be told apart, in the order in which it is tried: (what a case says, how it is called), the last for cases
@@ -41,24 +42,24 @@ MOST = 3  # settings that a sentence lists
 TIMESTEP = re.compile(r"\bt = (\d+)|\bof (\d+) ")
 
 
-def settings(where):
+def settings(where: str) -> dict[str, str]:
     """{setting: its words} of a case."""
     return {name: words for name, forms in SETTINGS.items() if (words := first(forms, where))}
 
 
-def first(forms, where):
+def first(forms: Iterable[tuple[str, str]], where: str) -> str | None:
     for pattern, words in forms:
         if found := re.search(pattern, where):
             return words.format(*found.groups())
     return None
 
 
-def timestep(where):
+def timestep(where: str) -> int | None:
     found = TIMESTEP.search(where)
     return int(found[1] or found[2]) if found else None
 
 
-def apart(cases):
+def apart(cases: Sequence[tuple[str, bool]]) -> str:
     """What the right cases have in common and the wrong ones have not; "" where no few settings tell them apart.
 
     cases  (where, right) of each
@@ -76,7 +77,7 @@ def apart(cases):
     return by_timestep(cases)
 
 
-def certain(cases):
+def certain(cases: Sequence[tuple[str, bool]]) -> str:
     """Where no few settings tell the cases apart: those with which several cases are all right, or all wrong."""
     told = []
     for name in SETTINGS:
@@ -89,7 +90,7 @@ def certain(cases):
     return ", ".join(told[:MOST])
 
 
-def sentence(groups):
+def sentence(groups: dict[tuple[str | None, ...], list[bool]]) -> str:
     """What is right and what is wrong: "right for epsilon, not clipped (5 cases); wrong for v_prediction (4 cases)"."""
     right, wrong = listed(groups, True), listed(groups, False)
     if max(len(right), len(wrong)) <= MOST:
@@ -99,7 +100,7 @@ def sentence(groups):
     return f"wrong {' and '.join(wrong)}; right in all other cases" if len(wrong) <= MOST else ""
 
 
-def listed(groups, right):
+def listed(groups: dict[tuple[str | None, ...], list[bool]], right: bool) -> list[str]:
     """Words for the settings whose cases are all right, or all wrong."""
     parts, told = [], set()
     for key, group in groups.items():
@@ -108,7 +109,7 @@ def listed(groups, right):
         # Where the second setting makes no difference, it goes without saying.
         alike = [other for other in groups if other[0] == key[0]]
         whole = len(key) > 1 and key[0] and all(groups[other][0] is right for other in alike)
-        words = key[:1] if whole else tuple(filter(None, key))
+        words = tuple(filter(None, key[:1] if whole else key))
         if words not in told:
             told.add(words)
             count = sum(len(groups[other]) for other in alike) if whole else len(group)
@@ -116,7 +117,7 @@ def listed(groups, right):
     return parts
 
 
-def by_timestep(cases):
+def by_timestep(cases: Sequence[tuple[str, bool]]) -> str:
     """Where only early, or only late, timesteps are right."""
     known = sorted((timestep(where), right) for where, right in cases if timestep(where) is not None)
     rights = [right for _, right in known]

@@ -132,7 +132,7 @@ def rounded(pixels: np.ndarray, drawn: np.ndarray) -> Value:
 
 
 def check_errors(student: Student, expect: Expect) -> None:
-    """Bad usage ends with 2, a missing or broken checkpoint with 1. Whoever always fails earns nothing: a good run comes
+    """Bad usage ends with 2, a missing or broken checkpoint with 1. Whoever always fails earns nothing: a good run is
     first."""
     case, _ = exact(student, expect, {}, 10, images=1)
     try:

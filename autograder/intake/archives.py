@@ -10,9 +10,16 @@ import io
 import struct
 import tarfile
 import zipfile
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
 
 from ..text import readable
+
+Load = Callable[[int], bytes]  # reads a member, at most so many bytes
+Member = tuple[tuple[str, ...], Load]  # the parts of its path, and what reads it
+Packed = tuple[str, str, int, Load]  # name, kind, size and what reads it, as an archive has them
 
 MAX_MEMBERS = 2_000
 MAX_UNPACKED = 200 << 20  # bytes of all members together
@@ -33,9 +40,9 @@ class Refused(Exception):
 
 
 @contextmanager
-def members(path):
-    """Members of a zip or tar as [(path parts, load)], readable while the context lasts; load(limit) returns at most
-    `limit` bytes. Raises Refused, or the errors of zipfile and tarfile for a damaged file."""
+def members(path: Path) -> Generator[list[Member]]:
+    """The members of a zip or tar, which can be read while the context lasts. Raises Refused, or the errors of zipfile
+    and tarfile for a damaged file."""
     if zipfile.is_zipfile(path):
         bounded_zip(path)
         with zipfile.ZipFile(path) as file:
@@ -50,15 +57,15 @@ def members(path):
 
 
 @contextmanager
-def download(path):
+def download(path: Path) -> Generator[list[tuple[tuple[str, ...], Load | None]]]:
     """The same for the zip of a whole class, which a platform made. It is as large as the class, and what one student
     put into it must not stop the others: whatever is no plain file is refused when it is read, and so is a path that
-    leads outside, whose parts are its name alone. Folders come too, with None in the place of load."""
+    leads outside, whose parts are its name alone. Folders come too, with nothing that reads them."""
     with zipfile.ZipFile(path) as file:
         yield list(lenient(zip_members(file)))
 
 
-def lenient(found):
+def lenient(found: Iterable[Packed]) -> Iterator[tuple[tuple[str, ...], Load | None]]:
     for name, kind, _, load in found:
         try:
             parts = path_parts(name)
@@ -70,15 +77,17 @@ def lenient(found):
             yield parts, {"file": load, "folder": None}.get(kind, refused)
 
 
-def refusing(reason):
-    def load(limit):
+def refusing(reason: str) -> Load:
+    """What raises Refused in the place of reading a member."""
+
+    def load(limit: int) -> bytes:
         raise Refused(reason)
 
     return load
 
 
-def checked(found):
-    """The members as a list, without folders. Raises Refused at the first that is no plain file of a plain path."""
+def checked(found: Iterable[Packed]) -> list[Member]:
+    """The members without folders. Raises Refused at the first that is no plain file of a plain path."""
     kept, total = [], 0
     for count, (name, kind, size, load) in enumerate(found, 1):
         if count > MAX_MEMBERS:
@@ -94,7 +103,7 @@ def checked(found):
     return kept
 
 
-def path_parts(name):
+def path_parts(name: str) -> tuple[str, ...]:
     """The parts of a member's path, as Windows and others write it. Raises Refused for one that leads outside."""
     if len(name) > MAX_NAME:
         raise Refused(f"it holds a path of {len(name)} characters")
@@ -108,7 +117,7 @@ def path_parts(name):
 # ----- zip -----
 
 
-def bounded_zip(path):
+def bounded_zip(path: Path) -> None:
     """Raise Refused for a zip whose table of contents is too large to be parsed for a homework."""
     with open(path, "rb") as file:
         size = file.seek(0, io.SEEK_END)
@@ -128,7 +137,7 @@ def bounded_zip(path):
         raise Refused(f"it holds more than {MAX_MEMBERS} files")
 
 
-def zip64_claims(path, end):
+def zip64_claims(path: Path, end: int) -> Iterator[tuple[int, int]]:
     """(members, bytes of the table of contents) as each record says that zipfile may believe, for the end at `end`."""
     with open(path, "rb") as file:
         file.seek(end - ZIP64_LOCATOR.size)
@@ -142,7 +151,7 @@ def zip64_claims(path, end):
                     yield count, directory
 
 
-def zip_members(file):
+def zip_members(file: zipfile.ZipFile) -> Iterator[Packed]:
     for info in file.infolist():
         kind = {0o04: "folder", 0o12: "link", 0: "file", 0o10: "file"}.get(info.external_attr >> 28, "special file")
         if info.is_dir():
@@ -154,7 +163,7 @@ def zip_members(file):
         yield told_name(info), kind, info.file_size, reader(file.open, info)
 
 
-def told_name(info):
+def told_name(info: zipfile.ZipInfo) -> str:
     """The name of a member. Many programs write UTF-8 without saying so, which zipfile takes for the letters of DOS."""
     if info.flag_bits & 0x800:
         return info.filename
@@ -167,8 +176,8 @@ def told_name(info):
 # ----- tar -----
 
 
-def uncompressed(path):
-    """The tar inside of a file as a stream, or None if there is none."""
+def uncompressed(path: Path) -> io.BufferedIOBase | None:
+    """The tar inside of a file as a stream, if there is one."""
     for opener in (open, gzip.open, bz2.open):
         stream = opener(path, "rb")
         try:
@@ -181,7 +190,7 @@ def uncompressed(path):
     return None
 
 
-def tar_members(file):
+def tar_members(file: tarfile.TarFile) -> Iterator[Packed]:
     for info in file:
         kind = "file" if info.isfile() else "folder" if info.isdir() else "link"
         if not (kind != "link" or info.issym() or info.islnk()):
@@ -195,29 +204,29 @@ class Bounded(io.RawIOBase):
     largest  bytes that may be read at once: tarfile reads the whole of a header, and takes its time over a long one
     """
 
-    def __init__(self, stream):
+    def __init__(self, stream: io.BufferedIOBase) -> None:
         self.stream, self.largest = stream, MAX_HEADER
 
-    def read(self, size=-1):
+    def read(self, size: int = -1) -> bytes:
         self.refuse_beyond(self.stream.tell() + max(size, 0))
         if size > self.largest:
             raise Refused(f"it holds a header of {size >> 10} kB")
         return self.stream.read(min(size, MAX_UNPACKED) if size >= 0 else MAX_UNPACKED)
 
-    def seek(self, offset, whence=io.SEEK_SET):
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         if whence == io.SEEK_SET:
             self.refuse_beyond(offset)
         return self.stream.seek(offset, whence)
 
-    def tell(self):
+    def tell(self) -> int:
         return self.stream.tell()
 
-    def refuse_beyond(self, position):
+    def refuse_beyond(self, position: int) -> None:
         if position > MAX_UNPACKED + (1 << 20):  # headers and padding
             raise Refused(f"it unpacks to more than {MAX_UNPACKED >> 20} MB")
 
 
-def comment(path):
+def comment(path: Path) -> str:
     """What the maker of a zip wrote at its end, at most 100 characters; "" for anything else."""
     if not zipfile.is_zipfile(path):
         return ""
@@ -225,9 +234,11 @@ def comment(path):
         return readable(file.comment.decode("utf-8", "replace"))
 
 
-def reader(open_member, info):
-    def load(limit):
-        with open_member(info) as member:
+def reader(open_member: Callable[[Any], IO[bytes] | None], info: zipfile.ZipInfo | tarfile.TarInfo) -> Load:
+    def load(limit: int) -> bytes:
+        opened = open_member(info)
+        assert opened is not None  # as it is for a plain file, and only those are read
+        with opened as member:
             return member.read(limit)
 
     return load

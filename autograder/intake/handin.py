@@ -4,6 +4,8 @@ import hashlib
 import io
 import json
 import zipfile
+from collections.abc import Collection, Mapping
+from pathlib import Path
 
 from .. import KIT, __version__
 from ..expectations import Expectations, ExpectationsError
@@ -20,7 +22,7 @@ class Incomplete(Exception):
     """Nothing was packed, for this reason."""
 
 
-def submit(folder, path, without=()):
+def submit(folder: Path, path: Path, without: Collection[str] = ()) -> tuple[dict[str, int], str]:
     """Pack the collected files of `folder` into the zip `path`. Returns ({name: size}, SHA-256 of the zip).
 
     without  names of collected files to go without
@@ -47,8 +49,8 @@ def submit(folder, path, without=()):
     return {name: len(content) for name, content in files.items()}, hashlib.sha256(data).hexdigest()
 
 
-def unwritten(notebook):
-    """A warning about the answers that are missing in report.ipynb, given its bytes; "" where all are there."""
+def unwritten(notebook: bytes) -> str:
+    """A warning about the answers that are missing in report.ipynb; "" where all are there."""
     try:
         cells = [("".join(cell["source"]).strip(), cell["metadata"]) for cell in json.loads(notebook)["cells"]]
         # Some editors lose the metadata; an answer that nobody wrote still shows by its text.
@@ -65,7 +67,7 @@ def unwritten(notebook):
     return f"{what} If you have written them, save the notebook and submit again."
 
 
-def one_version():
+def one_version() -> None:
     """Raise Incomplete where the parts of this kit are of different versions, as when one was unpacked over another."""
     try:
         recorded = Expectations.load(PUBLIC).metadata["kit_version"]
@@ -78,9 +80,9 @@ def one_version():
         )
 
 
-def zipped(files, comment="", modes=None):
-    """The bytes of a zip of {path: bytes}, the same on every machine: sorted, without dates, and not compressed, as
-    what a compressor makes depends on its version.
+def zipped(files: Mapping[str, bytes], comment: str = "", modes: Mapping[str, int] | None = None) -> bytes:
+    """A zip of files by their paths, the same on every machine: sorted, without dates, and not compressed, as what a
+    compressor makes depends on its version.
 
     modes  {path: permissions} of files that are not to be read by all
     """

@@ -16,7 +16,7 @@ MAX_SIDE = 4096  # pixels
 KINDS = "biufc"  # of numbers that numpy knows itself
 
 
-def tensors(content):
+def tensors(content: bytes) -> dict[str, tuple[str, tuple[int, ...], bytes]]:
     """{name: (dtype, shape, bytes)} of a safetensors file."""
     size = int.from_bytes(content[:8], "little")
     if len(content) < 8 or size > len(content) - 8:
@@ -36,7 +36,7 @@ def tensors(content):
     return found
 
 
-def pixels(content):
+def pixels(content: bytes) -> tuple[tuple[int, ...], bytes]:
     """(shape, bytes) of a PNG, uint8 (H, W, 3)."""
     with Image.open(io.BytesIO(content), formats=["PNG"]) as image:
         if max(image.size) > MAX_SIDE:

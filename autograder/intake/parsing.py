@@ -10,6 +10,8 @@ leave of it. Where fork is unsafe (macOS, Windows) the server does the work itse
 Windows has no such limits, so that only the clock stops it there.
 """
 
+from __future__ import annotations
+
 import atexit
 import contextlib
 import gc
@@ -21,6 +23,7 @@ import sys
 import threading
 from functools import cache
 from pathlib import Path
+from typing import IO, Any, NoReturn
 
 try:
     import resource
@@ -35,6 +38,7 @@ from ..text import readable
 SECONDS, MEMORY_MB = 5, 512  # for one parser; memory beyond what the server takes
 PATIENCE = 60 if resource else 6  # times as long on the clock: then it hangs, or the clock is the only limit
 REPLY_BYTES = 256 << 20
+Job = tuple[str, tuple[Any, ...], int, int]  # function, arguments, seconds, memory_mb
 DONE = 77  # exit status of a child that was told to go; with any other, something went wrong with it
 FORKS = sys.platform == "linux"
 START = "import sys; sys.path.insert(0, sys.argv.pop(1)); from autograder.intake.parsing import serve; serve()"
@@ -43,12 +47,12 @@ START = "import sys; sys.path.insert(0, sys.argv.pop(1)); from autograder.intake
 class Unparsable(Exception):
     """What a student sent cannot be parsed, for this reason, in one line. `type` names the parser's own exception."""
 
-    def __init__(self, reason, type=""):
+    def __init__(self, reason: str, type: str = "") -> None:
         super().__init__(readable(reason, limit=300))
         self.type = type
 
 
-def parse(module, function, *arguments, seconds=SECONDS, memory_mb=MEMORY_MB):
+def parse(module: str, function: str, *arguments: Any, seconds: int = SECONDS, memory_mb: int = MEMORY_MB) -> Any:
     """What `function` of `module` makes of these arguments, in the child: plain data, as wire.py sends it.
 
     Raises Unparsable for whatever it raises there, and where it breaks a limit or ends the process. Raises BoxError
@@ -57,13 +61,13 @@ def parse(module, function, *arguments, seconds=SECONDS, memory_mb=MEMORY_MB):
     return room(os.getpid()).parse(module, (function, arguments, seconds, memory_mb))
 
 
-def fresh():
+def fresh() -> None:
     """What is parsed from now on is another submission's: no process that read this one's reads it."""
     room(os.getpid()).leave()
 
 
 @cache
-def room(pid):
+def room(pid: int) -> Room:
     """The Room of this process. A fork of it needs one of its own."""
     made = Room()
     atexit.register(made.close)
@@ -71,13 +75,19 @@ def room(pid):
 
 
 class Room:
-    """The server, started when it is needed, and started anew after something went wrong."""
+    """The server, started when it is needed, and started anew after something went wrong.
 
-    def __init__(self):
-        self.server, self.modules, self.used = None, (), False
+    modules  that the server imports
+    used     whether a child has read anything
+    """
+
+    def __init__(self) -> None:
+        self.server: subprocess.Popen[bytes] | None = None
+        self.modules: tuple[str, ...] = ()
+        self.used = False
         self.lock = threading.Lock()
 
-    def parse(self, module, job):
+    def parse(self, module: str, job: Job) -> Any:
         with self.lock:
             if module not in self.modules:  # better imported once, by the server, than in every child
                 self.close()
@@ -90,11 +100,12 @@ class Room:
             return told[0]
         raise Unparsable(*told)
 
-    def ask(self, request):
+    def ask(self, request: tuple[str, *Job]) -> Any:
         if self.server and self.server.poll() is not None:  # it ended while nobody asked for anything
             self.close()
         if not self.server:
             self.start()
+        assert self.server and self.server.stdin and self.server.stdout
         self.used, self.late = True, False
         hangs = threading.Timer(PATIENCE * request[3], self.stop)
         hangs.start()
@@ -104,7 +115,7 @@ class Room:
         finally:
             hangs.cancel()
 
-    def start(self):
+    def start(self) -> None:
         root = str(ROOT)
         kept = {key: os.environ[key] for key in ("SYSTEMROOT", "PATH") if key in os.environ}
         try:
@@ -117,20 +128,23 @@ class Room:
                 stderr=subprocess.DEVNULL,
                 start_new_session=True,  # Ctrl-C is for the grader, which then ends this
             )
+            assert self.server.stdout
             ready = wire.receive(self.server.stdout, limit=1000)
         except (EOFError, OSError, wire.WireError) as error:
             self.close()
             raise BoxError(f"the process that parses could not be started ({str(error) or 'it ended'})") from None
         assert ready == "ready"
 
-    def stop(self):
+    def stop(self) -> None:
         self.late = True
+        assert self.server
         self.server.kill()
 
-    def ending(self, job):
+    def ending(self, job: Job) -> str:
         """Why the child ended under a job, in words. The server is gone with it."""
         _, _, seconds, memory_mb = job
         server, late = self.server, self.late
+        assert server
         with contextlib.suppress(subprocess.TimeoutExpired):
             server.wait(5)
         self.close()
@@ -141,15 +155,17 @@ class Room:
             return f"reading it takes more than {seconds} s of processor time"
         return f"reading it needs more than {memory_mb} MB of memory, or ended the process that reads"
 
-    def leave(self):
+    def leave(self) -> None:
         with self.lock:
             if self.server and self.used:
+                assert self.server.stdin
                 with contextlib.suppress(OSError):
                     wire.send(self.server.stdin, None)
             self.used = False
 
-    def close(self):
+    def close(self) -> None:
         if self.server:
+            assert self.server.stdin and self.server.stdout
             self.server.stdin.close()
             self.server.kill()
             self.server.wait()
@@ -160,7 +176,7 @@ class Room:
 # ----- the server and its children --------------------------------------------------------------------------
 
 
-def serve():
+def serve() -> NoReturn:
     """Import the modules that the command line names, then do one job after another until the grader is gone."""
     requests, replies = open(os.dup(0), "rb", 0), open(os.dup(1), "wb", 0)
     null = os.open(os.devnull, os.O_RDWR)
@@ -182,7 +198,7 @@ def serve():
                 os._exit(DONE)
 
 
-def attend(requests, replies):
+def attend(requests: IO[bytes], replies: IO[bytes]) -> None:
     """Do the jobs of one submission."""
     while True:
         try:
@@ -203,8 +219,8 @@ def attend(requests, replies):
         wire.send(replies, reply)
 
 
-def limit(seconds, memory):
-    """Limits for the next job, beyond what this process has used until now."""
+def limit(seconds: int, memory: int) -> None:
+    """Limit the next job to so many seconds and bytes, beyond what this process has used until now."""
     if not resource:
         return
     used = resource.getrusage(resource.RUSAGE_SELF)
@@ -215,7 +231,8 @@ def limit(seconds, memory):
         soft(resource.RLIMIT_AS, int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize() + memory)
 
 
-def soft(kind, value):
+def soft(kind: int, value: int) -> None:
     """Set a limit, as far as this process may."""
+    assert resource
     hard = resource.getrlimit(kind)[1]
     resource.setrlimit(kind, (value if hard == resource.RLIM_INFINITY else min(value, hard), hard))

@@ -1,5 +1,7 @@
 """Intake: what a student handed in, reduced to the few files that are taken. Nothing is ever extracted to disk."""
 
+from __future__ import annotations
+
 import os
 import re
 import unicodedata
@@ -7,12 +9,18 @@ import zipfile
 import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .. import KIT
 from ..paths import ASSIGNMENT
 from ..text import readable
 from . import archives, parsing
 from .archives import MAX_MEMBERS, Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from .archives import Load, Member
 
 __all__ = ["ACCEPTED", "Refused", "Submission", "read"]
 
@@ -25,18 +33,18 @@ DAMAGED = (OSError, EOFError, NotImplementedError, RuntimeError, ValueError, zli
 
 @dataclass
 class Submission:
-    """{name: bytes} of the files that are taken, and notes about the rest.
+    """The files that are taken, by their names, and notes about the rest.
 
     waits  why the report cannot be marked as it is, or ""
     """
 
     name: str
-    files: dict = field(default_factory=dict)
-    notes: list = field(default_factory=list)
+    files: dict[str, bytes] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
     waits: str = ""
 
 
-def read(path):
+def read(path: Path) -> Submission:
     """Read a folder, zip or tar. Raises FileNotFoundError for a path that does not exist, and Refused."""
     path = Path(path)
     if not path.exists():
@@ -56,18 +64,18 @@ def read(path):
     return submission
 
 
-def unpacked(path):
+def unpacked(path: bytes) -> tuple[dict[str, bytes], list[str], str]:
     """(files, notes, waits) of an archive, as Submission has them. Runs in the room of parsing.py."""
-    path, submission = Path(os.fsdecode(path)), Submission("")
-    with archives.members(path) as members:
+    archive, submission = Path(os.fsdecode(path)), Submission("")
+    with archives.members(archive) as members:
         take(submission, members)
-    packed_by = archives.comment(path)
+    packed_by = archives.comment(archive)
     if packed_by.startswith(KIT.split()[0]) and packed_by != KIT:
         submission.notes.append(f"It was packed with {packed_by}; this is {KIT}.")
     return submission.files, submission.notes, submission.waits
 
 
-def take(submission, members):
+def take(submission: Submission, members: Iterable[Member]) -> None:
     """Keep the accepted names, at the top or in one folder; list the rest as ignored. Raises Refused."""
     members = [(parts, load) for parts, load in members if not any(map(CLUTTER.fullmatch, parts))]
     folder = where(members)
@@ -103,7 +111,7 @@ def take(submission, members):
         submission.notes.append(f"Taken: {', '.join(submission.files)}. Not looked at: {names}{more}.")
 
 
-def where(members):
+def where(members: Sequence[Member]) -> tuple[str, ...]:
     """The folder to take files from, as path parts: the top, unless only one folder in it holds any that are accepted
     (or, of whatever name, any at all)."""
     if any(len(parts) == 1 and parts[0] in ACCEPTED for parts, _ in members):
@@ -113,7 +121,7 @@ def where(members):
     return (folders.pop(),) if len(folders) == 1 else ()
 
 
-def but_there_is(wanted, members):
+def but_there_is(wanted: str, members: Sequence[Member]) -> str:
     """What to say of a file that is probably the one that is wanted, by another name or in another place, or ""."""
     stem, ending = wanted.split(".")
     for parts, _ in sorted(members, key=lambda member: (len(member[0]), member[0])):
@@ -125,7 +133,7 @@ def but_there_is(wanted, members):
     return ""
 
 
-def refuse_twins(names):
+def refuse_twins(names: Iterable[str]) -> None:
     """Raise Refused where it depends on the file system, or on the order, which of two files is meant."""
     seen = {}
     for name in names:
@@ -140,19 +148,20 @@ def refuse_twins(names):
         seen[alike] = name
 
 
-def folded(name):
+def folded(name: str) -> str:
     """What file systems that ignore case and forms of letters take a name for."""
     return unicodedata.normalize("NFKC", name).casefold()
 
 
-def limited(members):
+def limited(members: Iterable[Member]) -> Iterator[Member]:
+    """The members, as long as they are not too many. Raises Refused."""
     for count, member in enumerate(members, 1):
         if count > MAX_MEMBERS:
             raise Refused(f"it holds more than {MAX_MEMBERS} files")
         yield member
 
 
-def entries(path):
+def entries(path: Path) -> Iterator[Member]:
     """Members of a folder like those of an archive, two levels deep: deeper ones are never taken."""
     for entry in path.iterdir():
         if entry.is_dir() and not entry.is_symlink():
@@ -161,10 +170,10 @@ def entries(path):
             yield (entry.name,), loader(entry)
 
 
-def loader(entry):
+def loader(entry: Path) -> Load:
     """What reads a file of a folder; a link is never followed, and nothing but a regular file is opened."""
 
-    def load(limit):
+    def load(limit: int) -> bytes:
         if entry.is_symlink() or not entry.is_file():
             raise Refused(f"{readable(entry.name)} is a link or another special file; hand in the file itself")
         with open(entry, "rb") as file:

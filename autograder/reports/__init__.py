@@ -3,11 +3,19 @@
 A new format is a module here, and a line in FORMATS.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..files import write
 from . import gradescope, html, junit, markdown
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ..record import GradeRecord
+    from ..rubric import Rubric
 
 
 class Format(NamedTuple):
@@ -17,7 +25,7 @@ class Format(NamedTuple):
     """
 
     name: str
-    render: Callable
+    render: Callable[[GradeRecord, Rubric], str]
     in_class: bool = False
 
 
@@ -29,7 +37,7 @@ FORMATS = (
 )
 
 
-def write_all(folder, record, rubric, in_class=False):
+def write_all(folder: Path, record: GradeRecord, rubric: Rubric, in_class: bool = False) -> None:
     """Write a grade into a folder in all formats, or in those of a class run.
 
     A file that is right already is left alone: its time tells when the grade changed.

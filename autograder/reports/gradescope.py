@@ -1,12 +1,19 @@
 """results.json in Gradescope's format (gradescope-autograders.readthedocs.io, "Output format")."""
 
+from __future__ import annotations
+
 import json
+from typing import TYPE_CHECKING, Any
 
 from ..record import PASSED
 from . import markdown
 
+if TYPE_CHECKING:
+    from ..record import CheckResult, GradeRecord
+    from ..rubric import Rubric
 
-def render(record, rubric):
+
+def render(record: GradeRecord, rubric: Rubric) -> str:
     """The text of results.json. A record with an ungraded check carries no score at all: a platform that sums up the
     rest would turn a fault of ours into points lost."""
     scored = not record.ungraded
@@ -34,8 +41,9 @@ def render(record, rubric):
     return json.dumps(results, indent=1, allow_nan=False) + "\n"
 
 
-def test(number, check, scored):
-    entry = {
+def test(number: int, check: CheckResult, scored: bool) -> dict[str, Any]:
+    """The entry of a check, numbered from 1."""
+    entry: dict[str, Any] = {
         "number": str(number),
         "name": check.title,
         "score": check.points,

@@ -1,10 +1,19 @@
 """report.html: one self-contained page, for a phone as for a screen, with nothing from the network and no script."""
 
+from __future__ import annotations
+
 from html import escape
+from typing import TYPE_CHECKING
 
 from ..readback.typeset import mathml
 from ..record import BLOCKED, PASSED, UNGRADED
 from .pictures import picture
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..record import CheckResult, GradeRecord
+    from ..rubric import Rubric
 
 STYLE = """
 :root { color-scheme: light dark; --back: #fff; --text: #1c2024; --dim: #5f6b76; --line: #d9dee3; --card: #f6f8fa;
@@ -41,8 +50,8 @@ circle.right { fill: none; stroke: var(--good); stroke-width: 2; } path.wrong { 
 """
 
 
-def render(record, rubric):
-    """The page as text. Everything that came from a submission is escaped."""
+def render(record: GradeRecord, rubric: Rubric) -> str:
+    """The page. Everything that came from a submission is escaped."""
     parts = dict.fromkeys(check.part for check in record.checks)
     body = "".join(part(rubric, name, [check for check in record.checks if check.part == name]) for name in parts)
     notes = "".join(f'<p class="dim">{escape(note)}</p>' for note in record.notes)
@@ -59,18 +68,18 @@ def render(record, rubric):
 """
 
 
-def part(rubric, name, checks):
+def part(rubric: Rubric, name: str, checks: Sequence[CheckResult]) -> str:
     points, most = sum(check.points for check in checks), sum(check.max_points for check in checks)
     cards = "".join(card(check, rubric.checks[check.id].section) for check in checks)
     title = escape(rubric.parts[name])
     return f"<section><h2>{title}<span>{points:g}/{most:g}</span></h2>{bar(points, most)}{cards}</section>\n"
 
 
-def bar(points, most):
+def bar(points: float, most: float) -> str:
     return f'<div class="bar"><i style="width:{100 * points / (most or 1):.0f}%"></i></div>'
 
 
-def card(check, section):
+def card(check: CheckResult, section: str) -> str:
     tone = check.verdict if check.verdict in (PASSED, BLOCKED, UNGRADED) else "failed"
     lines = [
         f'<article class="check {tone}" id="{check.id}"><div class="head"><b>{escape(check.title)}</b>'
@@ -96,7 +105,7 @@ def card(check, section):
     return "".join(lines) + "</article>\n"
 
 
-def computed(line):
-    """One line of what was read of the student's code: an equation, text, or both."""
+def computed(line: Sequence[str]) -> str:
+    """One line of what was read of the student's code: an equation, text, or both. See CheckResult.computes."""
     formula, text = line
     return f"<p>{mathml(formula) if formula else ''}{escape(text)}</p>"

@@ -1,11 +1,18 @@
 """junit.xml, with the structure that pytest 9 writes, for the CI systems that show it."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
 from ..record import BLOCKED, PASSED, UNGRADED
 
+if TYPE_CHECKING:
+    from ..record import GradeRecord
+    from ..rubric import Rubric
 
-def render(record, rubric):
+
+def render(record: GradeRecord, rubric: Rubric) -> str:
     """The text of junit.xml: a failure for what lost its points, an error for what could not be graded."""
     root = ElementTree.Element("testsuites", name="autograder")
     cases = record.checks

@@ -1,13 +1,25 @@
 """The catalogue of known mistakes as a table, for staff."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from rich.table import Table
 from rich.text import Text
 
 from ..readback.expression import SYMBOLS, Expression
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
 
-def render(mistakes, loses):
-    """A rich table: what students do wrong, what comes of it, and which checks they lose."""
+    from ..diagnosis import Mistake
+
+
+def render(mistakes: Iterable[Mistake], loses: Mapping[str, Sequence[str]]) -> Table:
+    """A table of what students do wrong, what comes of it, and which checks they lose.
+
+    loses  {mistake: checks}
+    """
     table = Table("Handout", "Mistake", "What the student did, and what comes of it", "Loses", show_lines=True)
     for mistake in mistakes:
         formulas = "".join(f"\n{line}" for line in equations(mistake.form))
@@ -19,8 +31,11 @@ def render(mistakes, loses):
     return table
 
 
-def equations(form):
-    """The wrong formulas of a mistake, as they are read back: "z: η·√β_t"."""
+def equations(form: Mapping[str, dict[str, Any]]) -> list[str]:
+    """The wrong formulas of a mistake, as they are read back: "z: η·√β_t".
+
+    form  as of a Mistake
+    """
     lines = []
     for terms in form.values():
         for term, source in terms.items():

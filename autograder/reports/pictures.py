@@ -1,15 +1,23 @@
 """Small pictures of a wrong answer as inline SVG: a table as a curve, an image beside the expected one, and where on
 the axis of timesteps the answers are wrong. Shapes and words carry the meaning; colour only repeats it."""
 
+from __future__ import annotations
+
 import re
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..record import Evidence
 
 WIDTH, HEIGHT = 420, 150
 TIMESTEP = re.compile(r"t = (\d+)")
 
 
-def picture(evidence):
+def picture(evidence: Evidence) -> str:
     """The pictures that explain one Evidence, as HTML; empty where numbers say it better."""
     parts = []
     if evidence.got.ndim == 1 and evidence.got.size > 2:
@@ -22,13 +30,13 @@ def picture(evidence):
     return "".join(parts)
 
 
-def curves(expected, got, name):
-    """Both tables over their index; yours dashed."""
+def curves(expected: np.ndarray, got: np.ndarray, name: str) -> str:
+    """Both tables (T,) over their index; yours dashed."""
     finite = np.concatenate([expected, got[np.isfinite(got)]])
     low, high = finite.min(), finite.max()
     span = (high - low) or 1
 
-    def points(values):
+    def points(values: np.ndarray) -> str:
         index = np.unique(np.linspace(0, values.size - 1, min(values.size, 200)).astype(int))
         x = 8 + (WIDTH - 16) * index / max(values.size - 1, 1)
         y = HEIGHT - 8 - (HEIGHT - 16) * (np.nan_to_num(values[index], nan=low, posinf=high, neginf=low) - low) / span
@@ -43,8 +51,8 @@ def curves(expected, got, name):
     )
 
 
-def images(expected, got):
-    """First channel of the image that is farthest off: expected, yours, and the difference."""
+def images(expected: np.ndarray, got: np.ndarray) -> str:
+    """Of images (B, C, H, W) the one that is farthest off, its first channel: expected, yours, and the difference."""
     off = np.nan_to_num(np.abs(got - expected), nan=np.inf)
     worst = int(off.reshape(len(off), -1).max(axis=1).argmax())
     first, second = expected[worst, 0], np.nan_to_num(got[worst, 0], nan=0, posinf=0, neginf=0)
@@ -59,8 +67,8 @@ def images(expected, got):
     return f'<div class="panels">{drawn}</div>'
 
 
-def cells(values):
-    """One square per pixel, from blue (-1) over white to orange (1)."""
+def cells(values: np.ndarray) -> str:
+    """(H, W) as one square per pixel, from blue (-1) over white to orange (1)."""
     squares = []
     for (row, column), value in np.ndenumerate(np.clip(values, -1, 1)):
         far = round(255 * (1 - abs(value)))
@@ -69,8 +77,11 @@ def cells(values):
     return "".join(squares)
 
 
-def axis(timesteps):
-    """Which timesteps are right (circles) and which are wrong (crosses)."""
+def axis(timesteps: Sequence[tuple[int, bool]]) -> str:
+    """Which timesteps are right (circles) and which are wrong (crosses).
+
+    timesteps  (t, right) of each
+    """
     last = max(t for t, _ in timesteps)
     marks = []
     for t, right in timesteps:

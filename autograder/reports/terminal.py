@@ -1,17 +1,25 @@
 """The table that a person reads in a terminal."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
 from ..record import BLOCKED, NOT_IMPLEMENTED, PASSED, UNGRADED
 
+if TYPE_CHECKING:
+    from ..record import GradeRecord
+    from ..rubric import Rubric
+
 STYLES = {PASSED: "green", NOT_IMPLEMENTED: "yellow", BLOCKED: "dim", UNGRADED: "magenta"}
 
 
-def render(record, rubric):
-    """A rich renderable: what to do next; a row per check, grouped by part, what happened below it; then the notes, the
-    total, and once more what to do next, for who sees only the end."""
+def render(record: GradeRecord, rubric: Rubric) -> Group:
+    """What to do next; a row per check, grouped by part, what happened below it; then the notes, the total, and once
+    more what to do next, for who sees only the end."""
     table = Table(box=None, padding=(0, 1), header_style="bold")
     table.add_column("Points", justify="right")
     table.add_column("Check", overflow="fold")
