@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file
 
 from . import given
 
@@ -24,9 +25,8 @@ def load(checkpoint: Path) -> tuple[torch.nn.Module, dict[str, Any]]:
     try:
         with safe_open(checkpoint, "pt") as file:
             settings = json.loads(file.metadata()["config"])
-            weights = {name: file.get_tensor(name) for name in file.keys()}
         network = given.module("unet").UNet(**settings.pop("unet")).eval()
-        network.load_state_dict(weights)
+        network.load_state_dict(load_file(checkpoint))
     except (OSError, SafetensorError, TypeError, KeyError, ValueError, RuntimeError) as error:
         told = " ".join(str(error).split())[:200]
         raise ValueError(f"{checkpoint} is not a checkpoint of train.py: {told}") from None
