@@ -92,8 +92,8 @@ class Study:
             if name in self.networks:
                 raise ValueError(f"two checkpoints are called {name}; rename one of them")
             network, schedule = networks.load(path)
-            self.checkpoints[name] = path
-            self.networks[name] = network.to(device, memory_format=torch.channels_last), schedule
+            network.to(device).to(memory_format=torch.channels_last)
+            self.checkpoints[name], self.networks[name] = path, (network, schedule)
             programs = [file.read_bytes() for file in (HERE / "scheduler.py", INFER) if file.exists()]
             self.made_with[name] = digest(path.read_bytes(), *programs)
         self.progress = Progress(

@@ -46,7 +46,7 @@ def study_csv(rows: Rows, floor: dict[str, Any]) -> bytes:
 
 def timesteps_csv(codes: Rows) -> bytes:
     """A line for each checkpoint, variance and timestep; the rate is what was sent before, rmse what that buys."""
-    lines = [["checkpoint", "variance_type", "t", "loss", "bits", "rate", "rmse"]]
+    lines: list[Sequence[object]] = [["checkpoint", "variance_type", "t", "loss", "bits", "rate", "rmse"]]
     for row in codes:
         code = row["code"]
         columns = [values.mean(1).tolist() for values in (code.loss, code.bits[:-1], code.rate, code.rmse)]

@@ -1,5 +1,5 @@
-"""make release: all of dist/, or nothing and the reason. It takes a minute or so, nearly all of it for grading what is in
-the bundles."""
+"""make release: all of dist/, or nothing and the reason. It takes a minute or so, nearly all of it for grading what is
+in the bundles."""
 
 from __future__ import annotations
 
