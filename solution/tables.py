@@ -63,7 +63,7 @@ def as_csv(lines: Iterable[Sequence[object]]) -> bytes:
 
 def page(rows: Rows, codes: Rows, floor: dict[str, Any]) -> str:
     """The tables in Markdown, which reads well as plain text, too."""
-    return "\n".join([samples(rows, floor), *([bits(codes, floor)] if codes else [])])
+    return "\n".join(["# The study\n", samples(rows, floor), *([bits(codes, floor)] if codes else [])])
 
 
 def samples(rows: Rows, floor: dict[str, Any]) -> str:
@@ -76,7 +76,6 @@ def samples(rows: Rows, floor: dict[str, Any]) -> str:
         lines.append([name, f"{eta:g}", *(cell(found[S], floor) if S in found else "" for S in steps)])
     real = "" if n < FEWEST else f", {floor['frechet']:.1f}"
     said = [
-        "# The study", "",
         f"DDIM, x0_hat clipped, {n:,} images in every row, all from the same noise, that of `{floor['student']}`.", "",
         "Each cell: the share of images of which the classifier is surer than 0.9, and the Frechet distance to the "
         f"training digits. Real digits, {floor['line']}, get {floor['confident']:.1%}{real}: the floor.", "",
