@@ -604,5 +604,7 @@ def held(pid):
 
 
 def test_what_the_other_graders_of_the_benchmark_run_works():
-    code = f"from solution.scheduler import *\n{SETUP}\nrun('schedule.linear', student_of(globals()))"
+    # A clone has no hidden cases.
+    public = "unboxed.expectations = lambda: 2 * [unboxed.Expectations.load(unboxed.PUBLIC)]"
+    code = f"from solution.scheduler import *\n{SETUP}\n{public}\nrun('schedule.linear', student_of(globals()))"
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True)
