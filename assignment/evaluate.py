@@ -1,123 +1,102 @@
-"""How good is a checkpoint? Its samples, judged by a classifier and by a distance to real digits; and its bits.
+"""How good are samples? Your infer.py makes them; a classifier and a distance to real digits judge them. Handout 7.2.
 
-    python evaluate.py --checkpoint checkpoints/v_prediction.safetensors
+    python evaluate.py --checkpoint checkpoints/v_prediction.safetensors        90 s on one core
 
-It samples with your DDIM and asks the classifier that ships with the kit; then it bounds, with your DDPM, how many bits
-the checkpoint needs for a real digit (bound.py). Its words: "confident" is the share of
-images for which the classifier's largest probability is above 0.9; "digits" is how many of each it sees; "Frechet
-distance" compares mean and covariance of the features of the images with those of all MNIST training digits (as FID
-does with another network, so only compare these numbers with each other). It depends on the number of images, so it
-always stands beside its floor: the same measure for equally many real digits. study.py makes tables and plots of all
-this.
+Its words: "confident" is the share of images for which the classifier's largest probability is above 0.9; "digits" is
+how many of each it sees; "Frechet distance" compares mean and covariance of the features of the images with those of
+all MNIST training digits (as FID does with another network, so only compare these numbers with each other). It depends
+on the number of images, so it always stands beside its floor: the same measure for equally many real digits. The share
+never stands alone: a classifier that knows only digits is sure of many things that are none. study.py makes tables and
+plots of all this.
 """
 
+from __future__ import annotations
+
 import argparse
-import json
+import os
 import sys
-from functools import partial
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import torch
-from rich.progress import Progress, track
-from safetensors import SafetensorError, safe_open
+from rich.progress import track
 
 import classifier
 import data
-from scheduler import DDIMScheduler, DDPMScheduler
-from unet import UNet
+import sampling
+
+PART = 125  # images that one run of infer.py makes: often enough that the bar knows how long the rest takes
+FEWEST = 65  # images, one more than there are features: the covariance of fewer says nothing of a distance
+SURE, FAR = 0.5, 20  # a larger share, with a distance of more floors than this, is a disagreement
 
 
-def load_checkpoint(path):
-    """(model, config) of a checkpoint. Raises ValueError, in one line, for a file that is not one."""
-    try:
-        with safe_open(path, framework="pt") as file:
-            config = json.loads(file.metadata()["config"])
-            weights = {name: file.get_tensor(name) for name in file.keys()}
-        model = UNet(**config["unet"]).eval()
-        model.load_state_dict(weights)
-    except (OSError, SafetensorError, TypeError, KeyError, ValueError, RuntimeError) as error:
-        raise ValueError(f"{path} is not a checkpoint of train.py: {' '.join(str(error).split())[:200]}") from None
-    return model, config
+def judged(found: dict[str, Any], floor: dict[str, Any]) -> str:
+    """One line: share and distance of samples, with those of real digits. Both are results of classifier.measure, of
+    equally many images."""
+    n = sum(floor["digits"])
+    if n < FEWEST:
+        return f"{round(found['confident'] * n)} of {n} confident; a Frechet distance takes {FEWEST} images or more"
+    share, distance = f"confident {found['confident']:.1%}", f"Frechet distance {found['frechet']:.2f}"
+    return f"{share}, {distance} (real digits: {floor['confident']:.1%}, {floor['frechet']:.2f}, the floor)"
 
 
-@torch.inference_mode()
-def sample(model, scheduler, noise, num_steps=50, tick=lambda images: None, **options):
-    """From `noise` (N, 1, 28, 28) to images of the same shape, by `scheduler` in `num_steps` steps.
-
-    tick     is told after every call of the network how many images it saw
-    options  of every step, such as eta and generator
-    """
-    scheduler.set_timesteps(num_steps)
-    x = noise
-    for t in scheduler.timesteps.tolist():
-        x = scheduler.step(model(x, torch.full((len(x),), t, device=x.device)), t, x, **options)
-        tick(len(x))
-    return x.clamp(-1, 1)
+def disagree(found: dict[str, Any], floor: dict[str, Any]) -> bool:
+    """Whether the classifier is sure of most of the samples, and the distance says that they are no digits."""
+    enough = sum(floor["digits"]) >= FEWEST
+    return enough and found["confident"] > SURE and found["frechet"] > FAR * floor["frechet"]
 
 
-def schedule_of(config):
-    """The arguments of the schedulers in a checkpoint's config."""
-    return {key: value for key, value in config.items() if key != "unet"}
-
-
-def samples_of(model, config, number, steps, seed):
-    """`number` images, (N, 1, 28, 28) in [-1, 1], by DDIM in `steps` steps, from noise of `seed`."""
-    noise = torch.randn(number, 1, 28, 28, generator=torch.Generator().manual_seed(seed))
-    parts = track(noise.split(250), "Sampling", transient=True)
-    return torch.cat([sample(model, DDIMScheduler(**schedule_of(config)), part, steps) for part in parts])
-
-
-def real_digits(number):
-    """`number` real digits, and a line that says which: of MNIST's test set, else of those that ship with the kit."""
-    try:
-        images, line = data.mnist("t10k")[0], "test digits of MNIST"
-    except OSError:
-        images, line = data.digits(data.DIGITS5K)[0], "training digits of MNIST, as the test digits are not in data/"
-    chosen = torch.randperm(len(images), generator=torch.Generator().manual_seed(0))[:number]
-    return images[chosen].float() / 127.5 - 1, f"{len(chosen):,} {line}"
-
-
-def main():
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--checkpoint", type=Path, required=True)
-    parser.add_argument("--num-images", type=int, default=1000, help="samples")
-    parser.add_argument("--num-coded", type=int, default=20, help="real digits whose bits are bounded")
+    parser.add_argument(
+        "--num-images", type=int, default=1000, help="samples; with more than 1000, run `make data` first"
+    )
     parser.add_argument("--steps", type=int, default=50)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), default="auto")
+    parser.add_argument("--picture", type=Path, default=Path("samples.png"), help="where the first samples are shown")
     options = parser.parse_args()
-    if not 2 <= options.num_images <= 10_000:
-        parser.error("--num-images must be between 2 and 10000: the floor needs as many real digits")
-    if not 2 <= options.num_coded <= options.num_images:
-        parser.error("--num-coded must be between 2 and --num-images")
+    if options.num_images < FEWEST:
+        parser.error(f"--num-images must be at least {FEWEST}, for a Frechet distance")
     try:
-        model, config = load_checkpoint(options.checkpoint)
-        real, line = real_digits(options.num_images)
+        real, line = data.unseen(options.num_images)
     except (OSError, ValueError) as error:
         sys.exit(f"evaluate.py: {error}")
-    images = samples_of(model, config, options.num_images, options.steps, options.seed)
+    images = samples(options)
     if not images.isfinite().all():
         sys.exit("evaluate.py: some samples are not finite; `make grade` says more about your scheduler")
-    report(f"{len(images):,} samples, {options.steps} DDIM steps", classifier.measure(images), "")
-    report(line, classifier.measure(real), " (the floor)")
-    from bound import send, summary  # not above, because training needs this file and has no bound
-
-    coded = real[: options.num_coded]
-    generator = torch.Generator().manual_seed(options.seed)
-    for variance_type in ("fixed_small", "fixed_large"):
-        scheduler = DDPMScheduler(**schedule_of(config), variance_type=variance_type)
-        with Progress(transient=True) as progress:
-            task = progress.add_task("Coding", total=len(coded) * scheduler.num_train_timesteps)
-            code = send(model, scheduler, coded, generator, partial(progress.advance, task))
-        print(f"{len(coded)} of these digits, sent with variance {variance_type}:\n  {summary(code)}")
+    found, floor = classifier.measure(images), classifier.measure(real)
+    print(f"{len(images):,} samples, {options.steps} DDIM steps, beside {line}:\n  {judged(found, floor)}")
+    print(f"  digits 0 to 9: {found['digits']}\n  of the real ones: {floor['digits']}")
+    if disagree(found, floor):
+        print(
+            "  They disagree: the classifier is sure, and the distance is far from its floor. The classifier knows only"
+        )
+        print("  digits, and may be sure of blots. Believe the distance, and look at the picture.")
+    print(f"The first of them: {options.picture}")
 
 
-def report(title, result, remark):
-    print(f"{title}:\n  confident {result['confident']:.1%}, digits 0 to 9: {result['digits']}")
-    print(f"  Frechet distance to the training digits {result['frechet']:.2f}{remark}")
+def samples(options: argparse.Namespace) -> torch.Tensor:
+    """Samples from noise of --seed, (N, 1, 28, 28), in parts that are made side by side on a CPU."""
+    noise = torch.randn(options.num_images, 1, 28, 28, generator=torch.Generator().manual_seed(options.seed))
+    on_cpu = options.device == "cpu" or (options.device == "auto" and not torch.cuda.is_available())
+    parts = noise.split(PART if on_cpu else 2500)
+
+    def made(number: int) -> torch.Tensor:
+        picture = options.picture if number == 0 else None
+        settings = {"steps": options.steps, "device": options.device, "picture": picture}
+        return sampling.from_noise(options.checkpoint, parts[number], **settings)
+
+    with ThreadPoolExecutor(os.cpu_count() if on_cpu else 1) as pool:
+        return torch.cat(list(track(pool.map(made, range(len(parts))), "Sampling", len(parts), transient=True)))
 
 
 if __name__ == "__main__":
     try:
         main()
-    except NotImplementedError as todo:
-        sys.exit(f"evaluate.py: {todo} of scheduler.py is not done yet, and sampling needs it")
+    except sampling.NoSamples as error:
+        sys.exit(f"evaluate.py: {error}")
+    except KeyboardInterrupt:
+        sys.exit(130)

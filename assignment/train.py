@@ -8,7 +8,8 @@ from four generators, one each for weights, batches, t and noise, and all four a
 see the same digits, timesteps and noise, on every device, whatever the scheduler between them draws. --out receives
 
     model.safetensors   the checkpoint: averaged weights, and how to rebuild network and scheduler
-    samples.png         64 samples by your own DDIM in 50 steps, always from the same noise
+    samples.png         64 samples by your own infer.py, always from the same noise; until it is there, a line says
+                        which TODO they wait for, and training goes on
     loss.csv, loss.png  the loss of every step, and its curve (the curve needs matplotlib)
     resume.safetensors  all that --resume needs; with Ctrl-C, too, all of these are written
 
@@ -16,6 +17,7 @@ see the same digits, timesteps and noise, on every device, whatever the schedule
 """
 
 import argparse
+import functools
 import math
 import signal
 import sys
@@ -31,7 +33,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 import data
 import saving
-from scheduler import DDIMScheduler, DDPMScheduler
+from scheduler import DDPMScheduler
 from unet import UNet
 
 PREDICTION_TYPES = ("epsilon", "v_prediction")
@@ -71,7 +73,6 @@ class Run:
     def __init__(self, settings, images, device="cpu", compile=False):
         self.settings, self.device, self.step = settings, torch.device(device), 0
         self.scheduler = DDPMScheduler(**settings["scheduler"])
-        self.ddim = DDIMScheduler(**settings["scheduler"])
         seed = 4 * settings["seed"]
         with torch.random.fork_rng(devices=[]):  # layers draw their weights from the global generator: lend it a seed
             torch.default_generator.manual_seed(seed)
@@ -127,6 +128,7 @@ def train(run, out, stop):
     """
     steps = run.settings["steps"]
     console = Console(highlight=False)
+    tell = functools.cache(functools.partial(console.print, soft_wrap=True))  # each line once, not every minute
     bar = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     first, started = run.step, time.perf_counter()
     saved, done = started, first == steps
@@ -145,7 +147,7 @@ def train(run, out, stop):
             said = f"loss {loss:.4f}  {speed:,.0f} images/s"
             progress.update(task, completed=run.step, description=said)
             if done or now - saved > SAVE_SECONDS:
-                saving.write_all(run, out, console)
+                saving.write_all(run, out, tell)
                 saved = time.perf_counter()
                 console.print(f"step {run.step} of {steps}, {(saved - started) / 60:.1f} min: {said}")
     console.print(f"What the run has made is in {out}/.")

@@ -170,7 +170,7 @@ def script(
         answer = expect.worst()
         what, requests = f"{answer.name} {answer.where}", expect.requests(answer)
     program, arguments = requests[-1]
-    trained = [arguments[0] for name, arguments in requests if name == "training"]
+    trained = [arguments[1] for name, arguments in requests if name == "training"]
     if trained and (program in ("training", "advance", "checkpoint") or what.startswith("passes")):
         return TRAIN.format(
             check=check, what=what, folder=str(shown_folder), given=str(ASSIGNMENT), settings=trained[0]

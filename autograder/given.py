@@ -1,6 +1,6 @@
-"""The files of the homework that are given, not written: staged beside a student's own, and what the grader measures
-with. It takes them from assignment/, which the repository and the student bundle both have; those of a submission are
-never used."""
+"""The files of the homework that are given, not written: what lies beside a student's own, what trains with them, and
+what the grader measures with. It takes them from assignment/, which the repository and the student bundle both have;
+those of a submission are never used."""
 
 from __future__ import annotations
 
@@ -10,14 +10,25 @@ from types import ModuleType
 from .files import digest
 from .paths import ASSIGNMENT
 
-NAMES = ("unet.py", "train.py", "saving.py", "data.py", "evaluate.py", "classifier.py")
+TRAINING = ("train.py", "saving.py", "sampling.py", "data.py")  # train.py and what it imports
+NAMES = ("unet.py", *TRAINING, "classifier.py")  # what a grade is made with
 RECORDED_WITH = ("unet.py", "train.py", "saving.py", "digits5k.npz", "classifier.py", "classifier.safetensors")
 CHECKPOINT = ASSIGNMENT / "checkpoints" / "v_prediction.safetensors"
 
 
-def files() -> dict[str, bytes]:
-    """All that a program in the box may import, by name."""
-    return {name: (ASSIGNMENT / name).read_bytes() for name in NAMES}
+def network() -> dict[str, bytes]:
+    """All that lies beside the student's own files, by name."""
+    return {"unet.py": (ASSIGNMENT / "unet.py").read_bytes()}
+
+
+def training() -> dict[str, bytes]:
+    """What lies there besides while a network is trained, by name."""
+    return {name: (ASSIGNMENT / name).read_bytes() for name in TRAINING}
+
+
+def elsewhere() -> list[str]:
+    """The modules that students have at home, beside their own files, and that are not there when they are graded."""
+    return sorted({path.stem for path in ASSIGNMENT.glob("*.py")} - {"unet", "scheduler", "infer"})
 
 
 def version() -> str:

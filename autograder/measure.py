@@ -7,7 +7,6 @@ process of its own (outputs.py).
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -52,13 +51,10 @@ def held_out_loss(
 def network(checkpoint: Path) -> tuple[dict[str, Any], Callable[[np.ndarray, int], np.ndarray]]:
     """(settings of the schedulers, what the network answers to x (N, 1, 28, 28) and t) of a checkpoint of ours."""
     import torch
-    from safetensors import safe_open
 
-    with safe_open(checkpoint, "pt") as file:
-        settings = json.loads(file.metadata()["config"])
-        weights = {name: file.get_tensor(name) for name in file.keys()}
-    trained = given.module("unet").UNet(**settings.pop("unet")).eval()
-    trained.load_state_dict(weights)
+    from . import networks
+
+    trained, settings = networks.load(checkpoint)
 
     def output(x: np.ndarray, t: int) -> np.ndarray:
         with torch.inference_mode():

@@ -142,9 +142,9 @@ class Student:
         budget: Budget | None = None,
         gpu: Gpu | None = None,
     ) -> Generator[Self]:
-        """A context with a Student who has these files beside the given ones. At its end the processes are gone, and so
-        are the files."""
-        folder = box.stage(given.files() | files)
+        """A context with a Student who has these files beside the given network. At its end the processes are gone, and
+        so are the files."""
+        folder = box.stage(given.network() | files)
         student = cls(box, folder, limits, budget, gpu)
         try:
             yield student
@@ -189,7 +189,7 @@ class Student:
         with self.near(device):
             if changed or self.trains_on != device or not self.process or self.process.ended.is_set():
                 self.start(device, **changed)
-            return Training(self, device, self.piece("training", settings, parcel(digits), device))
+            return Training(self, device, self.piece("training", given.training(), settings, parcel(digits), device))
 
     def piece(self, request: str, *arguments: Any) -> Any:
         """A piece of a training."""
@@ -285,7 +285,7 @@ class Student:
         self.close()
         self.process = self.box.start(self.folder, gpu=trains_on not in (None, "cpu"), **changed)
         self.trains_on = trains_on
-        self.ask("import", "allow", self.limits["allowed_imports"])
+        self.ask("import", "allow", self.limits["allowed_imports"], given.elsewhere())
 
     def ask(self, shown: str, request: str, *arguments: Any, seconds: float | None = None) -> Any:
         """Send one request. Returns what the box answers, as wire.py decodes it: nobody vouches for it.

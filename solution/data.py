@@ -1,8 +1,11 @@
-"""The digits: MNIST where it can be had, else the 5,000 of its training digits that ship with the kit.
+"""The digits: MNIST where it can be had, else the 5,000 of its training digits that ship with the kit; and others that
+no network has seen.
 
 `python data.py` (or `make data`) fetches the full set into data/, in torchvision's own layout. Files are read only
-when their MD5 is that of the original ones. What the small file holds and its licence stand in digits5k.md.
+when their MD5 is that of the original ones. What the small files hold and their licence stand in digits5k.md.
 """
+
+from __future__ import annotations
 
 import hashlib
 import shutil
@@ -20,6 +23,7 @@ from torchvision.datasets import MNIST
 HERE = Path(__file__).resolve().parent
 DATA = HERE.parent / "data"
 DIGITS5K = HERE / "digits5k.npz"
+TEST1K = HERE / "test1k.npz"
 MD5 = {
     "train-images-idx3-ubyte": "6bbc9ace898e44ae57da46a324031adb",
     "train-labels-idx1-ubyte": "a25bea736e30d166cdddb491f175f624",
@@ -59,6 +63,30 @@ def load(source="auto"):
         raise FileNotFoundError(f"--data: no such file or folder, and none of auto, mnist, digits5k: {source}")
     images, _ = mnist("train", path) if path.is_dir() else digits(path)
     return images, f"{len(images):,} digits in {path}"
+
+
+def unseen(number: int) -> tuple[torch.Tensor, str]:
+    """`number` digits of MNIST's test set, on which nothing of the kit was trained, in an order of chance; and a line
+    that says which. The first 1,000 ship with the kit.
+
+    Returns float32 (number, 1, 28, 28) in [-1, 1]. ValueError or OSError, in one line, where there are not so many.
+    """
+    images, _ = digits(TEST1K)
+    if number > len(images):
+        if not complete():
+            raise FileNotFoundError(
+                f"only {len(images):,} test digits ship with the kit; `make data` fetches all 10,000"
+            )
+        images, _ = mnist("t10k")
+        images = images[test_order()]
+    if number > len(images):
+        raise ValueError(f"MNIST has only {len(images):,} test digits")
+    return images[:number].float() / 127.5 - 1, f"{number:,} test digits of MNIST"
+
+
+def test_order() -> torch.Tensor:
+    """In which order the 10,000 test digits are used."""
+    return torch.randperm(10_000, generator=torch.Generator().manual_seed(0))
 
 
 def complete():

@@ -10,16 +10,18 @@ import os
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_bytes
-from torchvision.utils import save_image
 
-from evaluate import sample
+import sampling
 
 GENERATORS = ("batches", "times", "noises")
 OPTIONS = ("steps", "batch_size", "seed", "precision")  # of train.py; precision is another where there is a GPU
 
 
-def write_all(run, out, console):
-    """Write the files of the folder `out`, each at once or not at all."""
+def write_all(run, out, tell):
+    """Write the files of the folder `out`, each at once or not at all.
+
+    tell  is called with a line about each file that is left out
+    """
     save(run, out / "resume.safetensors")
     write(out / "model.safetensors", checkpoint(run))
     losses = run.losses[: run.step].tolist()
@@ -28,17 +30,11 @@ def write_all(run, out, console):
     try:
         write(out / "loss.png", curve(losses, f"{prediction_type}, seed {run.settings['seed']}"))
     except ImportError:
-        console.print("loss.png is left out: matplotlib is not installed")
+        tell("loss.png is left out: matplotlib is not installed")
     try:
-        noise = torch.randn(64, 1, 28, 28, generator=torch.Generator().manual_seed(0)).to(run.device)
-        images = sample(run.ema.module, run.ddim, noise)
-        png = io.BytesIO()
-        save_image((images + 1) / 2, png, format="png", nrow=8)
-        write(out / "samples.png", png.getvalue())
-    except NotImplementedError as todo:
-        console.print(f"samples.png is left out: {todo} of scheduler.py is not done yet")
-    except Exception as error:  # a mistake in the sampler must not end a training that needs no sampler
-        console.print(f"samples.png is left out: the sampler raised {type(error).__name__}: {error}")
+        sampling.draw(out / "model.safetensors", out / "samples.png", run.device.type)
+    except sampling.NoSamples as error:  # training needs no sampler
+        tell(f"samples.png is left out: {error}")
 
 
 def curve(losses, title):

@@ -226,13 +226,13 @@ def test_time_of_a_step_is_of_the_order_that_was_measured_in_training():
 def test_losses_of_the_checkpoints():
     sys.path.insert(0, str(ROOT / "solution"))
     import data
-    from evaluate import load_checkpoint
+    from autograder.networks import load
 
     x0 = data.digits(data.DIGITS5K)[0][::20].float() / 127.5 - 1
     noise = torch.randn(x0.shape, generator=torch.Generator().manual_seed(0))
     loss, image = {}, {}
     for kind in reference.PREDICTION_TYPES:
-        model, config = load_checkpoint(CHECKPOINTS / f"{kind}.safetensors")
+        model, config = load(CHECKPOINTS / f"{kind}.safetensors")
         scheduler = ddpm(prediction_type=config["prediction_type"], beta_schedule=config["beta_schedule"])
         for t in (19, 199, 599, 799, 999):
             times = torch.full((len(x0),), t)

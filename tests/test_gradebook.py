@@ -509,6 +509,17 @@ def test_formulas_stay_formulas(classroom):
     assert unescape(re.sub("<.*?>", "", page)).strip() == cell.source + ", t<T and s>0"
 
 
+def test_cells_of_a_table_keep_their_distance():
+    """Bootstrap, which formgrader loads, gives space between cells only to tables of its class: without, 1074 %."""
+    page = rendering.html("| S | share |\n|---|--:|\n| 10 | 74 % |")
+    assert '<table class="table table-condensed" style="width: auto">' in page
+    assert '<td style="text-align:right">74 %</td>' in page
+    odd = '<table style="position:fixed" class="cell"><tr><td>x &lt;table</td></tr></table>'
+    page = rendering.html(odd, ours=True)
+    assert page.count('<table class="table table-condensed" style="width: auto">') == 1 and "fixed" not in page
+    assert "x &lt;table" in page
+
+
 def feedback_of(classroom, student, **points):
     classroom.by_hand(student, **points)
     made = classroom.grades()[student]

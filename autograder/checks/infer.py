@@ -4,7 +4,6 @@ must be right with another scheduler in place of the student's: a mistake there 
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -133,7 +132,8 @@ def rounded(pixels: np.ndarray, drawn: np.ndarray) -> Value:
 
 
 def check_errors(student: Student, expect: Expect) -> None:
-    """Bad usage ends with 2, a bad checkpoint with 1. Whoever always fails earns nothing: a good run comes first."""
+    """Bad usage ends with 2, a missing or broken checkpoint with 1. Whoever always fails earns nothing: a good run is
+    first."""
     case, _ = exact(student, expect, {}, 10, images=1)
     try:
         expect.settle()
@@ -141,25 +141,10 @@ def check_errors(student: Student, expect: Expect) -> None:
         raise Failed(BLOCKED, "not run: it begins with a run whose samples must be right (see infer.ddim)") from None
     if not expect.laws():
         return
-    for options in (
-        ["--scheduler", "ddpm", "--eta", 0.5],
-        ["--eta", 1.5],
-        ["--steps", 0],
-        ["--steps", 1001],
-        ["--num-images", 0],
-        ["--scheduler", "euler"],
-        ["--device", "cuda" if sys.platform == "darwin" else "mps"],
-        ["--device", "tpu"],
-    ):
-        refuses(student, expect, case, options, 2, " ".join(map(str, options)), case.checkpoint())
     good = case.checkpoint()
-    for what, content in (
-        ("a checkpoint that does not exist", None),
-        ("an empty checkpoint", b""),
-        ("half a checkpoint", good[: len(good) // 2]),
-        ("a safetensors file that is no checkpoint", save({"pattern": case.pattern})),
-        ("a checkpoint of another network", case.checkpoint(unet={"time_channels": 7})),
-    ):
+    for options in (["--steps", 1001], ["--scheduler", "euler"]):
+        refuses(student, expect, case, options, 2, " ".join(map(str, options)), good)
+    for what, content in (("a checkpoint that does not exist", None), ("half a checkpoint", good[: len(good) // 2])):
         refuses(student, expect, case, ["--steps", 3], 1, what, content)
     # Under its own name: torch.load reads whatever ends in .safetensors as what it says.
     refuses(student, expect, case, ["--steps", 3], 1, "a pickle in place of a checkpoint", PICKLE, "model.pt")

@@ -48,7 +48,7 @@ losses: ## which checks known mistakes lose now, as a diff of their patches [ARG
 figures: ## draw the handout's figures anew, from the reference and the checkpoints
 	@$(DEV) -m autograder.instructor.authoring.figures
 
-report: ## the reference report: the study with the kit's checkpoints, report.ipynb with its outputs (12 minutes)
+report: ## the reference report: the study with the kit's checkpoints, report.ipynb with its outputs (30 minutes)
 	@$(DEV) -m autograder.instructor.authoring.reference_report
 
 handout: ## the handout as one page that opens without a network: handout.html

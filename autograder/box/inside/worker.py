@@ -38,7 +38,8 @@ if TYPE_CHECKING:
     Sendable = wire.Tensor | wire.Other | tuple[Any, ...] | bool | int | float | str | None
 
 REQUEST_LIMIT = 64 << 20
-GIVEN = ("scheduler", "infer", "unet", "train", "saving", "data", "evaluate", "classifier")  # staged beside each other
+OWN = ("scheduler", "infer")  # what a student writes
+BESIDE = (*OWN, "unet")  # what lies beside each other
 
 
 class StudentCode:
@@ -52,16 +53,18 @@ class StudentCode:
 
     # ----- requests: each public method is one, and returns a sendable value --------------------------------
 
-    def allow(self, packages: Sequence[str]) -> None:
-        """From now on the student's own files can import these packages, Python's own modules and the given files.
+    def allow(self, packages: Sequence[str], elsewhere: Sequence[str]) -> None:
+        """From now on the student's files can import these packages, Python's own modules and what lies beside them.
+
+        elsewhere  names of modules that lie beside them where they were written, and are not here
 
         The same code then does the same wherever it is graded, whatever else is installed there. It is a rule for
         those who keep it, not a border: what other code imports is not looked at, and what the box keeps out, it
         keeps out in other ways. torch.compile gets its due here, too: no compiler runs in the box, so what it is
         given comes back as it is.
         """
-        own = {os.path.join(self.folder, f"{name}.py") for name in ("scheduler", "infer")}
-        known = {*packages, *GIVEN, *sys.stdlib_module_names}
+        own = {os.path.join(self.folder, f"{name}.py") for name in OWN}
+        known = {*packages, *BESIDE, *sys.stdlib_module_names}
         plain, by_name = builtins.__import__, importlib.import_module
 
         def check(name: object, asking: Mapping[str, Any], level: int = 0) -> None:
@@ -70,8 +73,11 @@ class StudentCode:
                 return
             if level:
                 raise ImportError(f"relative imports do not work here; without the dots: import {package or '...'}")
+            if package in elsewhere:
+                told = f"{package}.py is not there when you are graded; infer.py may import unet and scheduler"
+                raise ModuleNotFoundError(told, name=package)
             raise ModuleNotFoundError(
-                f"{package} cannot be imported in this homework. What can: {', '.join(packages)}, the given files and "
+                f"{package} cannot be imported in this homework. What can: {', '.join(packages)}, unet, scheduler and "
                 "Python's own modules",
                 name=package,
             )
@@ -159,8 +165,17 @@ class StudentCode:
             raise RuntimeError("a convolution on the GPU comes out wrong")
         return device, "an Apple GPU" if device == "mps" else here[device].get_device_name()
 
-    def training(self, settings: dict[str, Any], digits: wire.Tensor, device: str) -> wire.Ref:
-        """A run of the given train.py over these digits, not begun. Its precision may be "auto", as of the program."""
+    def training(
+        self, files: Mapping[str, bytes], settings: dict[str, Any], digits: wire.Tensor, device: str
+    ) -> wire.Ref:
+        """A run of the given train.py over these digits, not begun. Its precision may be "auto", as of the program.
+
+        files  train.py and what it imports, by name: only here, so that no other program of the student finds them
+        """
+        for name, content in files.items():
+            Path(name).write_bytes(content)
+        if os.getcwd() not in sys.path:
+            sys.path.insert(0, os.getcwd())
         import train
 
         if settings["precision"] == "auto":
@@ -180,12 +195,17 @@ class StudentCode:
 
         return saving.checkpoint(self.objects[run.id])
 
+    @torch.inference_mode()
     def digits(self, run: wire.Ref, noise: wire.Tensor, steps: int) -> Sendable:
         """What the averaged network of a run and the student's DDIM make of this noise in so many steps."""
-        import evaluate
+        import scheduler
 
         live = self.objects[run.id]
-        return sendable(evaluate.sample(live.ema.module, live.ddim, self.arrive(noise).to(live.device), steps).cpu())
+        ddim, x = scheduler.DDIMScheduler(**live.settings["scheduler"]), self.arrive(noise).to(live.device)
+        ddim.set_timesteps(steps)
+        for t in ddim.timesteps.tolist():
+            x = ddim.step(live.ema.module(x, torch.full(x.shape[:1], t, device=x.device)), t, x)
+        return sendable(x.clamp(-1, 1).cpu())
 
     def run(
         self, program: str, arguments: Sequence[str], files: Mapping[str, bytes], wanted: Iterable[str]

@@ -16,12 +16,12 @@ import torch
 from matplotlib.figure import Figure
 from rich.progress import track
 
+from ... import networks
 from ...paths import ROOT
 
 sys.path.insert(0, str(ROOT / "solution"))
 import classifier
 import data
-from evaluate import load_checkpoint
 from scheduler import BETA_SCHEDULES, PREDICTION_TYPES, DDIMScheduler, DDPMScheduler
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
-    from unet import UNet
 
 FOLDER = ROOT / "figures"
 CHECKPOINTS = ROOT / "solution" / "checkpoints"
@@ -48,15 +47,14 @@ def generator(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def network(prediction_type: str) -> tuple[UNet, dict[str, Any]]:
+def network(prediction_type: str) -> tuple[torch.nn.Module, dict[str, Any]]:
     """(model, arguments of the scheduler it was trained with) of a shipped checkpoint."""
-    model, config = load_checkpoint(CHECKPOINTS / f"{prediction_type}.safetensors")
-    return model, {key: value for key, value in config.items() if key != "unet"}
+    return networks.load(CHECKPOINTS / f"{prediction_type}.safetensors")
 
 
 @torch.inference_mode()
 def sample(
-    model: UNet, scheduler: DDPMScheduler, steps: int, noise: torch.Tensor, seed: int = 0, **options: float
+    model: torch.nn.Module, scheduler: DDPMScheduler, steps: int, noise: torch.Tensor, seed: int = 0, **options: float
 ) -> Iterator[tuple[int, torch.Tensor, torch.Tensor]]:
     """Yield (t, x_t, x0_hat) before every step of `scheduler`, then (-1, the images, the images)."""
     scheduler.set_timesteps(steps)

@@ -1,6 +1,6 @@
 """The reference report: the study with the kit's checkpoints, and report.ipynb run from top to bottom.
 
-    make report        # about 12 minutes on two cores; goes on where it was stopped
+    make report        # about 30 minutes on two cores; goes on where it was stopped
 
 Tables and plots go to solution/study/, which instructors read beside the marking guide; the notebook with its outputs
 goes to build/report.html. Run it again when a checkpoint changes, and look at what the marking guide says then.

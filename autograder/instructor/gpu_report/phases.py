@@ -245,8 +245,9 @@ def quality(tiny: bool) -> None:
     import classifier
     import data
     import train
-    from evaluate import sample
+    from scheduler import DDIMScheduler
 
+    from ...networks import sample
     from ..bench.training import device
 
     images, line = data.load("mnist" if data.complete() else "digits5k")
@@ -262,7 +263,8 @@ def quality(tiny: bool) -> None:
         loss = run.losses[-100:].mean().item()  # waits for the GPU
         trained = time.perf_counter() - started
         noise = torch.randn(20 if tiny else 1000, 1, 28, 28, generator=torch.Generator().manual_seed(0))
-        found = classifier.measure(sample(run.ema.module, run.ddim, noise.to(device()), 2 if tiny else 50).cpu())
+        made = sample(run.ema.module, DDIMScheduler(**schedule), noise.to(device()), 2 if tiny else 50)
+        found = classifier.measure(made.cpu())
         tell(f"{steps} steps of {batch}", f"{trained:.1f} s, loss {loss:.4f}, classifier sure of "
              f"{found['confident']:.1%}, Frechet distance {found['frechet']:.1f}")  # fmt: skip
 

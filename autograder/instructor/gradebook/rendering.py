@@ -33,6 +33,8 @@ ATTRIBUTES |= {
     tag: ATTRIBUTES.get(tag, set()) | {"class"} for tag in ("div", "pre", "span")
 }  # colours of code, our box
 ATTRIBUTES |= {tag: ATTRIBUTES[tag] | {"style"} for tag in ("td", "th")}  # on which side a column stands
+# Bootstrap, which formgrader loads, takes the space between cells away from every table that does not ask for it.
+TABLE = '<table class="table table-condensed" style="width: auto"'
 CLASSES = {*STANDARD_TYPES.values(), "highlight", "alert", "alert-warning"}
 LINKS = ("http://", "https://", "mailto:")
 PICTURES = ("data:image/png;base64,", "data:image/jpeg;base64,")
@@ -80,7 +82,7 @@ def html(source: str, attachments: dict[str, dict[str, str]] | None = None, ours
         url_schemes={"http", "https", "mailto", "data"},
         filter_style_properties={"text-align"},
     )
-    return OBEYED.sub(r"\\ ", cleaned)
+    return OBEYED.sub(r"\\ ", cleaned.replace("<table", TABLE))
 
 
 def attribute(tag: str, name: str, value: str) -> str | None:

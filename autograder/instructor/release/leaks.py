@@ -28,16 +28,10 @@ if TYPE_CHECKING:
 LONG_ENOUGH = 12  # tokens; shorter lines are anybody's
 IN_A_ROW = 5  # numbers, to 4 decimals; fewer may agree by chance
 TOKEN = re.compile(r"\w+|[^\w\s]")
-# Lines of infer.py that given files share with it: how programs read arguments and checkpoints, nothing of the answer.
+# Lines of infer.py that given files share with it: how programs open files and find a device, nothing of the answer.
 SHARED = (
-    'parser = argparse.ArgumentParser(description=__doc__.split("\\n\\n")[0])',
-    'parser.add_argument("--seed", type=int, default=0)',
     'with safe_open(path, framework="pt") as file:',
-    'config = json.loads(file.metadata()["config"])',
-    "weights = {name: file.get_tensor(name) for name in file.keys()}",
-    "raise ValueError(f\"{path} is not a checkpoint of train.py: {' '.join(str(error).split())[:200]}\") from None",
     'device = "cuda" if torch.cuda.is_available() else "cpu"',
-    'elif device != "cpu" and not getattr(torch, device).is_available():',
 )
 
 
@@ -86,12 +80,15 @@ def long_lines(text: str) -> set[str]:
 
 
 def answers(files: Mapping[str, bytes]) -> set[str]:
-    """The lines of every SOLUTION region, but for its TODO line, which is handed out; those of the report hold its
-    sample answers and how they are marked."""
-    regions = [region for name in FILES for _, _, region in REGION.findall(files[f"solution/{name}"].decode())]
+    """The lines of every SOLUTION region, but for those that are handed out: its TODO line, and what stands outside of
+    the regions, too, as the arguments of infer.py. Those of the report hold its sample answers and how they are marked.
+    """
+    programs = [files[f"solution/{name}"].decode() for name in FILES]
+    handed_out = set().union(*(long_lines(REGION.sub("", program)) for program in programs))
+    regions = [region for program in programs for _, _, region in REGION.findall(program)]
     report: NotebookNode = nbformat.reads(files[f"solution/{NOTEBOOK}"].decode(), 4)  # pyrefly: ignore[bad-assignment]
     regions += [cell.source for cell in report.cells if ANSWER.fullmatch(cell.source)]
-    return set().union(*map(long_lines, regions)) - {normal(line) for line in SHARED}
+    return set().union(*map(long_lines, regions)) - handed_out - {normal(line) for line in SHARED}
 
 
 def mistakes(files: Mapping[str, bytes]) -> set[str]:

@@ -1,15 +1,18 @@
-"""The picture by hand with numpy and PIL, one image at a time; checkpoints through the given evaluate.py."""
+"""The picture by hand with numpy and PIL, one image at a time; checkpoints as numpy arrays, with their header by hand."""
 
 import argparse
+import json
+import struct
 import sys
 
 import numpy as np
 import torch
 from PIL import Image
+from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
-from evaluate import load_checkpoint
 from scheduler import DDIMScheduler, DDPMScheduler
+from unet import UNet
 
 
 def arguments():
@@ -50,11 +53,21 @@ def one(model, scheduler, x, extra):
     return torch.clamp(x, -1, 1)
 
 
+def load_checkpoint(path):
+    arrays = load_file(path)
+    with open(path, "rb") as file:
+        (length,) = struct.unpack("<Q", file.read(8))
+        config = json.loads(json.loads(file.read(length))["__metadata__"]["config"])
+    model = UNet(**config["unet"])
+    model.load_state_dict({name: torch.from_numpy(array) for name, array in arrays.items()})
+    return model, config
+
+
 def main():
     parser, options = arguments()
     try:
         model, config = load_checkpoint(options.checkpoint)
-    except ValueError as error:
+    except (OSError, SafetensorError) as error:
         print(error, file=sys.stderr)
         return 1
     model.eval()
