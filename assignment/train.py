@@ -28,7 +28,6 @@ from pathlib import Path
 import torch
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 import data
@@ -41,23 +40,6 @@ BETA_SCHEDULES = ("linear", "scaled_linear", "cosine")
 SCHEDULE = {"num_train_timesteps": 1000, "beta_start": 1e-4, "beta_end": 0.02}
 LEARNING_RATE = 2e-3
 SAVE_SECONDS = 60  # so often, and at the end, everything is written
-
-
-def loss_of(model, scheduler, prediction_type, x0, t, noise):
-    """How far the network is from what it should say about x_t: line 5 of Algorithm 1, before the gradient.
-
-    x0     (B, 1, 28, 28), digits in [-1, 1]
-    t      (B,) int64, a timestep for every digit
-    noise  (B, 1, 28, 28), standard normal
-    Returns the mean squared error over all pixels, 0-d. ValueError when the scheduler returns another shape than x0's,
-    which mean squared error would stretch to fit.
-    """
-    x_t = scheduler.add_noise(x0, noise, t)
-    target = noise if prediction_type == "epsilon" else scheduler.get_velocity(x0, noise, t)
-    if x_t.shape != x0.shape or target.shape != x0.shape:
-        got = f"{tuple(x_t.shape)} and {tuple(target.shape)}"
-        raise ValueError(f"x_t and the target must have the shape of x_0, {tuple(x0.shape)}; got {got}")
-    return F.mse_loss(model(x_t, t), target)
 
 
 class Run:
@@ -96,7 +78,10 @@ class Run:
         x0 = self.images[chosen].float() / 127.5 - 1  # 2: x_0 ~ q(x_0), in [-1, 1]
         t = torch.randint(T, (B,), generator=self.times).to(self.device)  # 3: t ~ Uniform({1, ..., T})
         noise = torch.randn(x0.shape, generator=self.noises).to(self.device)  # 4: epsilon ~ N(0, I)
-        loss = loss_of(self.network, self.scheduler, schedule["prediction_type"], x0, t, noise)
+        losses = self.scheduler.loss(self.network, x0, noise, t)  # yours, handout 5.1
+        if losses.shape != (B,):
+            raise ValueError(f"scheduler.loss must return one number per digit, ({B},); got {tuple(losses.shape)}")
+        loss = losses.mean()
         self.optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)

@@ -398,6 +398,23 @@ class Scheduler:
 
         return method
 
+    def loss(
+        self,
+        network: tuple[np.ndarray, np.ndarray],
+        original_samples: np.ndarray,
+        noise: np.ndarray,
+        timesteps: np.ndarray,
+    ) -> tuple[Any, Any, Any]:
+        """(the loss of each image, what the network is given, what its output is compared with), see worker.py.
+
+        network  (slope (T,), offset (B, C, H, W)): its output is slope[t] x_t + offset
+        """
+        sent = [parcel(array) for array in (original_samples, noise, timesteps)]
+        reply = self._student.ask("loss(...)", "loss", self._ref, tuple(map(parcel, network)), *sent)
+        if not (isinstance(reply, tuple) and len(reply) == 3):
+            raise Failed(BAD_OUTPUT, "loss(...) sent something that is not a result")
+        return tuple(rebuild(part, "loss(...)") for part in reply)
+
     def keep(self, value: Any) -> Any:
         """An array as a tensor that stays in the box, to be used in several calls; other values as they are."""
         if not isinstance(value, np.ndarray):

@@ -12,7 +12,7 @@ from itertools import groupby
 from types import ModuleType
 from typing import TYPE_CHECKING, NamedTuple
 
-from . import ddim, forward, infer, reverse, schedule, smoke, training
+from . import ddim, forward, infer, loss, reverse, schedule, smoke, training
 
 if TYPE_CHECKING:
     from ..expect import Expect
@@ -49,6 +49,7 @@ DECLARED = (
     Part(forward, stage="exact"),
     Part(reverse, stage="exact"),
     Part(ddim, stage="exact"),
+    Part(loss, stage="exact"),
     Part(training, stage="training", gpu=True, measured=("epsilon", "v_prediction")),
     Part(infer, stage="infer", measured=("digits",)),
     Part(smoke, stage="smoke", gpu=True, hidden=False, seconds="smoke_seconds", measured=("digits",)),

@@ -12,6 +12,7 @@ import numpy as np
 from ..record import BAD_OUTPUT, WRONG, Failed
 
 if TYPE_CHECKING:
+    from ..checks.loss import Confirmed
     from ..checks.program import Again, PictureAgain
 
 # A step is a linear combination of the noise and any two of (x0_hat, epsilon_hat, x_t): these three ways to write it
@@ -34,7 +35,7 @@ class Answer:
     step           what it is the result of, if that is a step
     complaint      what is said of a wrong one
     told           what is worth telling where this case is shown
-    again          asks for it in another way, for what infer.py made
+    again          whether it is right given other parts of the student's work
     """
 
     def __init__(
@@ -54,7 +55,7 @@ class Answer:
         self.error = np.inf if np.isnan(error) else float(error)
         self.right = bool(self.error <= tolerance)
         self.step: Step | None = None
-        self.again: Again | PictureAgain | None = None
+        self.again: Again | PictureAgain | Confirmed | None = None
         self.complaint, self.told = "has wrong values", ""
 
     def carried(self) -> bool:

@@ -44,6 +44,7 @@ SYMBOLS = {
     "v": "v",
     "mean": "mean",
     "variance": "variance",
+    "target": "target",
     "alphas": "α",
     "alphas_cumprod": "ᾱ",
     "betas": "β",

@@ -7,7 +7,7 @@ mathematics is that of readback/.
 
 collecting  the answers, and what was asked
 found       what was read of one thing, and how it is told
-tables, forward, timesteps, predict, posterior, steps, program  each reads one kind of thing
+tables, forward, timesteps, predict, posterior, steps, loss, program  each reads one kind of thing
 showing     all of it, for people and as data
 """
 
@@ -23,6 +23,7 @@ from ..student import Budget, Student
 from .collecting import Readers
 from .forward import FORWARD, forward
 from .found import TABLES, Found
+from .loss import LOSSES, loss
 from .posterior import POSTERIOR, posterior
 from .predict import PREDICTIONS, clip, prediction
 from .program import PROGRAM, program
@@ -129,6 +130,7 @@ def everything() -> Iterator[tuple[str, str, Callable[[Readers, Found], None]]]:
     yield POSTERIOR, "posterior", posterior
     for check, (variance, _) in STEPS.items():
         yield check, f"step of {f'DDPM, {variance}' if variance else 'DDIM'}, for epsilon, not clipped", step
+    yield from ((check, f"loss for {kind}", loss) for check, kind in LOSSES.items())
     yield PROGRAM, "infer.py, with a scheduler of the grader's in place of yours", program
 
 

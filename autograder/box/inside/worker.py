@@ -132,6 +132,32 @@ class StudentCode:
         kwargs = {key: self.arrive(value) for key, value in kwargs.items()}
         return sendable(getattr(self.objects[obj.id], name)(*args, **kwargs))
 
+    def loss(
+        self, obj: wire.Ref, network: tuple[wire.Tensor, wire.Tensor], *batch: wire.Tensor
+    ) -> tuple[Sendable, Sendable, Sendable]:
+        """What a scheduler's `loss` does with a network in closed form, slope[t] x + offset: (the loss of each image,
+        what the network is given, what its output is compared with). The last is known from the gradient, as that of
+        a squared error; both are None where they cannot be known."""
+        slope, offset = (self.arrive(part) for part in network)
+        offset.requires_grad_()
+        given: list[tuple[torch.Tensor, torch.Tensor]] = []
+
+        def model(x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+            output = slope[t.long().clamp(0, len(slope) - 1)].view(-1, 1, 1, 1) * x + offset
+            given.append((x, output))
+            return output
+
+        losses = self.objects[obj.id].loss(model, *map(self.arrive, batch))
+        x, output = given[0] if given else (None, None)
+        target = None
+        if output is not None and isinstance(losses, torch.Tensor) and losses.requires_grad:
+            gradient = torch.autograd.grad(losses.sum(), offset, allow_unused=True)[0]
+            if gradient is not None and losses.shape == output.shape[:1]:
+                # Of c r^2 the gradient is 2 c r: so c is known from both, and then r, which is output - target.
+                factor = gradient.square().flatten(1).sum(1) / (4 * losses)
+                target = output - gradient / (2 * factor.view(-1, 1, 1, 1))
+        return sendable(losses), sendable(x), sendable(target)
+
     def call_on_cuda(self, obj: wire.Ref, name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> str:
         """The same call with fake CUDA tensors: "mismatch", "undecided", or where the results are, "cuda" or "cpu"."""
         try:
