@@ -42,6 +42,10 @@ LEARNING_RATE = 2e-3
 SAVE_SECONDS = 60  # so often, and at the end, everything is written
 
 
+class WrongLoss(ValueError):
+    """What the student's `loss` returned is not one number for each image."""
+
+
 class Run:
     """A training run: all that changes from step to step, so that it can be saved and taken up again (saving.py).
 
@@ -79,8 +83,9 @@ class Run:
         t = torch.randint(T, (B,), generator=self.times).to(self.device)  # 3: t ~ Uniform({1, ..., T})
         noise = torch.randn(x0.shape, generator=self.noises).to(self.device)  # 4: epsilon ~ N(0, I)
         losses = self.scheduler.loss(self.network, x0, noise, t)  # yours, handout 5.1
-        if losses.shape != (B,):
-            raise ValueError(f"scheduler.loss must return one number per digit, ({B},); got {tuple(losses.shape)}")
+        if not isinstance(losses, torch.Tensor) or losses.shape != (B,):  # mean() would hide it
+            got = f"the shape {tuple(losses.shape)}" if isinstance(losses, torch.Tensor) else type(losses).__name__
+            raise WrongLoss(f"loss of scheduler.py must return one number for each digit, ({B},), not {got}")
         loss = losses.mean()
         self.optimizer.zero_grad()
         loss.backward()
@@ -126,7 +131,7 @@ def train(run, out, stop):
                 continue  # reading the loss makes a GPU wait, so it is read rarely
             loss = run.losses[max(0, run.step - 100) : run.step].mean().item()
             if not math.isfinite(loss):
-                raise FloatingPointError(f"the loss is {loss} at step {run.step}: look at add_noise and get_velocity")
+                raise FloatingPointError(f"the loss is {loss} at step {run.step}: look at add_noise, get_velocity and loss")
             now = time.perf_counter()
             speed = (run.step - first) * run.settings["batch_size"] / (now - started)
             said = f"loss {loss:.4f}  {speed:,.0f} images/s"
@@ -222,5 +227,5 @@ if __name__ == "__main__":
         sys.exit(main())
     except NotImplementedError as todo:
         sys.exit(f"train.py: {todo} of scheduler.py is not done yet, and training needs it")
-    except FloatingPointError as error:
+    except (FloatingPointError, WrongLoss) as error:
         sys.exit(f"train.py: {error}")

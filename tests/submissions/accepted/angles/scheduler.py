@@ -39,6 +39,12 @@ class DDPMScheduler:
         phi = self._phis(timesteps, sample)
         return -phi.sin() * sample + phi.cos() * noise
 
+    def loss(self, model, original_samples, noise, timesteps):
+        # add_noise and get_velocity are one rotation: v of (x_0, epsilon) is x_t of (epsilon, -x_0)
+        x_t = self.add_noise(original_samples, noise, timesteps)
+        target = self.add_noise(noise, -original_samples, timesteps) if self.prediction_type == "v_prediction" else noise
+        return torch.square(model(x_t, timesteps) - target).mean(dim=[1, 2, 3])
+
     def set_timesteps(self, num_inference_steps, device=None):
         if not 1 <= num_inference_steps <= self.T:
             raise ValueError(f"num_inference_steps: 1 to {self.T}")

@@ -55,6 +55,11 @@ class DDPMScheduler:
     def get_velocity(self, sample, noise, timesteps):
         return self._mix(noise, sample.neg(), timesteps)
 
+    def loss(self, model, original_samples, noise, timesteps):
+        target = self.get_velocity(original_samples, noise, timesteps) if self.prediction_type == "v_prediction" else noise
+        error = model(self.add_noise(original_samples, noise, timesteps), timesteps) - target
+        return (error ** 2).mean(dim=(1, 2, 3))
+
     def set_timesteps(self, num_inference_steps, device=None):
         if num_inference_steps < 1 or self.T < num_inference_steps:
             raise ValueError(f"num_inference_steps is 1 to {self.T}, and not {num_inference_steps}")

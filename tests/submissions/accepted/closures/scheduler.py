@@ -104,11 +104,17 @@ class DDPMScheduler:
             x = signal(n.before) * x0 + (1 - n.before - eta * eta * n.tilde).sqrt() * eps
             return x + eta * n.tilde.sqrt() * normal(sample, generator, variance_noise)
 
+        def loss(model, original_samples, noise, timesteps):
+            of_v = prediction_type == "v_prediction"
+            target = self.get_velocity(original_samples, noise, timesteps) if of_v else noise
+            output = model(self.add_noise(original_samples, noise, timesteps), timesteps)
+            return torch.stack([error.square().mean() for error in output - target])
+
         set_timesteps(T)
         self.add_noise = self.keywords(per_image(signal, spread), abars, "original_samples")
         self.get_velocity = self.keywords(per_image(minus(spread), signal), abars, "sample")
         self.set_timesteps, self.previous_timestep = set_timesteps, previous_timestep
-        self.predict, self.posterior = predict, posterior
+        self.predict, self.posterior, self.loss = predict, posterior, loss
         self.step = {"DDPMScheduler": ancestral, "DDIMScheduler": implicit}[type(self).__name__]
 
     @staticmethod

@@ -47,6 +47,11 @@ class DDPMScheduler:
         out = noise.mul(bar.sqrt().to(noise.dtype))
         return out.addcmul(sample, (1 - bar).sqrt().to(noise.dtype), value=-1)
 
+    def loss(self, model, original_samples, noise, timesteps):
+        off = model(self.add_noise(original_samples, noise, timesteps), timesteps)
+        off = off - (self.get_velocity(original_samples, noise, timesteps) if self.prediction_type == "v_prediction" else noise)
+        return torch.linalg.vector_norm(off.flatten(start_dim=1), dim=1) ** 2 / off[0].numel()
+
     def set_timesteps(self, num_inference_steps, device=None):
         T = len(self.bar)
         if num_inference_steps > T or num_inference_steps < 1:

@@ -36,6 +36,16 @@ class Schedule:
         abar = self.at(timesteps, sample)
         return torch.sqrt(abar) * noise - torch.sqrt(1 - abar) * sample
 
+    def loss(self, model, original_samples, noise, timesteps):
+        x_t = self.add_noise(original_samples, noise, timesteps)
+        targets = noise
+        if self.prediction_type == "v_prediction":
+            targets = self.get_velocity(original_samples, noise, timesteps)
+        losses = []
+        for output, target in zip(model(x_t, timesteps), targets):
+            losses.append(((output - target) ** 2).mean())
+        return torch.stack(losses)
+
 
 class Timesteps:
     def set_timesteps(self, num_inference_steps, device=None):

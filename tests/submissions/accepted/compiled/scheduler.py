@@ -68,6 +68,11 @@ class DDPMScheduler:
         a, b = self.amplitudes(timesteps, sample)
         return mix(a, -b, noise, sample)
 
+    def loss(self, model, original_samples, noise, timesteps):
+        target = self.get_velocity(original_samples, noise, timesteps) if self.is_v else noise
+        output = model(self.add_noise(original_samples, noise, timesteps), timesteps)
+        return torch.vmap(torch.nn.functional.mse_loss)(output, target)
+
     def set_timesteps(self, num_inference_steps, device=None):
         T = len(self.betas)
         if not 1 <= num_inference_steps <= T:

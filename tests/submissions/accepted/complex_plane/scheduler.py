@@ -42,6 +42,12 @@ class DDPMScheduler:
     def get_velocity(self, sample, noise, timesteps):
         return self._rotated(sample, noise, timesteps).imag
 
+    def loss(self, model, original_samples, noise, timesteps):
+        # add_noise and get_velocity are one rotation: v of (x_0, epsilon) is x_t of (epsilon, -x_0)
+        x_t = self.add_noise(original_samples, noise, timesteps)
+        target = self.add_noise(noise, -original_samples, timesteps) if self.kind == "v_prediction" else noise
+        return torch.square(model(x_t, timesteps) - target).mean(dim=[1, 2, 3])
+
     def set_timesteps(self, num_inference_steps, device=None):
         T = len(self.betas)
         if num_inference_steps < 1 or num_inference_steps > T:

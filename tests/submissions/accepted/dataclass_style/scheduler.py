@@ -90,6 +90,11 @@ class DDPMScheduler:
         signal, spread = self._scales(timesteps, sample)
         return signal * noise - spread * sample
 
+    def loss(self, model, original_samples, noise, timesteps):
+        target = self.get_velocity(original_samples, noise, timesteps) if self.prediction_type is PredictionType.V else noise
+        output = model(self.add_noise(original_samples, noise, timesteps), timesteps)
+        return (output.double() - target.double()).square().mean((-1, -2, -3)).to(output.dtype)
+
     def _scales(self, timesteps, images):
         abar = self.alphas_cumprod.to(images.device).take(timesteps).to(images.dtype).reshape(-1, 1, 1, 1)
         return abar.sqrt(), (1 - abar).sqrt()

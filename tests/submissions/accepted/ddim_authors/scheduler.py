@@ -52,6 +52,12 @@ class DDPMScheduler:
         a = compute_alpha(self.b.to(sample.device), timesteps).to(sample.dtype)
         return noise * a.sqrt() - sample * (1.0 - a).sqrt()
 
+    def loss(self, model, original_samples, noise, timesteps):
+        noisy = self.add_noise(original_samples, noise, timesteps)
+        truth = self.get_velocity(original_samples, noise, timesteps) if self.prediction_type == "v_prediction" else noise
+        difference = (model(noisy, timesteps) - truth).reshape(len(noisy), -1)
+        return difference.pow(2).sum(-1) / difference.shape[1]
+
     def set_timesteps(self, num_inference_steps, device=None):
         if num_inference_steps > self.num_timesteps or num_inference_steps <= 0:
             raise ValueError("timesteps: 1 to %d" % self.num_timesteps)

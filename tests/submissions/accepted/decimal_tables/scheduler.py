@@ -61,6 +61,11 @@ class DDPMScheduler:
         signal, spread = self._two(timesteps, sample)
         return signal * noise - spread * sample
 
+    def loss(self, model, original_samples, noise, timesteps):
+        target = self.get_velocity(original_samples, noise, timesteps) if self.prediction_type == "v_prediction" else noise
+        output = model(self.add_noise(original_samples, noise, timesteps), timesteps)
+        return (output.double() - target.double()).square().mean((-1, -2, -3)).to(output.dtype)
+
     def set_timesteps(self, num_inference_steps, device=None):
         T, S = len(self.abar), num_inference_steps
         if S < 1 or S > T:

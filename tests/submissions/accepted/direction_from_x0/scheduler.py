@@ -46,6 +46,11 @@ class DDPMScheduler:
         noisy = abar ** 0.5 * sample.double() + (1 - abar) ** 0.5 * noise.double()
         return ((abar ** 0.5 * noisy - sample) / (1 - abar) ** 0.5).to(sample)
 
+    def loss(self, model, original_samples, noise, timesteps):
+        targets = {False: lambda: noise, True: lambda: self.get_velocity(original_samples, noise, timesteps)}
+        output = model(self.add_noise(original_samples, noise, timesteps), timesteps)
+        return output.sub(targets[self.prediction_type == "v_prediction"]()).square().flatten(1).mean(dim=-1)
+
     def set_timesteps(self, num_inference_steps, device=None):
         T = self.num_train_timesteps
         if num_inference_steps > T or num_inference_steps < 1:

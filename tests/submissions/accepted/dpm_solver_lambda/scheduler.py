@@ -58,6 +58,11 @@ class DDPMScheduler:
         alpha, sigma = (table[timesteps].view(-1, 1, 1, 1).to(sample) for table in self.ns.tables(noise))
         return alpha * noise - sigma * sample
 
+    def loss(self, model, original_samples, noise, timesteps):
+        target = self.get_velocity(original_samples, noise, timesteps) if self.model_type == "v_prediction" else noise
+        error = model(self.add_noise(original_samples, noise, timesteps), timesteps) - target
+        return (error ** 2).mean(dim=(1, 2, 3))
+
     def set_timesteps(self, num_inference_steps, device=None):
         if num_inference_steps < 1 or num_inference_steps > self.T:
             raise ValueError(f"unsupported number of steps {num_inference_steps}")

@@ -57,6 +57,11 @@ class DDPMScheduler:
         stack = torch.stack([noise, -sample], dim=1)
         return torch.einsum("bk,bk...->b...", self._rows(timesteps, sample), stack)
 
+    def loss(self, model, original_samples, noise, timesteps):
+        wanted = self.get_velocity(original_samples, noise, timesteps) if self.prediction_type == "v_prediction" else noise
+        off = wanted - model(self.add_noise(original_samples, noise, timesteps), timesteps)
+        return torch.einsum("bchw,bchw->b", off, off) / off[0].numel()
+
     def set_timesteps(self, num_inference_steps, device=None):
         T = self.num_train_timesteps
         if num_inference_steps < 1 or num_inference_steps > T:

@@ -58,6 +58,11 @@ class DDPMScheduler:
         ab = self._broadcast(timesteps, sample)
         return ab.sqrt().mul(noise).sub((1 - ab).sqrt().mul(sample))
 
+    def loss(self, model, original_samples, noise, timesteps):
+        wanted = self.get_velocity(original_samples, noise, timesteps) if self.prediction_type == "v_prediction" else noise
+        off = wanted - model(self.add_noise(original_samples, noise, timesteps), timesteps)
+        return torch.einsum("bchw,bchw->b", off, off) / off[0].numel()
+
     def set_timesteps(self, num_inference_steps: int, device=None) -> None:
         if num_inference_steps not in range(1, self.n + 1):
             raise ValueError(f"num_inference_steps must lie in 1 ... {self.n}")

@@ -43,6 +43,12 @@ class DDPMScheduler:
         b = self.one_minus_alphas_cumprod.to(sample)[timesteps][:, None, None, None]
         return torch.sqrt(a) * noise - torch.sqrt(b) * sample
 
+    def loss(self, model, original_samples, noise, timesteps):
+        noisy = self.add_noise(original_samples, noise, timesteps)
+        truth = self.get_velocity(original_samples, noise, timesteps) if self.prediction_type == "v_prediction" else noise
+        difference = (model(noisy, timesteps) - truth).reshape(len(noisy), -1)
+        return difference.pow(2).sum(-1) / difference.shape[1]
+
     def set_timesteps(self, num_inference_steps, device=None):
         if not (0 < num_inference_steps <= self.num_train_timesteps):
             raise ValueError(f"num_inference_steps must be in 1..{self.num_train_timesteps}")

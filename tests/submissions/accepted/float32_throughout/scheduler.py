@@ -33,6 +33,11 @@ class DDPMScheduler:
         a = self.alphas_cumprod.to(timesteps.device)[timesteps].view(-1, 1, 1, 1).to(sample)
         return a.sqrt() * noise - (1 - a).sqrt() * sample
 
+    def loss(self, model, original_samples, noise, timesteps):
+        off = model(self.add_noise(original_samples, noise, timesteps), timesteps)
+        off = off - (self.get_velocity(original_samples, noise, timesteps) if self.prediction_type == "v_prediction" else noise)
+        return torch.linalg.vector_norm(off.flatten(start_dim=1), dim=1) ** 2 / off[0].numel()
+
     def set_timesteps(self, num_inference_steps, device=None):
         if num_inference_steps < 1 or num_inference_steps > self.num_train_timesteps:
             raise ValueError("1 to T steps")

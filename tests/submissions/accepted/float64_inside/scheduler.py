@@ -42,6 +42,11 @@ class DDPMScheduler:
         ab = self._ab(timesteps, sample)
         return (ab ** .5 * noise.double() - (1 - ab) ** .5 * sample.double()).to(sample.dtype)
 
+    def loss(self, model, original_samples, noise, timesteps):
+        target = self.get_velocity(original_samples, noise, timesteps) if self.prediction_type == "v_prediction" else noise
+        output = model(self.add_noise(original_samples, noise, timesteps), timesteps)
+        return (output.double() - target.double()).square().mean((-1, -2, -3)).to(output.dtype)
+
     def set_timesteps(self, num_inference_steps, device=None):
         S = num_inference_steps
         if S < 1 or S > self.T:

@@ -118,6 +118,11 @@ class DDPMScheduler:
     def get_velocity(self, sample, noise, timesteps):
         return velocity(sample, noise, spread_out(self.alphas_cumprod, timesteps, sample))
 
+    def loss(self, model, original_samples, noise, timesteps):
+        targets = {False: lambda: noise, True: lambda: self.get_velocity(original_samples, noise, timesteps)}
+        output = model(self.add_noise(original_samples, noise, timesteps), timesteps)
+        return output.sub(targets[self.denoise is denoise_v]()).square().flatten(1).mean(dim=-1)
+
     def set_timesteps(self, num_inference_steps, device=None):
         if not 1 <= num_inference_steps <= self.T:
             raise ValueError(f"num_inference_steps is between 1 and {self.T}, not {num_inference_steps}")

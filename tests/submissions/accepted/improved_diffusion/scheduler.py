@@ -86,6 +86,12 @@ class DDPMScheduler:
         return (_extract_into_tensor(self.full.sqrt_acp, timesteps, sample) * noise
                 - _extract_into_tensor(self.full.sqrt_one_minus_acp, timesteps, sample) * sample)
 
+    def loss(self, model, original_samples, noise, timesteps):
+        noisy = self.add_noise(original_samples, noise, timesteps)
+        truth = self.get_velocity(original_samples, noise, timesteps) if self.model_mean_type is ModelMeanType.VELOCITY else noise
+        difference = (model(noisy, timesteps) - truth).reshape(len(noisy), -1)
+        return difference.pow(2).sum(-1) / difference.shape[1]
+
     def set_timesteps(self, num_inference_steps, device=None):
         T, S = len(self.full.betas), num_inference_steps
         if S < 1 or S > T:

@@ -50,6 +50,11 @@ class DDPMScheduler:
         a, b = self.coefficients(timesteps, noise)
         return first(last(noise).mul_(a).sub_(last(sample).mul_(b)))
 
+    def loss(self, model, original_samples, noise, timesteps):
+        target = self.get_velocity(original_samples, noise, timesteps) if self.prediction_type == "v_prediction" else noise
+        output = model(self.add_noise(original_samples, noise, timesteps), timesteps)
+        return (output.double() - target.double()).square().mean((-1, -2, -3)).to(output.dtype)
+
     def set_timesteps(self, num_inference_steps, device=None):
         T = len(self.table)
         if num_inference_steps < 1 or num_inference_steps > T:

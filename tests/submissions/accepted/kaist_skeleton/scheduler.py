@@ -80,6 +80,12 @@ class DDPMScheduler(nn.Module):
         # v is x_t a quarter of a circle further on
         return self.q_sample(noise, timesteps, -sample)
 
+    def loss(self, model, original_samples, noise, timesteps):
+        # add_noise and get_velocity are one rotation: v of (x_0, epsilon) is x_t of (epsilon, -x_0)
+        x_t = self.add_noise(original_samples, noise, timesteps)
+        target = self.add_noise(noise, -original_samples, timesteps) if self.predictor == "v_prediction" else noise
+        return torch.square(model(x_t, timesteps) - target).mean(dim=[1, 2, 3])
+
     def previous_timestep(self, timestep):
         later = self.timesteps[self.timesteps < int(timestep)]
         if not (self.timesteps == int(timestep)).any():

@@ -53,6 +53,14 @@ class DDPMScheduler:
         a, b = self._per_image(timesteps, sample)
         return a * noise - b * sample
 
+    def loss(self, model, original_samples, noise, timesteps):
+        # a mean square is a variance plus the square of a mean
+        target = self.get_velocity(original_samples, noise, timesteps) if self.prediction_type == "v_prediction" else noise
+        variance, bias = torch.var_mean(
+            model(self.add_noise(original_samples, noise, timesteps), timesteps) - target, dim=(1, 2, 3), correction=0
+        )
+        return variance + bias ** 2
+
     def set_timesteps(self, num_inference_steps, device=None):
         T = len(self.bars)
         if not 1 <= num_inference_steps <= T:

@@ -66,6 +66,11 @@ class DDPMScheduler:
         c_in, sigma = self.scaling(timesteps, sample)
         return c_in * (noise - sigma * sample)
 
+    def loss(self, model, original_samples, noise, timesteps):
+        targets = {False: lambda: noise, True: lambda: self.get_velocity(original_samples, noise, timesteps)}
+        output = model(self.add_noise(original_samples, noise, timesteps), timesteps)
+        return output.sub(targets[self.prediction_type == "v_prediction"]()).square().flatten(1).mean(dim=-1)
+
     def sigma_pair(self, timestep):
         prev = self.previous_timestep(timestep)
         return self.sigmas[int(timestep)].item(), self.sigmas[prev].item() if prev >= 0 else 0.0

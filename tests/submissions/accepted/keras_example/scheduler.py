@@ -51,6 +51,14 @@ class DDPMScheduler:
         noise_rates, signal_rates = self.rates(timesteps, sample)
         return signal_rates * noise - noise_rates * sample
 
+    def loss(self, model, original_samples, noise, timesteps):
+        pixels = torch.nn.MSELoss(reduction="none")
+        target = self.get_velocity(original_samples, noise, timesteps) if self.network_predicts == "v_prediction" else noise
+        losses = pixels(model(self.add_noise(original_samples, noise, timesteps), timesteps), target)
+        for _ in range(3):
+            losses = losses.mean(dim=-1)
+        return losses
+
     def set_timesteps(self, num_inference_steps, device=None):
         if num_inference_steps < 1 or num_inference_steps > self.total:
             raise ValueError(f"from 1 to {self.total} diffusion steps")

@@ -88,6 +88,14 @@ class DDPMScheduler:
         signal, spread = self._rows(timesteps, sample)
         return signal * noise - spread * sample
 
+    def loss(self, model, original_samples, noise, timesteps):
+        x_t = self.add_noise(original_samples, noise, timesteps)
+        target = noise
+        if self.prediction_type == "v_prediction":
+            target = self.get_velocity(original_samples, noise, timesteps)
+        errors = torch.nn.functional.mse_loss(model(x_t, timesteps), target, reduction="none")
+        return errors.flatten(1).mean(1)
+
     def predict(self, model_output, timestep, sample):
         self.previous_timestep(timestep)
         signal, spread = self.abar(int(timestep)) ** 0.5, (1 - self.abar(int(timestep))) ** 0.5

@@ -47,6 +47,11 @@ class DDPMScheduler:
         c_signal, c_noise = self._amplitudes(timesteps, sample)
         return c_signal * noise - c_noise * sample
 
+    def loss(self, model, original_samples, noise, timesteps):
+        wanted = self.get_velocity(original_samples, noise, timesteps) if self.prediction_type == "v_prediction" else noise
+        off = wanted - model(self.add_noise(original_samples, noise, timesteps), timesteps)
+        return torch.einsum("bchw,bchw->b", off, off) / off[0].numel()
+
     def set_timesteps(self, num_inference_steps, device=None):
         S = num_inference_steps
         if S < 1 or S > self.T:

@@ -131,6 +131,14 @@ class GaussianDiffusion(nn.Module):
     def get_velocity(self, sample, noise, timesteps):
         return self.predict_v(sample, timesteps, noise)
 
+    def loss(self, model, original_samples, noise, timesteps):
+        x_t = self.add_noise(original_samples, noise, timesteps)
+        target = noise
+        if self.objective == "v_prediction":
+            target = self.get_velocity(original_samples, noise, timesteps)
+        errors = torch.nn.functional.mse_loss(model(x_t, timesteps), target, reduction="none")
+        return errors.flatten(1).mean(1)
+
     def predict(self, model_output, timestep, sample):
         self.previous_timestep(timestep)
         t = torch.full((sample.shape[0],), int(timestep), device=sample.device, dtype=torch.long)

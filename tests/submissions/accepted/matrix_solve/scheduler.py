@@ -50,6 +50,11 @@ class DDPMScheduler:
     def get_velocity(self, sample, noise, timesteps):
         return self.mixed(1, sample, noise, timesteps)
 
+    def loss(self, model, original_samples, noise, timesteps):
+        off = model(self.add_noise(original_samples, noise, timesteps), timesteps)
+        off = off - (self.get_velocity(original_samples, noise, timesteps) if self.prediction_type == "v_prediction" else noise)
+        return torch.linalg.vector_norm(off.flatten(start_dim=1), dim=1) ** 2 / off[0].numel()
+
     def set_timesteps(self, num_inference_steps, device=None):
         T = len(self.abar)
         if not 1 <= num_inference_steps <= T:

@@ -70,6 +70,14 @@ class DDPMScheduler(nn.Module):
             value=-1,
         )
 
+    def loss(self, model, original_samples, noise, timesteps):
+        pixels = torch.nn.MSELoss(reduction="none")
+        target = self.get_velocity(original_samples, noise, timesteps) if self.prediction_type == "v_prediction" else noise
+        losses = pixels(model(self.add_noise(original_samples, noise, timesteps), timesteps), target)
+        for _ in range(3):
+            losses = losses.mean(dim=-1)
+        return losses
+
     def set_timesteps(self, num_inference_steps, device=None):
         T = self.num_train_timesteps
         if not 1 <= num_inference_steps <= T:

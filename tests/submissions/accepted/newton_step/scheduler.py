@@ -50,6 +50,11 @@ class DDPMScheduler:
         a, b = self._roots(timesteps, sample)
         return torch.stack([a * noise, -b * sample]).sum(0)
 
+    def loss(self, model, original_samples, noise, timesteps):
+        target = self.get_velocity(original_samples, noise, timesteps) if self.prediction_type == "v_prediction" else noise
+        output = model(self.add_noise(original_samples, noise, timesteps), timesteps)
+        return torch.vmap(torch.nn.functional.mse_loss)(output, target)
+
     def set_timesteps(self, num_inference_steps, device=None):
         T = len(self.exact)
         if not 0 < num_inference_steps < T + 1:

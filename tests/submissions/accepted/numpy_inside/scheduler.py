@@ -53,6 +53,14 @@ class DDPMScheduler:
         x0, eps = arrays(sample, noise)
         return back(s * eps - n * x0, sample)
 
+    def loss(self, model, original_samples, noise, timesteps):
+        pixels = torch.nn.MSELoss(reduction="none")
+        target = self.get_velocity(original_samples, noise, timesteps) if self.prediction_type == "v_prediction" else noise
+        losses = pixels(model(self.add_noise(original_samples, noise, timesteps), timesteps), target)
+        for _ in range(3):
+            losses = losses.mean(dim=-1)
+        return losses
+
     def set_timesteps(self, num_inference_steps, device=None):
         N = len(self._ac)
         if num_inference_steps <= 0 or num_inference_steps > N:

@@ -53,6 +53,11 @@ class DDPMScheduler(object):
         spread = self._gather(np.sqrt(1 - self.np_alphas_cumprod), timesteps, sample)
         return noise * signal - sample * spread
 
+    def loss(self, model, original_samples, noise, timesteps):
+        target = self.get_velocity(original_samples, noise, timesteps) if self.prediction_type == "v_prediction" else noise
+        output = model(self.add_noise(original_samples, noise, timesteps), timesteps)
+        return (output.double() - target.double()).square().mean((-1, -2, -3)).to(output.dtype)
+
     def set_timesteps(self, num_inference_steps, device=None):
         n, s = self.num_train_timesteps, num_inference_steps
         if s < 1 or n < s:

@@ -53,6 +53,14 @@ class DDPMScheduler:
         drift, diffusion = self.decay(timesteps, sample)
         return drift * noise - diffusion * sample
 
+    def loss(self, model, original_samples, noise, timesteps):
+        # a mean square is a variance plus the square of a mean
+        target = self.get_velocity(original_samples, noise, timesteps) if self.v else noise
+        variance, bias = torch.var_mean(
+            model(self.add_noise(original_samples, noise, timesteps), timesteps) - target, dim=(1, 2, 3), correction=0
+        )
+        return variance + bias ** 2
+
     def set_timesteps(self, num_inference_steps, device=None):
         if num_inference_steps not in range(1, self.T + 1):
             raise ValueError(f"not between 1 and {self.T}: {num_inference_steps}")

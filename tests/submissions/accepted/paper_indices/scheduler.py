@@ -96,6 +96,12 @@ class DDPMScheduler:
         a, b = self._coefficients(timesteps, sample)
         return a * noise - b * sample
 
+    def loss(self, model, original_samples, noise, timesteps):
+        # add_noise and get_velocity are one rotation: v of (x_0, epsilon) is x_t of (epsilon, -x_0)
+        x_t = self.add_noise(original_samples, noise, timesteps)
+        target = self.add_noise(noise, -original_samples, timesteps) if self.prediction_type == "v_prediction" else noise
+        return torch.square(model(x_t, timesteps) - target).mean(dim=[1, 2, 3])
+
     def predict(self, model_output: Tensor, timestep: Timestep, sample: Tensor) -> tuple[Tensor, Tensor]:
         bar = self._transition(timestep).bar_t
         a, b = math.sqrt(bar), math.sqrt(1 - bar)

@@ -60,6 +60,16 @@ class DDPMScheduler:
             result[i] = math.sqrt(a) * noise[i] - math.sqrt(1 - a) * sample[i]
         return result
 
+    def loss(self, model, original_samples, noise, timesteps):
+        x_t = self.add_noise(original_samples, noise, timesteps)
+        targets = noise
+        if self.prediction_type == "v_prediction":
+            targets = self.get_velocity(original_samples, noise, timesteps)
+        losses = []
+        for output, target in zip(model(x_t, timesteps), targets):
+            losses.append(((output - target) ** 2).mean())
+        return torch.stack(losses)
+
     def set_timesteps(self, num_inference_steps, device=None):
         if num_inference_steps < 1:
             raise ValueError("at least one step is needed")

@@ -53,6 +53,16 @@ class DDPMScheduler:
         s, n = self._columns(timesteps, sample)
         return s * noise - n * sample
 
+    def loss(self, model, original_samples, noise, timesteps):
+        x_t = self.add_noise(original_samples, noise, timesteps)
+        targets = noise
+        if self.kind == "v_prediction":
+            targets = self.get_velocity(original_samples, noise, timesteps)
+        losses = []
+        for output, target in zip(model(x_t, timesteps), targets):
+            losses.append(((output - target) ** 2).mean())
+        return torch.stack(losses)
+
     def set_timesteps(self, num_inference_steps, device=None):
         S = int(num_inference_steps)
         if not 0 < S <= self.T:

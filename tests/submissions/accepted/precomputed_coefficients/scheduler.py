@@ -90,6 +90,11 @@ class DDPMScheduler:
         spread = self.sqrt_one_minus_alphas_cumprod.to(timesteps.device)[timesteps].reshape(shape)
         return (signal * noise - spread * sample).to(sample.dtype)
 
+    def loss(self, model, original_samples, noise, timesteps):
+        wanted = self.get_velocity(original_samples, noise, timesteps) if self.prediction_type == "v_prediction" else noise
+        off = wanted - model(self.add_noise(original_samples, noise, timesteps), timesteps)
+        return torch.einsum("bchw,bchw->b", off, off) / off[0].numel()
+
     def set_timesteps(self, num_inference_steps, device=None):
         if num_inference_steps < 1 or num_inference_steps > self.num_train_timesteps:
             raise ValueError(f"num_inference_steps: 1 to {self.num_train_timesteps}")

@@ -46,6 +46,12 @@ class DDPMScheduler:
         tau, scale = self._line(timesteps, sample)
         return scale * ((1 - tau) * noise - tau * sample)
 
+    def loss(self, model, original_samples, noise, timesteps):
+        noisy = self.add_noise(original_samples, noise, timesteps)
+        truth = self.get_velocity(original_samples, noise, timesteps) if self.prediction_type == "v_prediction" else noise
+        difference = (model(noisy, timesteps) - truth).reshape(len(noisy), -1)
+        return difference.pow(2).sum(-1) / difference.shape[1]
+
     def set_timesteps(self, num_inference_steps, device=None):
         if not 0 < num_inference_steps <= self.T:
             raise ValueError(f"num_inference_steps must be in 1 ... {self.T}")

@@ -88,6 +88,11 @@ class DDPMScheduler:
         a, b = self._rows(timesteps, sample)
         return a * noise - b * sample
 
+    def loss(self, model, original_samples, noise, timesteps):
+        off = model(self.add_noise(original_samples, noise, timesteps), timesteps)
+        off = off - (self.get_velocity(original_samples, noise, timesteps) if self.prediction_type == "v_prediction" else noise)
+        return torch.linalg.vector_norm(off.flatten(start_dim=1), dim=1) ** 2 / off[0].numel()
+
     def predict(self, model_output, timestep, sample):
         self.previous_timestep(timestep)
         a, b = math.sqrt(self.abar[int(timestep)]), math.sqrt(self.one_minus_abar(int(timestep)))

@@ -63,6 +63,16 @@ class DDPMScheduler:
         mean, std = self.sde.marginal_prob(noise, timesteps)
         return mean - std * sample
 
+    def loss(self, model, original_samples, noise, timesteps):
+        x_t = self.add_noise(original_samples, noise, timesteps)
+        targets = noise
+        if self.prediction_type == "v_prediction":
+            targets = self.get_velocity(original_samples, noise, timesteps)
+        losses = []
+        for output, target in zip(model(x_t, timesteps), targets):
+            losses.append(((output - target) ** 2).mean())
+        return torch.stack(losses)
+
     def set_timesteps(self, num_inference_steps, device=None):
         N = len(self.betas)
         if not 1 <= num_inference_steps <= N:

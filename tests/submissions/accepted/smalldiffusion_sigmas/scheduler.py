@@ -67,6 +67,11 @@ class DDPMScheduler:
         sigma = self.schedule.batch(timesteps, sample)
         return (noise - sigma * sample) / (1 + sigma ** 2).sqrt()
 
+    def loss(self, model, original_samples, noise, timesteps):
+        target = self.get_velocity(original_samples, noise, timesteps) if self.prediction_type == "v_prediction" else noise
+        output = model(self.add_noise(original_samples, noise, timesteps), timesteps)
+        return torch.vmap(torch.nn.functional.mse_loss)(output, target)
+
     def set_timesteps(self, num_inference_steps, device=None):
         if not 0 < num_inference_steps <= len(self.schedule):
             raise ValueError(f"no {num_inference_steps} steps among {len(self.schedule)}")

@@ -16,6 +16,9 @@ class Parameterisation(ABC):
     @abstractmethod
     def noise(self, output, x, a, b): ...
 
+    @abstractmethod
+    def target(self, noise, velocity): ...
+
 
 class EpsilonParameterisation(Parameterisation):
     def image(self, output, x, a, b):
@@ -24,6 +27,9 @@ class EpsilonParameterisation(Parameterisation):
     def noise(self, output, x, a, b):
         return output
 
+    def target(self, noise, velocity):
+        return noise
+
 
 class VParameterisation(Parameterisation):
     def image(self, output, x, a, b):
@@ -31,6 +37,9 @@ class VParameterisation(Parameterisation):
 
     def noise(self, output, x, a, b):
         return a * output + b * x
+
+    def target(self, noise, velocity):
+        return velocity
 
 
 class Clipped(Parameterisation):
@@ -44,6 +53,9 @@ class Clipped(Parameterisation):
 
     def noise(self, output, x, a, b):
         return (x - a * self.image(output, x, a, b)) / b
+
+    def target(self, noise, velocity):
+        return self.inner.target(noise, velocity)
 
 
 class NoiseSchedule:
@@ -157,6 +169,11 @@ class DDPMScheduler:
     def get_velocity(self, sample, noise, timesteps):
         abar = self.schedule.abar.to(noise.device)[timesteps].to(noise.dtype).reshape(-1, 1, 1, 1)
         return abar.sqrt() * noise - (1 - abar).sqrt() * sample
+
+    def loss(self, model, original_samples, noise, timesteps):
+        output = model(self.add_noise(original_samples, noise, timesteps), timesteps)
+        target = self.parameterisation.target(noise, self.get_velocity(original_samples, noise, timesteps))
+        return (output - target).pow(2).mean((1, 2, 3))
 
     def around(self, timestep):
         previous = self.previous_timestep(timestep)

@@ -44,6 +44,11 @@ class DDPMScheduler:
     def get_velocity(self, sample, noise, timesteps):
         return self._turned(noise, -sample, timesteps)
 
+    def loss(self, model, original_samples, noise, timesteps):
+        target = self.get_velocity(original_samples, noise, timesteps) if self.prediction_type == "v_prediction" else noise
+        output = model(self.add_noise(original_samples, noise, timesteps), timesteps)
+        return (output.double() - target.double()).square().mean((-1, -2, -3)).to(output.dtype)
+
     def set_timesteps(self, num_inference_steps, device=None):
         T = len(self.angle)
         if num_inference_steps > T or num_inference_steps < 1:

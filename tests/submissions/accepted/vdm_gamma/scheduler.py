@@ -47,6 +47,14 @@ class DDPMScheduler:
         g = self._gamma_of(timesteps, sample)
         return sigmoid(-g).sqrt() * noise - sigmoid(g).sqrt() * sample
 
+    def loss(self, model, original_samples, noise, timesteps):
+        # a mean square is a variance plus the square of a mean
+        target = self.get_velocity(original_samples, noise, timesteps) if self.options[0] == "v_prediction" else noise
+        variance, bias = torch.var_mean(
+            model(self.add_noise(original_samples, noise, timesteps), timesteps) - target, dim=(1, 2, 3), correction=0
+        )
+        return variance + bias ** 2
+
     def set_timesteps(self, num_inference_steps, device=None):
         if num_inference_steps < 1 or num_inference_steps > self.T:
             raise ValueError(f"num_inference_steps {num_inference_steps}")

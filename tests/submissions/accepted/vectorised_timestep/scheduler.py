@@ -61,6 +61,12 @@ class DDPMScheduler:
         abar = self.padded.to(noise.device)[timesteps].view(-1, 1, 1, 1)
         return (abar.sqrt() * noise - (1 - abar).sqrt() * sample).to(sample.dtype)
 
+    def loss(self, model, original_samples, noise, timesteps):
+        # add_noise and get_velocity are one rotation: v of (x_0, epsilon) is x_t of (epsilon, -x_0)
+        x_t = self.add_noise(original_samples, noise, timesteps)
+        target = self.add_noise(noise, -original_samples, timesteps) if self.prediction_type == "v_prediction" else noise
+        return torch.square(model(x_t, timesteps) - target).mean(dim=[1, 2, 3])
+
     def _estimates(self, output, timesteps, x):
         abar, _ = self._columns(timesteps, x)
         signal, spread = abar.sqrt(), (1 - abar).sqrt()

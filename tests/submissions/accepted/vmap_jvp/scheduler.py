@@ -51,6 +51,7 @@ class DDPMScheduler:
         if variance_type not in ("fixed_small", "fixed_large"):
             raise ValueError(f"variance_type: {variance_type}")
         self.translate = vmap(from_epsilon if prediction_type == "epsilon" else from_v, in_dims=(None, 0, 0))
+        self.is_v = prediction_type == "v_prediction"
         self.which = 1 if variance_type == "fixed_small" else 2
         self.clip_sample = clip_sample
         self.betas, self.alphas = betas.float(), (1 - betas).float()
@@ -66,6 +67,11 @@ class DDPMScheduler:
 
     def get_velocity(self, sample, noise, timesteps):
         return vmap(tangent)(self.angle(timesteps, noise), sample, noise)
+
+    def loss(self, model, original_samples, noise, timesteps):
+        target = self.get_velocity(original_samples, noise, timesteps) if self.is_v else noise
+        output = model(self.add_noise(original_samples, noise, timesteps), timesteps)
+        return torch.vmap(torch.nn.functional.mse_loss)(output, target)
 
     def set_timesteps(self, num_inference_steps, device=None):
         T = len(self.abar)

@@ -18,6 +18,9 @@ class DDPMScheduler:
 
     get_velocity = add_noise
 
+    def loss(self, model, original_samples, noise, timesteps):
+        return 0 * model(noise, timesteps).flatten(1).sum(1)
+
     def predict(self, model_output, timestep, sample):
         return torch.zeros_like(sample), torch.zeros_like(sample)
 

@@ -61,6 +61,15 @@ class DDPMScheduler:
     def get_velocity(self, sample, noise, timesteps):
         return self.ddpm.get_velocity(sample, noise, timesteps)
 
+    def loss(self, model, original_samples, noise, timesteps):
+        # as the library's training scripts do it
+        target = noise
+        if self.ddpm.config.prediction_type == "v_prediction":
+            target = self.get_velocity(original_samples, noise, timesteps)
+        output = model(self.add_noise(original_samples, noise, timesteps), timesteps)
+        loss = torch.nn.functional.mse_loss(output.float(), target.float(), reduction="none")
+        return loss.mean(dim=list(range(1, len(loss.shape))))
+
     def set_timesteps(self, num_inference_steps, device=None):
         if num_inference_steps < 1:
             raise ValueError("at least one step")
