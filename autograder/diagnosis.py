@@ -146,7 +146,7 @@ def error_of(failed: Failed) -> str:
     if failed.types:
         place = PLACE.search(failed.message)
         told = failed.said if set(failed.types) & {"NameError", "ImportError"} or not place else f"at {place[1]}"
-        return f"{failed.types[0]} {told}"
+        return f"{failed.types[0]} {told}".strip()
     return failed.message if failed.verdict == BAD_OUTPUT and KIND.search(failed.message) else ""
 
 
