@@ -46,6 +46,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command = commands.add_parser("check", help="the same for the exact parts only, in a second or two")
     grades(command)
     command.set_defaults(only=checks.EXACT, device="cpu")
+    command = commands.add_parser("watch", help="the same at every save, and infer.py, until Ctrl-C")
+    command.add_argument("submission", type=Path, nargs="?", default=Path("assignment"), help="default: assignment")
+    command.set_defaults(run=run_watch)
     command = commands.add_parser("debug", help="print a script with the first failing public call of a check")
     command.add_argument("check", choices=checks.CHECKS, metavar="CHECK", help=", ".join(checks.CHECKS))
     command.add_argument("--submission", type=Path, default=Path("assignment"))
@@ -118,6 +121,34 @@ def run_grade(options: argparse.Namespace) -> int:
     written = ", ".join(each.name for each in reports.FORMATS)
     console.print(f"Written to {readable(str(options.out))}/: {written}", style="dim", soft_wrap=True, markup=False)
     return NOT_GRADED if any(check.verdict == UNGRADED for check in record.checks) else GRADED
+
+
+def run_watch(options: argparse.Namespace) -> int:
+    errors = Console(stderr=True)
+    if not options.submission.is_dir():
+        shown = readable(str(options.submission))
+        errors.print(f"There is no folder {shown}. Give one with scheduler.py in it.", style="red", markup=False)
+        return USAGE
+    try:
+        from .watch import watch  # the one command that needs watchfiles
+    except ModuleNotFoundError as missing:
+        errors.print(f"This needs the package {missing.name}: python -m pip install {missing.name}", style="red")
+        return USAGE
+    rubric = Rubric.load()
+    try:
+        public = Expectations.load(PUBLIC)
+        with errors.status("Starting the box"):
+            box = strongest(rubric.limits, SECRETS)
+        with box:
+            watch(options.submission, box, rubric, public, Console())
+    except KeyboardInterrupt:
+        return GRADED
+    except (BoxError, ExpectationsError) as error:
+        errors.print(str(error), style="red", soft_wrap=True)
+    except OSError as error:
+        told = f"{options.submission} cannot be watched: {error}. With WATCHFILES_FORCE_POLLING=1 it may work."
+        errors.print(told, style="red", soft_wrap=True, markup=False)
+    return NOT_GRADED
 
 
 def run_debug(options: argparse.Namespace) -> int:

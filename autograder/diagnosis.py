@@ -21,7 +21,7 @@ import numpy as np
 from .causes import LIST, TABLES
 from .paths import MISTAKES
 from .readback.sameness import agree, complete
-from .record import BAD_OUTPUT, BLOCKED, CRASHED, FOLLOWS, NOT_IMPLEMENTED, PASSED, WRONG
+from .record import BAD_OUTPUT, BLOCKED, CRASHED, NOT_IMPLEMENTED, PASSED, WRONG
 from .text import readable
 from .which import apart, certain
 
@@ -142,7 +142,9 @@ def finite_and_off(answer: Answer) -> bool:
 
 def error_of(failed: Failed) -> str:
     """What is the same wherever the same error strikes: the line where it is raised, or what it says where that is a
-    missing name or there is no such line; or the kind of a result."""
+    missing name or there is no such line; what is not implemented; or the kind of a result."""
+    if failed.verdict == NOT_IMPLEMENTED:
+        return failed.message
     if failed.types:
         place = PLACE.search(failed.message)
         told = failed.said if set(failed.types) & {"NameError", "ImportError"} or not place else f"at {place[1]}"
@@ -297,6 +299,7 @@ def diagnose(results: Mapping[str, CheckResult], suspects: Mapping[str, Suspects
     order, told, errors = list(catalogued), {}, {}
     explains = Counter(mistake for suspect in suspects.values() for mistake in suspect.mistakes)
     for id, suspect in suspects.items():
+        results[id].mistake, results[id].follows = None, []
         # One that is only possible here is named if the answers to another check point to it.
         candidates = suspect.mistakes or [mistake for mistake in suspect.possible if explains[mistake]]
         likely = [
@@ -308,7 +311,14 @@ def diagnose(results: Mapping[str, CheckResult], suspects: Mapping[str, Suspects
         best = max(likely, key=lambda m: (explains[m], -len(suspect.loses[m]), -order.index(m)))
         first = told.setdefault(best, id)
         results[id].mistake = best
-        results[id].hint = catalogued[best].text if first == id else f"{FOLLOWS}{first}: it is the same mistake."
+        same = first != id
+        results[id].hint = follow(results[id], [first], ": it is the same mistake.") if same else catalogued[best].text
+
+
+def follow(result: CheckResult, others: list[str], why: str) -> str:
+    """Note that a check fails because of these others. Returns the sentence for its hint."""
+    result.follows = others
+    return f"Follows from {' and '.join(others)}{why}"
 
 
 def unnamed(id: str, suspect: Suspects, results: Mapping[str, CheckResult], errors: dict[str, str]) -> list[str]:
@@ -321,16 +331,16 @@ def unnamed(id: str, suspect: Suspects, results: Mapping[str, CheckResult], erro
     if suspect.follows:
         if result.verdict == CRASHED:
             result.detail = ""  # of what its inputs made of the earlier mistake
-        return [f"{FOLLOWS}{' and '.join(suspect.follows)}. {suspect.cause}"]
+        return [follow(result, suspect.follows, f". {suspect.cause}")]
     if first != id:
         here, there = (PLACE.search(each.message) for each in (result, results[first]))
         same = not (here and there) or here[1] == there[1]
         if same and result.verdict != NOT_IMPLEMENTED:
             result.message = readable(f"{suspect.error}, as in {first}", limit=None)
         result.detail = ""
-        return [f"{FOLLOWS}{first}: it is the same error."]
+        return [follow(result, [first], ": it is the same error.")]
     if suspect.cause and (first := errors.setdefault(suspect.cause.partition(" this check")[0], id)) != id:
-        return [f"{FOLLOWS}{first}: it is the same order of arguments."]
+        return [follow(result, [first], ": it is the same order of arguments.")]
     wrong = [each for each in sources(result) if each in results and results[each].verdict not in (PASSED, BLOCKED)]
     may = [f"It may follow from {' and '.join(wrong)}: mend that first."] if wrong else []
     return [suspect.cause, suspect.known, *may]

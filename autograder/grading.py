@@ -112,7 +112,8 @@ def grade(
 
     public, hidden  the recorded cases; without hidden ones the grade is provisional
     only            parts, or single checks, to run; all by default
-    progress        called with the title of each check before it runs, and with what a long one says of itself
+    progress        called before each check with its title, with what a long one says of itself, and before what
+                    failed is read back
     gpu             whether training may use a GPU that works in the box
     Raises FileNotFoundError when there is no such path, and TooWeak. What a student did never raises.
     """
@@ -238,6 +239,7 @@ def run(
                 found.stopper = f"not run: scheduler.py could not be imported (see {entry.id})"
         took = budget.student - before[0], budget.wall - before[1]
         if stage.cases == "public":
+            progress("What your code computes")
             results = {entry.id: found.results[entry.id] for entry in entries if entry.id in found.results}
             reads.add_to(results, student, rubric, sets["public"])
             suspects = {id: suspect for id, suspect in found.suspects.items() if id in results}

@@ -19,7 +19,6 @@ OVER_LIMIT = "over_limit"
 BAD_OUTPUT = "bad_output"
 BLOCKED = "blocked"
 UNGRADED = "ungraded"
-FOLLOWS = "Follows from "  # how the hint of a check begins that fails because an earlier one does
 VERDICTS = (PASSED, WRONG, NOT_IMPLEMENTED, CRASHED, TIMED_OUT, OVER_LIMIT, BAD_OUTPUT, BLOCKED, UNGRADED)
 
 
@@ -62,6 +61,7 @@ class CheckResult:
     detail   the numbers behind it; of public cases only
     hint     what the student probably did, or what else is known
     mistake  the catalogue's id for what the student did, where it is named
+    follows  ids of the checks without whose failure it would not have failed, as far as that is known
     reads    {term: what the student's code computes it with, a formula in Python, "right", or None where it was not
              read}; of public cases only
     computes the same in lines to show, [[source of an equation or "", text that follows]]
@@ -82,6 +82,7 @@ class CheckResult:
     detail: str = ""
     hint: str = ""
     mistake: str | None = None
+    follows: list[str] = field(default_factory=list)
     reads: dict[str, Any] = field(default_factory=dict)
     computes: list[list[str]] = field(default_factory=list)
     evidence: Evidence | None = None
@@ -100,9 +101,14 @@ class CheckResult:
     @property
     def output(self) -> str:
         """All that the student is told, as lines of plain text."""
+        return "\n".join(self.paragraphs)
+
+    @property
+    def paragraphs(self) -> list[str]:
+        """The same, piece by piece."""
         what = f"{self.message} ({self.detail})" if self.detail else self.message
         printed = f"Printed:\n{self.printed}" if self.printed else ""
-        return "\n".join(text for text in (what, *self.formulas, self.hint, printed) if text)
+        return [text for text in (what, "\n".join(self.formulas), self.hint, printed) if text]
 
     @property
     def formulas(self) -> list[str]:
@@ -152,15 +158,23 @@ class GradeRecord:
         return [check for check in self.checks if check.verdict == UNGRADED and check.by_hand is None]
 
     @property
-    def next(self) -> str:
-        """What to do next, in a sentence: the first thing that is not right, in the handout's order, and that does not
-        follow from another; "" where there is none."""
+    def first(self) -> CheckResult | None:
+        """The first check, in the handout's order, that failed and does not follow from another."""
         failed = [check for check in self.checks if check.verdict not in (PASSED, BLOCKED, UNGRADED)]
         failed = [check for check in failed if check.by_hand is None]
-        own = [check for check in failed if not check.hint.startswith(FOLLOWS)] or failed
-        if not own:
+        own = [check for check in failed if not check.follows] or failed
+        return own[0] if own else None
+
+    @property
+    def next(self) -> str:
+        """What to do next, in a sentence, or "" where no check failed. Of a wrong result, what is wrong with it stands
+        beside its check; what stopped a check stands here, word for word."""
+        first = self.first
+        if not first:
             return ""
-        return f"Next: handout {own[0].section}, {own[0].title} ({own[0].id}): {own[0].message}."
+        if first.verdict in (WRONG, BAD_OUTPUT):
+            return f"Next: look at {first.section} again, {first.title} ({first.id})."
+        return f"Next: {first.message}; {first.title} ({first.id}, handout {first.section}) stops there."
 
     @property
     def state(self) -> str:

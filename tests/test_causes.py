@@ -92,7 +92,10 @@ def test_one_error_is_told_once(grade, crash):
     first, *others = told.values()
     assert "name 'np' is not defined" in first.output and len(others) > 8
     assert all(check.hint == f"Follows from {first.id}: it is the same error." for check in others)
-    assert record.next.startswith(f"Next: handout {first.section}, ") and first.id in record.next
+    assert all(check.follows == [first.id] for check in others)
+    assert (
+        record.next.startswith(f"Next: {first.message}; ") and f"({first.id}, handout {first.section})" in record.next
+    )
 
 
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -28,9 +28,11 @@ def strongest(limits: dict[str, Any], secrets: Sequence[Path] = ()) -> Box:
         box = Box(limits, layers, secrets=secrets)
         try:
             blocked = not box.not_blocked
-        except BoxError as error:
-            broken = error
+        except BaseException as error:  # also Ctrl-C, as this takes seconds
             box.close()
+            if not isinstance(error, BoxError):
+                raise
+            broken = error
             continue
         boxes.append(box)
         if blocked:

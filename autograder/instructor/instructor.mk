@@ -66,6 +66,7 @@ feedback: ## lateness, grades.csv, a page for each student [CANVAS=export.csv CO
 bench: ## time grading, the box, training, sampling and the gradebook, each beside others
 	@$(DEV) -m autograder.instructor.bench.grading
 	@$(DEV) -m autograder.instructor.bench.box
+	@$(DEV) -m autograder.instructor.bench.watch
 	@$(DEV) -m autograder.instructor.bench.training
 	@$(DEV) -m autograder.instructor.bench.sampling
 	@$(DEV) -m autograder.instructor.bench.gradebook

@@ -1,47 +1,91 @@
-"""The table that a person reads in a terminal."""
+"""What a person reads in a terminal: what to do next, how far they are, and the checks. A part whose checks all say the
+same is one line, and nothing is told twice."""
 
 from __future__ import annotations
 
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from rich.console import Group
-from rich.table import Table
+from rich.padding import Padding
 from rich.text import Text
 
 from ..record import BLOCKED, NOT_IMPLEMENTED, PASSED, UNGRADED
 
 if TYPE_CHECKING:
-    from ..record import GradeRecord
+    from collections.abc import Iterator
+
+    from rich.console import RenderableType
+
+    from ..record import CheckResult, GradeRecord
     from ..rubric import Rubric
 
 STYLES = {PASSED: "green", NOT_IMPLEMENTED: "yellow", BLOCKED: "dim", UNGRADED: "magenta"}
+COMMANDS = {"training": ": `make train`", "infer": ": `make infer`"}  # for who has such a part before them
+WIDTH = 34  # of names
+INDENT = 15  # of what is told of a check, below its id
 
 
-def render(record: GradeRecord, rubric: Rubric) -> Group:
-    """What to do next; a row per check, grouped by part, what happened below it; then the notes, the total, and once
-    more what to do next, for who sees only the end."""
-    table = Table(box=None, padding=(0, 1), header_style="bold")
-    table.add_column("Points", justify="right")
-    table.add_column("Check", overflow="fold")
-    table.add_column("Verdict", no_wrap=True)
-    table.add_column("Handout", justify="right")
-    part = message = None
-    for check in record.checks:
-        if check.part != part:
-            part = check.part
-            table.add_row("", Text(rubric.parts[part], "bold"))
-        name = Text(check.id)
-        if check.output:
-            # The same text twenty times over helps nobody.
-            name.append("\n" + ("as above" if check.output == message else check.output), "dim")
-        message = check.output
-        table.add_row(
-            f"{check.points:g}/{check.max_points:g}",
-            name,
-            Text(check.verdict.replace("_", " "), STYLES.get(check.verdict, "red")),
-            rubric.checks[check.id].section,
-        )
-    notes = [Text(note, "dim") for note in record.notes]
+def render(record: GradeRecord, rubric: Rubric, when: str = "") -> Group:
+    """when  a sentence about the time of this grade, where there are several"""
     total = f"{record.points:g} of {record.max_points:g} points. {record.state}"
-    ahead = [Text(record.next, "bold")] if record.next else []
-    return Group(*ahead, table, Text(), *notes, Text(total, "bold"), *ahead)
+    head = [(ahead(record, rubric), "bold"), (total, ""), (when, "dim")]
+    notes = [Text(), *(Text(note, "dim") for note in record.notes)] if record.notes else []
+    return Group(*(Text(line, style) for line, style in head if line), Text(), *rows(record, rubric), *notes)
+
+
+def ahead(record: GradeRecord, rubric: Rubric) -> str:
+    """What to do next, in a sentence: also where all is right and something is left, else ""."""
+    if record.next or record.complete or any(check.verdict != PASSED for check in record.checks):
+        return record.next
+    graded = {check.part for check in record.checks}
+    left = next((part for part in rubric.parts if part not in graded), None)
+    if not left:
+        return "Next: the study, handout 7; then `make submit`."
+    return f"Next: {rubric.parts[left]}, handout {number(left, rubric)}{COMMANDS.get(left, '')}."
+
+
+def number(part: str, rubric: Rubric) -> str:
+    """Of a part, in the handout."""
+    return next(entry.section for entry in rubric.checks.values() if entry.part == part).partition(".")[0]
+
+
+def rows(record: GradeRecord, rubric: Rubric) -> Iterator[RenderableType]:
+    told: dict[str, str] = {}
+    for part, group in groupby(record.checks, lambda check: check.part):
+        news = [(check, *new(check, told, record.next)) for check in group]
+        points, most = sum(check.points for check, *_ in news), sum(check.max_points for check, *_ in news)
+        name = f"{number(part, rubric)} {rubric.parts[part]}"
+        first, words, below = news[0]
+        if not below and len({(check.verdict, *rest) for check, *rest in news}) == 1:
+            yield row(points, most, Text(name, "bold"), words, first.verdict)
+            continue
+        yield row(points, most, Text(name, "bold"))
+        for check, words, below in news:
+            yield row(check.points, check.max_points, Text(f"  {check.section} {check.id}"), words, check.verdict)
+            if below:
+                yield Padding(Text(below, "dim"), (0, 0, 0, INDENT), expand=False)
+
+
+def new(check: CheckResult, told: dict[str, str], ahead: str) -> tuple[str, str]:
+    """(the verdict, or words that point to where it was told before; text for below it, "" if there is nothing new)
+
+    told   {paragraph: the check that it was told of}; the new ones are added
+    ahead  the sentence that the report begins with
+    """
+    if check.follows:
+        return f"follows from {' and '.join(check.follows)}", ""
+    # Of what is not written yet there is nothing else to say.
+    paragraphs = [check.message] if check.verdict == NOT_IMPLEMENTED else check.paragraphs
+    if check.message and check.message in ahead:
+        paragraphs[0] = "" if check.verdict == NOT_IMPLEMENTED else check.detail
+    fresh = [paragraph for paragraph in paragraphs if paragraph not in told]
+    if paragraphs and not fresh:
+        return f"as for {told[paragraphs[0]]}", ""
+    told.update(dict.fromkeys(fresh, check.id))
+    return check.verdict.replace("_", " "), "\n".join(filter(None, fresh))
+
+
+def row(points: float, most: float, name: Text, words: str = "", verdict: str = "") -> Text:
+    name.pad_right(WIDTH - len(name))
+    return Text.assemble(f"{f'{points:g}/{most:g}':>7}  ", name, (words, STYLES.get(verdict, "red")))

@@ -72,7 +72,11 @@ def students(size: int, seed: int = 0, broken: Sequence[str] = BROKEN) -> Made:
 
 def unfinished(source: str, rng: random.Random) -> str:
     """The reference up to some TODO, and the skeleton from there on."""
-    start = rng.randrange(len(REGION.findall(source)))
+    return written(source, rng.randrange(len(REGION.findall(source))))
+
+
+def written(source: str, start: int) -> str:
+    """The reference in so many of its TODOs, and the skeleton in the others."""
     regions = iter(range(len(source)))
 
     def left(region: re.Match[str]) -> str:
