@@ -3,7 +3,7 @@
 # .venv, which is built when it is missing. Usage: environment.sh grading|dev
 set -eu
 cd "$(dirname "$0")/.."
-needs="torch torchvision numpy safetensors msgpack rich tqdm matplotlib"
+needs="torch torchvision numpy safetensors msgpack rich jinja2 tqdm matplotlib"
 what="-e ."
 [ -f pyproject.toml ] || what="-r requirements.txt" # the bundle of students
 if [ "${1:-grading}" = dev ]; then

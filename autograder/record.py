@@ -1,7 +1,7 @@
 """The grade record: what one check found, and what one submission earned. Plain data; reports are made from it. All
 text in it is fit to be read anywhere (text.py)."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -116,6 +116,18 @@ class CheckResult:
 
 
 @dataclass
+class Shown:
+    """What the student's code draws, or why it draws nothing yet: of report.html alone (look/).
+
+    picture  a PNG, in base64, or ""
+    """
+
+    title: str
+    text: str
+    picture: str = ""
+
+
+@dataclass
 class GradeRecord:
     """One graded submission.
 
@@ -124,6 +136,7 @@ class GradeRecord:
     notes         what was ignored or assumed when the submission was read
     made_with     kit version, box tier and what it does not block, start method, device, fingerprint of the hidden seed
     runs          for staff: facts of each boxed process (how it ended, its times, peak memory, what it was denied)
+    shown         what the student's code draws; no part of the grade
     """
 
     submission: str
@@ -134,6 +147,7 @@ class GradeRecord:
     made_with: dict[str, Any]
     runs: list[dict[str, Any]] = field(default_factory=list)
     seconds: float = 0.0
+    shown: list[Shown] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.submission, self.notes = readable(self.submission), [readable(note, limit=None) for note in self.notes]
@@ -151,16 +165,23 @@ class GradeRecord:
     def ungraded(self) -> list[CheckResult]:
         return [check for check in self.checks if check.verdict == UNGRADED and check.by_hand is None]
 
+    def first_wrong(self, among: Collection[str] | None = None) -> CheckResult | None:
+        """The first check that is not right, in the handout's order, and that does not follow from another.
+
+        among  the ids of some checks; all by default
+        """
+        failed = [check for check in self.checks if check.verdict not in (PASSED, BLOCKED, UNGRADED)]
+        failed = [check for check in failed if check.by_hand is None and (among is None or check.id in among)]
+        own = [check for check in failed if not check.hint.startswith(FOLLOWS)] or failed
+        return own[0] if own else None
+
     @property
     def next(self) -> str:
-        """What to do next, in a sentence: the first thing that is not right, in the handout's order, and that does not
-        follow from another; "" where there is none."""
-        failed = [check for check in self.checks if check.verdict not in (PASSED, BLOCKED, UNGRADED)]
-        failed = [check for check in failed if check.by_hand is None]
-        own = [check for check in failed if not check.hint.startswith(FOLLOWS)] or failed
-        if not own:
+        """What to do next, in a sentence; "" where there is nothing."""
+        wrong = self.first_wrong()
+        if wrong is None:
             return ""
-        return f"Next: handout {own[0].section}, {own[0].title} ({own[0].id}): {own[0].message}."
+        return f"Next: handout {wrong.section}, {wrong.title} ({wrong.id}): {wrong.message}."
 
     @property
     def state(self) -> str:

@@ -53,6 +53,7 @@ def test_every_path_arrives_as_it_is(run, value):
     for target, names in {
         "grade": ("SUBMISSION", "OUT"),
         "check": ("SUBMISSION", "OUT"),
+        "look": ("SUBMISSION", "OUT"),
         "debug": ("SUBMISSION", "CHECK"),
         "reads": ("SUBMISSION",),
         "submit": ("SUBMISSION",),
