@@ -19,6 +19,9 @@ check: ## the exact parts only, in seconds
 watch: ## the same at every save: make watch [SUBMISSION=path]
 	@trap : INT; $(PYTHON) -m autograder watch -- $(call quoted,SUBMISSION)
 
+look: ## one picture of what your code does so far, results/look.png: make look [SUBMISSION=path] [OUT=results]
+	@$(PYTHON) -m autograder look --out=$(call quoted,OUT) -- $(call quoted,SUBMISSION)
+
 # On a CPU more threads than one wait for each other: the network is small.
 smoke: ## the real network learns digits and draws some, on a GPU if there is one: make smoke [SUBMISSION=path]
 	@export OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1}; $(PYTHON) -m autograder smoke $(SUBMISSION) --out $(OUT) $(ARGS)
@@ -51,5 +54,5 @@ clean: ## remove what can be made again (not what you wrote, and not course/)
 # The instructor's targets, where there are any.
 -include autograder/instructor/instructor.mk
 
-.PHONY: help grade check watch smoke debug reads submit data train infer study clean
+.PHONY: help grade check watch look smoke debug reads submit data train infer study clean
 .DEFAULT_GOAL = help

@@ -4,11 +4,13 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from . import KIT, __version__, checks, reads, reports
+from . import KIT, __version__, checks, look, reads, reports
 from .box import Box, BoxError
 from .box.host import doctor, strongest
 from .debug import script
@@ -19,7 +21,7 @@ from .grading import TooWeak, grade, strong_enough
 from .intake.handin import Incomplete, submit, unwritten
 from .intake.submission import ACCEPTED, Refused, read
 from .paths import HIDDEN, PUBLIC, SECRETS
-from .record import UNGRADED
+from .record import UNGRADED, GradeRecord
 from .reports import mistakes, terminal
 from .rubric import Rubric
 from .text import readable
@@ -37,18 +39,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     device(command)
     command.add_argument("--only", action="append", choices=checks.PARTS, default=[], metavar="PART",
                          help=f"run this part only; may be repeated ({', '.join(checks.PARTS)})")  # fmt: skip
+    command.add_argument("--no-pictures", dest="views", action="store_const", const=(),
+                         help="leave out of report.html what the code draws; that takes seconds")  # fmt: skip
     command = commands.add_parser(
         "smoke", help="the real network learns digits and draws some, on a GPU if there is one"
     )
     grades(command)
     device(command)
-    command.set_defaults(only=[checks.SMOKE])
+    command.set_defaults(only=[checks.SMOKE], views=())
     command = commands.add_parser("check", help="the same for the exact parts only, in a second or two")
     grades(command)
-    command.set_defaults(only=checks.EXACT, device="cpu")
+    command.set_defaults(only=checks.EXACT, device="cpu", views=look.QUICK)
     command = commands.add_parser("watch", help="the same at every save, and infer.py, until Ctrl-C")
     command.add_argument("submission", type=Path, nargs="?", default=Path("assignment"), help="default: assignment")
     command.set_defaults(run=run_watch)
+    command = commands.add_parser("look", help="one picture of what your code does so far: look.png")
+    grades(command)
+    command.set_defaults(only=checks.EXACT, device="cpu", views=look.VIEWS, finish=show)
     command = commands.add_parser("debug", help="print a script with the first failing public call of a check")
     command.add_argument("check", choices=checks.CHECKS, metavar="CHECK", help=", ".join(checks.CHECKS))
     command.add_argument("--submission", type=Path, default=Path("assignment"))
@@ -77,7 +84,7 @@ def grades(command: argparse.ArgumentParser) -> None:
     command.add_argument("submission", type=Path, nargs="?", default=Path("assignment"), help="default: assignment")
     command.add_argument("--out", type=Path, default=Path("results"), metavar="DIR", help="default: results")
     command.add_argument("--public", action="store_true", help="public cases only")
-    command.set_defaults(run=run_grade)
+    command.set_defaults(run=run_grade, finish=report)
 
 
 def device(command: argparse.ArgumentParser) -> None:
@@ -109,18 +116,52 @@ def run_grade(options: argparse.Namespace) -> int:
                 return USAGE
             gpu = options.device != "cpu"
             record = grade(options.submission, box, rubric, public, hidden, options.only, status.update, gpu)
+            status.stop()
+            views = look.of_parts(options.only) if options.views is None else options.views
+            sights = drawn(options.submission, box, rubric, record, views, errors)
     except (BoxError, TooWeak) as error:
         errors.print(str(error), style="red", soft_wrap=True)
         return NOT_GRADED
     try:
-        reports.write_all(options.out, record, rubric)
+        options.finish(options.out, record, rubric, sights, console)
     except OSError as error:
         errors.print(f"The results cannot be written to {options.out}/: {error}", style="red", soft_wrap=True)
         return NOT_GRADED
+    return NOT_GRADED if any(check.verdict == UNGRADED for check in record.checks) else GRADED
+
+
+def drawn(
+    path: Path, box: Box, rubric: Rubric, record: GradeRecord, views: Sequence[look.View], errors: Console
+) -> list[look.Sight]:
+    """What came of the views, with a bar for the seconds that it takes."""
+    try:
+        submission = read(path)
+    except (OSError, Refused):  # the grade says so
+        return []
+    columns = TextColumn("Drawing what the code does"), BarColumn(), TimeRemainingColumn()
+    with Progress(*columns, console=errors, transient=True) as progress:
+        bar = progress.add_task("", total=sum(view.work for view in views) or None)
+        return look.look(submission, box, rubric, record, views, partial(progress.advance, bar))
+
+
+def report(out: Path, record: GradeRecord, rubric: Rubric, sights: Sequence[look.Sight], console: Console) -> None:
+    """Write the reports and print the table."""
+    record.shown = look.for_report(sights)
+    reports.write_all(out, record, rubric)
     console.print(terminal.render(record, rubric))
     written = ", ".join(each.name for each in reports.FORMATS)
-    console.print(f"Written to {readable(str(options.out))}/: {written}", style="dim", soft_wrap=True, markup=False)
-    return NOT_GRADED if any(check.verdict == UNGRADED for check in record.checks) else GRADED
+    console.print(f"Written to {readable(str(out))}/: {written}", style="dim", soft_wrap=True, markup=False)
+
+
+def show(out: Path, record: GradeRecord, rubric: Rubric, sights: Sequence[look.Sight], console: Console) -> None:
+    """Write look.png and print what is in it."""
+    file, lines = out / "look.png", [look.as_text(sights) or "\n".join(record.notes)]
+    if any(sight.drawing for sight in sights):
+        write(file, look.picture(sights))
+        lines.insert(0, f"{readable(str(file))} shows what your code does so far:")
+    else:
+        file.unlink(missing_ok=True)  # of another day
+    console.print("\n".join(lines), markup=False, highlight=False, soft_wrap=True)
 
 
 def run_watch(options: argparse.Namespace) -> int:

@@ -1,7 +1,7 @@
 """The grade record: what one check found, and what one submission earned. Plain data; reports are made from it. All
 text in it is fit to be read anywhere (text.py)."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -122,6 +122,18 @@ class CheckResult:
 
 
 @dataclass
+class Shown:
+    """What the student's code draws, or why it draws nothing yet: of report.html alone (look/).
+
+    picture  a PNG, in base64, or ""
+    """
+
+    title: str
+    text: str
+    picture: str = ""
+
+
+@dataclass
 class GradeRecord:
     """One graded submission.
 
@@ -130,6 +142,7 @@ class GradeRecord:
     notes         what was ignored or assumed when the submission was read
     made_with     kit version, box tier and what it does not block, start method, device, fingerprint of the hidden seed
     runs          for staff: facts of each boxed process (how it ended, its times, peak memory, what it was denied)
+    shown         what the student's code draws; no part of the grade
     """
 
     submission: str
@@ -140,6 +153,7 @@ class GradeRecord:
     made_with: dict[str, Any]
     runs: list[dict[str, Any]] = field(default_factory=list)
     seconds: float = 0.0
+    shown: list[Shown] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.submission, self.notes = readable(self.submission), [readable(note, limit=None) for note in self.notes]
@@ -157,11 +171,13 @@ class GradeRecord:
     def ungraded(self) -> list[CheckResult]:
         return [check for check in self.checks if check.verdict == UNGRADED and check.by_hand is None]
 
-    @property
-    def first(self) -> CheckResult | None:
-        """The first check, in the handout's order, that failed and does not follow from another."""
+    def first_wrong(self, among: Collection[str] | None = None) -> CheckResult | None:
+        """The first check that is not right, in the handout's order, and that does not follow from another.
+
+        among  the ids of some checks; all by default
+        """
         failed = [check for check in self.checks if check.verdict not in (PASSED, BLOCKED, UNGRADED)]
-        failed = [check for check in failed if check.by_hand is None]
+        failed = [check for check in failed if check.by_hand is None and (among is None or check.id in among)]
         own = [check for check in failed if not check.follows] or failed
         return own[0] if own else None
 
@@ -169,12 +185,12 @@ class GradeRecord:
     def next(self) -> str:
         """What to do next, in a sentence, or "" where no check failed. Of a wrong result, what is wrong with it stands
         beside its check; what stopped a check stands here, word for word."""
-        first = self.first
-        if not first:
+        wrong = self.first_wrong()
+        if not wrong:
             return ""
-        if first.verdict in (WRONG, BAD_OUTPUT):
-            return f"Next: look at {first.section} again, {first.title} ({first.id})."
-        return f"Next: {first.message}; {first.title} ({first.id}, handout {first.section}) stops there."
+        if wrong.verdict in (WRONG, BAD_OUTPUT):
+            return f"Next: look at {wrong.section} again, {wrong.title} ({wrong.id})."
+        return f"Next: {wrong.message}; {wrong.title} ({wrong.id}, handout {wrong.section}) stops there."
 
     @property
     def state(self) -> str:

@@ -54,6 +54,7 @@ def test_every_path_arrives_as_it_is(run, value):
         "grade": ("SUBMISSION", "OUT"),
         "check": ("SUBMISSION", "OUT"),
         "watch": ("SUBMISSION",),
+        "look": ("SUBMISSION", "OUT"),
         "debug": ("SUBMISSION", "CHECK"),
         "reads": ("SUBMISSION",),
         "submit": ("SUBMISSION",),

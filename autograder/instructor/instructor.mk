@@ -3,7 +3,7 @@ CLASS ?= class
 DEV = python=$$(sh autograder/environment.sh dev) && $$python
 
 # Hidden cases are recorded on first use; public and hidden ones anew where what they were recorded from has changed.
-grade check bench release class regrade bench-class gpu-report: course/hidden.safetensors
+grade check look bench release class regrade bench-class gpu-report: course/hidden.safetensors
 
 RECORDED_FROM = $(wildcard autograder/checks/*.py autograder/expect/*.py) autograder/measure.py autograder/given.py \
 	solution/scheduler.py solution/infer.py assignment/unet.py assignment/train.py assignment/saving.py

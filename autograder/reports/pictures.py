@@ -64,7 +64,8 @@ def images(expected: np.ndarray, got: np.ndarray) -> str:
         f"{cells(shown / size)}</svg><figcaption>{label}, ±{size:.3g}</figcaption></figure>"
         for label, shown, size in panels
     )
-    return f'<div class="panels">{drawn}</div>'
+    what = "The worst image of this check, in colours"
+    return f'<details><summary class="dim">{what}</summary><div class="panels">{drawn}</div></details>'
 
 
 def cells(values: np.ndarray) -> str:

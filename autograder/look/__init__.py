@@ -1,0 +1,143 @@
+"""What the student's code shows so far: `make look`, and the pictures of report.html.
+
+views    what there is to see, after which section of the handout
+plane    a spiral, and a small network that knows it
+drawing  arrays as pictures
+
+Student code runs in the box, as for a grade, and nothing here decides about points. What cannot be drawn is told in a
+line, whatever the reason.
+"""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from ..box import BoxError
+from ..diagnosis import catalogue
+from ..record import NOT_IMPLEMENTED, Failed, Shown
+from ..student import Budget, Student
+from .drawing import alone, stacked
+from .views import QUICK, VIEWS, View
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Sequence
+
+    from ..box import Box
+    from ..intake.submission import Submission
+    from ..record import GradeRecord
+    from ..rubric import Rubric
+    from .drawing import Drawing
+    from .views import Advance
+
+__all__ = ["QUICK", "VIEWS", "Sight", "View", "as_text", "for_report", "look", "of_parts", "picture"]
+
+
+@dataclass
+class Sight:
+    """What came of a view.
+
+    said     what there is to see, or why there is nothing
+    wrong    what is not right yet of what is to be seen, or ""
+    drawing  None where there is nothing
+    waits    whether that is only because something is not written yet
+    """
+
+    view: View
+    said: str
+    wrong: str = ""
+    drawing: Drawing | None = None
+    waits: bool = False
+
+    @property
+    def title(self) -> str:
+        return f"After {self.view.section}: {self.view.title}"
+
+    @property
+    def text(self) -> str:
+        return f"{self.said} {self.wrong}".strip()
+
+
+def look(
+    submission: Submission,
+    box: Box,
+    rubric: Rubric,
+    record: GradeRecord,
+    views: Sequence[View] = VIEWS,
+    advance: Advance = lambda images: None,
+) -> list[Sight]:
+    """What came of each view.
+
+    record   the grade, which says what is not right yet
+    advance  is told how many images went through a network since it was told last
+    What a student did never raises, and neither does a fault of this host.
+    """
+    limits, sights = rubric.limits, []
+    budget = Budget(limits["exact_seconds"], limits["wall_factor"])
+    try:
+        with Student.at_work(box, submission.files, limits, budget) as student:
+            for view in views:
+                if sights and not student.imported:  # nor will it be for the others
+                    sights.append(replace(sights[0], view=view))
+                else:
+                    sights.append(attempt(view, student, record, advance))
+    except (BoxError, OSError) as error:
+        sights += [Sight(view, str(error)) for view in views[len(sights) :]]
+    return sights
+
+
+def attempt(view: View, student: Student, record: GradeRecord, advance: Advance) -> Sight:
+    """What came of one view."""
+    try:
+        drawing, said = view.make(student, advance)
+    except Failed as failed:
+        if failed.verdict != NOT_IMPLEMENTED:
+            return Sight(view, f"not drawn: {failed.message}")
+        return Sight(view, f"waits for {failed.message.partition(' is not implemented')[0]}", waits=True)
+    except (BoxError, OSError) as error:  # of this host
+        return Sight(view, f"not drawn: {error}")
+    except Exception as error:  # a fault of ours must not cost the grade that it would stand beside
+        return Sight(
+            view, f"not drawn: the grader failed, please tell your instructor: {type(error).__name__}: {error}"
+        )
+    return Sight(view, said, trouble(view, record), drawing)
+
+
+def trouble(view: View, record: GradeRecord) -> str:
+    """What the grade finds wrong with what a view shows, the mistake in words where it is named; "" for nothing."""
+    wrong = record.first_wrong(view.needs)
+    if wrong is None:
+        return ""
+    named = catalogue()[wrong.mistake].did if wrong.mistake else f"{wrong.verdict.replace('_', ' ')}."
+    return f"Not right yet, as {wrong.id} says: {named}"
+
+
+def of_parts(parts: Collection[str]) -> Sequence[View]:
+    """The views of some parts, or all of them."""
+    return [view for view in VIEWS if not parts or view.part in parts]
+
+
+def as_text(sights: Sequence[Sight]) -> str:
+    """What came of each, in a line."""
+    if any(sight.drawing for sight in sights):
+        return "\n".join(
+            f"  {sight.title}: {f'drawn. {sight.wrong}'.strip() if sight.drawing else sight.said}" for sight in sights
+        )
+    if sights and all(sight.waits for sight in sights):
+        return "There is nothing to see yet. Begin with 1.1 and 1.4 of the handout, then look again."
+    reasons = dict.fromkeys(sight.said for sight in sights)  # one, where scheduler.py cannot be imported
+    return "\n".join(f"There is nothing to see yet: {reason}" for reason in reasons)
+
+
+def picture(sights: Iterable[Sight]) -> bytes:
+    """All that can be drawn as one tall PNG."""
+    return stacked((sight.title, sight.text, sight.drawing) for sight in sights if sight.drawing)
+
+
+def for_report(sights: Iterable[Sight]) -> list[Shown]:
+    """The same for report.html, each picture by itself."""
+    return [
+        Shown(sight.title, sight.text, base64.b64encode(alone(sight.drawing)).decode() if sight.drawing else "")
+        for sight in sights
+    ]

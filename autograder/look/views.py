@@ -1,0 +1,195 @@
+"""What a student's code can show, in the order of the handout.
+
+A view is an entry of VIEWS and a function that asks the student's code, in the box, for arrays, and returns what is to
+be drawn of them with a sentence about it. Networks and the loop over the timesteps are the grader's own. What is not
+written yet, fails or returns nonsense raises record.Failed.
+
+Another view is another function, and another line in VIEWS.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from ..checks.program import Trained, samples_in
+from ..expect.comparison import kind_of
+from ..paths import ASSIGNMENT
+from ..record import BAD_OUTPUT, NOT_IMPLEMENTED, Failed
+from ..student import Value
+from . import plane
+from .drawing import Clouds, Curves, Drawing, Grid
+
+if TYPE_CHECKING:
+    from ..student import Scheduler, Student
+
+SCHEDULES = ("linear", "scaled_linear", "cosine")
+STEPS = 50
+ETAS = (0.0, 0.5, 1.0)
+MANY, SOME, ALL = 16, 8, 64  # digits of the last three views
+LARGE = 1e6  # what samples are that nothing can bring back
+IMAGE = (1, 28, 28)
+Advance = Callable[[int], object]  # is told how many images went through the network since it was told last
+Made = tuple[Drawing, str]
+
+
+class View(NamedTuple):
+    """Something to see of a student's work.
+
+    section  of the handout, after which it can be seen
+    needs    the checks of what it shows; the last is of the part that it belongs to
+    make     returns what to draw, and a sentence about it; raises Failed
+    work     how many images go through the network for it
+    """
+
+    section: str
+    title: str
+    needs: tuple[str, ...]
+    make: Callable[[Student, Advance], Made]
+    work: int = 0
+
+    @property
+    def part(self) -> str:
+        return self.needs[-1].partition(".")[0]
+
+
+def schedules(student: Student, advance: Advance) -> Made:
+    """Those of the three that are there."""
+    tables, waits = {}, []
+    for name in SCHEDULES:
+        try:
+            scheduler = student.DDPMScheduler(beta_schedule=name)
+        except Failed as failed:
+            if failed.verdict != NOT_IMPLEMENTED or (not tables and name == SCHEDULES[-1]):
+                raise
+            waits.append(name)
+        else:
+            both = scheduler.betas, scheduler.alphas_cumprod
+            tables[name] = [checked(table, (1000,), f"the {name} schedule", "in its tables") for table in both]
+    titles = {"β, how much noise each step adds": (0, 0.03), "ᾱ, how much of the image is left": (-0.02, 1.02)}
+    panels = {title: {name: both[i] for name, both in tables.items()} for i, title in enumerate(titles)}
+    more = f" Not written yet: {' and '.join(waits)}." if waits else ""
+    return Curves(panels, titles), f"Your tables of β and ᾱ over t: {', '.join(tables)}.{more}"
+
+
+def noising(student: Student, advance: Advance) -> Made:
+    times = np.array([0, *range(99, 1000, 100)])
+    digit = np.load(ASSIGNMENT / "digits5k.npz", allow_pickle=False)["images"][:1, None].astype(np.float32) / 127.5 - 1
+    digits = np.repeat(digit, len(times), axis=0)
+    noise = np.repeat(drawn(0, (1, *IMAGE)), len(times), axis=0)
+    noisy = checked(student.DDPMScheduler().add_noise(digits, noise, times), digits.shape, "your add_noise")
+    return Grid(
+        noisy[None], above=[f"{t}" for t in times]
+    ), "One digit with the noise of your add_noise, at eleven timesteps."
+
+
+def guesses(student: Student, advance: Advance) -> Made:
+    times = (999, 199, 99, 49, 19, 4)
+    scheduler = student.DDPMScheduler(**plane.SETTINGS)
+    points, places = plane.spiral(600, seed=1)
+    x0 = points[:, :, None, None]
+    noisy, guessed = [], []
+    for t in times:
+        x = scheduler.add_noise(x0, drawn(t, x0.shape), np.full(len(x0), t))
+        x = checked(x, x0.shape, "your add_noise", f"at t = {t}")
+        pair = scheduler.predict(plane.network(x, t), t, x)
+        if not (isinstance(pair, tuple) and len(pair) == 2):
+            raise Failed(BAD_OUTPUT, f"your predict must return two tensors, got {kind_of(pair)}")
+        noisy.append(x)
+        guessed.append(checked(pair[0], x.shape, "your predict", f"at t = {t}"))
+    said = "Points of a spiral in noise, and below them where your predict thinks they come from, with a small network."
+    rows = np.stack([noisy, guessed])[..., 0, 0]
+    return Clouds(rows, ("x_t", "your x̂0"), [f"t = {t}" for t in times], places), f"{said} A colour is a place on it."
+
+
+def steps(student: Student, advance: Advance) -> Made:
+    network = Trained()
+    scheduler = student.DDPMScheduler(**network.settings)
+    digits = sampled(scheduler, network, drawn(0, (MANY, *IMAGE)), advance)
+    return Grid(in_rows(digits, 2)), f"The shipped network and your DDPM step, in {STEPS} steps."
+
+
+def etas(student: Student, advance: Advance) -> Made:
+    network, starts, rows = Trained(), drawn(0, (SOME, *IMAGE)), []
+    for eta in ETAS:
+        scheduler = student.DDIMScheduler(**network.settings)
+        rows.append(sampled(scheduler, network, starts, advance, eta=eta))
+    said = f"The same {SOME} beginnings as above and {STEPS} steps of your DDIM. With η = 1 it is the step of 3.7."
+    return Grid(np.stack(rows), [f"η = {eta:g}" for eta in ETAS]), said
+
+
+def program(student: Student, advance: Advance) -> Made:
+    run = Trained().run(student, ["--num-images", ALL, "--steps", STEPS], None, "digits_seconds")
+    digits = samples_in(run, ALL)
+    advance(ALL * STEPS)
+    return Grid(
+        in_rows(np.asarray(digits), 4)
+    ), f"{ALL} digits that your infer.py draws with the shipped network, in {STEPS} steps."
+
+
+PREDICT = ("schedule.linear", "reverse.previous_timestep", "reverse.predict_v", "reverse.clip")
+SHORT = (*PREDICT, "reverse.timesteps")
+STEP = (*SHORT, "reverse.posterior", "reverse.step", "reverse.strided")
+DDIM = (*SHORT, "reverse.posterior", "ddim.deterministic", "ddim.eta", "ddim.strided")
+INFER = (*DDIM, "infer.ddim", "infer.random", "infer.digits")
+VIEWS = (
+    View("1.4", "The schedules", tuple(f"schedule.{name}" for name in SCHEDULES), schedules),
+    View("2.2", "A digit in noise", ("schedule.linear", "forward.add_noise"), noising),
+    View("3.4", "A spiral, guessed", ("forward.add_noise", *PREDICT), guesses),
+    View("3.7", f"{MANY} digits by your step", STEP, steps, MANY * STEPS),
+    View("4.2", "The same beginnings, three eta", DDIM, etas, len(ETAS) * SOME * STEPS),
+    View("6.3", f"{ALL} digits from infer.py", INFER, program, ALL * STEPS),
+)
+QUICK = tuple(view for view in VIEWS if not view.work)
+
+
+# ----- beside the student's code --------------------------------------------------------------------------------------
+
+
+def sampled(scheduler: Scheduler, network: Trained, x: np.ndarray, advance: Advance, **options: float) -> np.ndarray:
+    """The images that a scheduler makes of noise x (N, 1, 28, 28) with this network."""
+    scheduler.set_timesteps(STEPS)
+    timesteps = scheduler.timesteps
+    if not isinstance(timesteps, Value) or timesteps.dtype != np.int64 or not 0 < timesteps.size <= 2 * STEPS:
+        raise Failed(BAD_OUTPUT, f"your set_timesteps({STEPS}) left no list of {STEPS} timesteps")
+    for t in timesteps.ravel().tolist():
+        if not 0 <= t < 1000:
+            raise Failed(BAD_OUTPUT, f"your set_timesteps({STEPS}) put {t} into the list of timesteps")
+        noise = drawn(t, x.shape)
+        x_prev = scheduler.step(network.output(x, t), t, x, variance_noise=noise, **options)
+        x = checked(x_prev, x.shape, "your step", f"at t = {t}")
+        advance(len(x))
+        if np.abs(x).max() > LARGE:  # black and white from here on, until nothing is a number any more
+            break
+    return x
+
+
+def checked(value: object, shape: tuple[int, ...], whose: str, where: str = "") -> np.ndarray:
+    """What student code returned, float32, if it is something to draw. Raises Failed.
+
+    whose, where  words for the message
+    """
+    where = where and f" {where}"
+    if not isinstance(value, Value):
+        raise Failed(BAD_OUTPUT, f"{whose} must return a torch.Tensor{where}, got {kind_of(value)}")
+    if value.shape != shape:
+        raise Failed(BAD_OUTPUT, f"{whose} returned the shape {value.shape}{where}; it must be {shape}")
+    if value.dtype.kind != "f":
+        raise Failed(BAD_OUTPUT, f"{whose} returned {value.torch_dtype}{where}; it must be float32")
+    with np.errstate(over="ignore"):
+        array: np.ndarray = np.float32(np.asarray(value))  # pyrefly: ignore[bad-assignment]
+    if not np.isfinite(array).all():
+        raise Failed(BAD_OUTPUT, f"{whose} returned {'NaN' if np.isnan(array).any() else 'infinite numbers'}{where}")
+    return array
+
+
+def drawn(seed: int, shape: tuple[int, ...]) -> np.ndarray:
+    """Standard normal noise, the same in every run: what changes from one look to the next is the student's code."""
+    return np.float32(np.random.RandomState(seed).standard_normal(shape))  # pyrefly: ignore[bad-return]
+
+
+def in_rows(images: np.ndarray, rows: int) -> np.ndarray:
+    """Images (N, 1, 28, 28) in so many rows."""
+    return images.reshape(rows, -1, *IMAGE)
