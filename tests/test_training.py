@@ -173,7 +173,9 @@ def check_anything_but_one_number_for_each_digit_is_refused(module):
     for wrong in (torch.zeros(()), torch.zeros(8, 1), torch.zeros(8, 28), 0.5, None):
         run = module.Run(settings("v_prediction"), digits(), "cpu")
         run.scheduler.loss = lambda *_, wrong=wrong: wrong
-        with pytest.raises(module.WrongLoss, match=r"one number for each digit, \(8,\), not (the shape|float|NoneType)"):
+        with pytest.raises(
+            module.WrongLoss, match=r"one number for each digit, \(8,\), not (the shape|float|NoneType)"
+        ):
             run.advance()
 
 

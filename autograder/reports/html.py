@@ -6,7 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from ..readback.typeset import mathml
@@ -19,9 +19,13 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 STYLE = (HERE / "report.css").read_text(encoding="utf-8")
-PAGES = Environment(
-    loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-)
+
+
+def template(file: Path) -> Template:
+    """A page of the kit's, which escapes whatever is put into it."""
+    folder = FileSystemLoader(file.parent)
+    pages = Environment(loader=folder, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    return pages.get_template(file.name)
 
 
 def render(record: GradeRecord, rubric: Rubric) -> str:
@@ -30,7 +34,7 @@ def render(record: GradeRecord, rubric: Rubric) -> str:
     for check in record.checks:
         parts.setdefault(check.part, []).append(check)
     made_with = {key.replace("_", " "): value for key, value in record.made_with.items() if value or value == 0}
-    return PAGES.get_template("report.html.j2").render(
+    return template(HERE / "report.html.j2").render(
         record=record,
         rubric=rubric,
         parts=parts,

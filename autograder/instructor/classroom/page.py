@@ -1,5 +1,5 @@
 """index.html: the class on one page, for staff. It opens from a folder, without a network, and names everybody: it is
-never handed to a student. What stands on it is found here; page.html lays it out, and Jinja escapes all of it."""
+never handed to a student. What stands on it is found here; page.html.j2 lays it out, and Jinja escapes all of it."""
 
 from __future__ import annotations
 
@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from ...diagnosis import Mistake, catalogue
 from ...record import CRASHED, OVER_LIMIT, PASSED, TIMED_OUT, VERDICTS
-from ...reports.html import STYLE, bar
+from ...reports.html import STYLE, bar, template
 from .publishing import ungraded
 
 if TYPE_CHECKING:
@@ -25,9 +24,6 @@ if TYPE_CHECKING:
     from .publishing import Row
 
 HERE = Path(__file__).parent
-PAGES = Environment(
-    loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-)
 BINS, WIDTH, HEIGHT = 20, 720, 150
 SLOW, NOTICED = 3, 20  # times the median, and seconds at least
 ENDS = {
@@ -85,7 +81,7 @@ def render(
     scored = [row for row in handed_in if row.points is not None]
     style, script = ((HERE / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
     most = max((row.max_points for row in scored), default=0)
-    return PAGES.get_template("page.html").render(
+    return template(HERE / "page.html.j2").render(
         numbers=numbers(rows, handed_in, scored),
         class_list=class_list,
         to_settle=to_settle(class_list) if class_list is not None else [],
