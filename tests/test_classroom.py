@@ -178,7 +178,7 @@ def test_a_class_is_graded_once_published_overridden_and_regraded(classroom, rub
     assert "+5" in done.out and "schedule.linear: wrong 0/5 → passed 5/5" in done.out
     assert "the checks, their limits or the recorded cases changed" in done.out
     assert (
-        "-80" in done.out and "passed 10/10 → passed 5/5" in done.out and "the points of the rubric changed" in done.out
+        "-84" in done.out and "passed 10/10 → passed 5/5" in done.out and "the points of the rubric changed" in done.out
     )
     assert "2 graded again, 2 change, 2 in points" in done.out
     assert published == (folder / "grades.csv").read_text(encoding="utf-8")

@@ -31,7 +31,7 @@ def test_the_reference_has_every_point(tmp_path, no_hidden):
     assert results["score"] == results["max_score"] == 100
 
 
-@pytest.mark.parametrize(("way", "points"), [("check", 80), pytest.param("grade", 100, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(("way", "points"), [("check", 84), pytest.param("grade", 100, marks=pytest.mark.slow)])
 def test_reference_twice_gives_the_same_results_but_for_times(way, points, tmp_path, no_hidden):
     found = []
     for out in (tmp_path / "one", tmp_path / "two"):
@@ -104,7 +104,7 @@ def test_a_fault_of_the_grader_is_ungraded_and_carries_no_score(tmp_path, monkey
     results = json.loads((tmp_path / "results.json").read_text())
     assert "score" not in results
     assert not any("score" in test for test in results["tests"])
-    assert results["extra_data"]["points"] == 75
+    assert results["extra_data"]["points"] == 79
     verdicts = {test["extra_data"]["id"]: test["extra_data"]["verdict"] for test in results["tests"]}
     assert verdicts.pop("ddim.eta") == "ungraded"
     assert set(verdicts.values()) == {"passed"}

@@ -230,6 +230,14 @@ def test_the_doctor_explains(strong, rubric):
 # ----- the GPU's mode, as far as it can be tested without one -----
 
 
+def test_a_long_name_of_the_temporary_folder_breaks_nothing(strong, monkeypatch, tmp_path):
+    """A socket's address has room for about 100 bytes; the self-test's lay in that folder, whatever its name."""
+    long = tmp_path / ("x" * 120)
+    long.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(long))
+    assert not_blocked(strong) == []
+
+
 def test_with_the_gpu_let_in_the_rest_stays_out(strong, rubric):
     """What CUDA needs (a file in memory) is open, and nothing more."""
     assert set(not_blocked(strong, gpu=True)) <= {"make a file in memory"}

@@ -45,11 +45,11 @@ def test_the_skeleton_is_short_and_says_where_to_begin(lines):
     told = lines(SKELETON)
     line = SKELETON[: SKELETON.index('raise NotImplementedError("TODO 1.1")')].count("\n") + 1
     assert told[0].startswith(f"Next: TODO 1.1 is not implemented yet (scheduler.py line {line}); The linear schedule")
-    assert told[1].startswith("0 of 80 points. Provisional")
+    assert told[1].startswith("0 of 84 points. Provisional")
     linear = "follows from schedule.linear"
     assert rows(told)[1:] == [
         *((f"schedule.{name}", "not implemented") for name in ("linear", "scaled_linear", "cosine")),
-        *((number, linear) for number in "234"),
+        *((number, linear) for number in "2345"),
     ]
     told = " ".join(told)
     assert [told.count(f"TODO 1.{number} is") for number in (1, 2, 3)] == [1, 1, 1]
@@ -67,7 +67,7 @@ def test_what_is_finished_is_one_line_and_what_is_open_shows_its_checks(lines):
     told = lines(REFERENCE.replace("x0 = a * sample - b * model_output", "x0 = a * sample + b * model_output"))
     assert told[0] == "Next: look at 3.4 again, predict from v (reverse.predict_v)."
     found = rows(told)
-    assert [(what, verdict) for what, verdict in found if what in "124"] == [(n, PASSED) for n in "124"]
+    assert [(what, verdict) for what, verdict in found if what in "1245"] == [(n, PASSED) for n in "1245"]
     assert dict(found)["reverse.predict_v"] == "wrong" and dict(found)["reverse.step"] == PASSED
     assert any(line.strip().startswith("x0_hat has wrong values (") for line in told)
 
@@ -95,14 +95,14 @@ def test_a_syntax_error_is_what_the_report_begins_with(lines):
     told = lines("class DDPMScheduler:\n    def f(self:\n")
     assert told[0].startswith("Next: import scheduler raised SyntaxError at scheduler.py line 2: def f(self:; ")
     assert told[5].strip() == "'(' was never closed"
-    assert rows(told)[-3:] == [(number, "as for schedule.scaled_linear") for number in "234"]
+    assert rows(told)[-4:] == [(number, "as for schedule.scaled_linear") for number in "2345"]
 
 
 def test_when_all_is_right_it_says_what_comes_next(grade, rubric):
     record = grade(REFERENCE, public_only=True)
     told = shown(record, rubric)
     assert told[0] == "Next: Training, handout 5: `make train`."
-    assert rows(told) == [(number, PASSED) for number in "1234"]
+    assert rows(told) == [(number, PASSED) for number in "12345"]
     every = [
         replace(record.checks[0], id=entry.id, part=entry.part, section=entry.section)
         for entry in rubric.checks.values()

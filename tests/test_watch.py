@@ -66,7 +66,7 @@ def test_each_save_shows_what_it_changed(save, shown):
         "Next: TODO 1.4",
         "Next: TODO 1.2",
     ]
-    assert "5/5    1.1 schedule.linear             passed" in shown[-1] and "5 of 80 points" in shown[-1]
+    assert "5/5    1.1 schedule.linear             passed" in shown[-1] and "5 of 84 points" in shown[-1]
     assert all(GRADED in block for block in shown if "infer.py was" not in block)
 
 
@@ -90,12 +90,12 @@ def test_what_cannot_be_run_is_one_line_and_the_fix_is_seen(save, watched, shown
         save(broken)
         assert [block for block in shown if "infer.py was" not in block][-1].startswith(line)
     save(REFERENCE)
-    assert shown[-1].startswith("Next: Training, handout 5") and "80 of 80" in shown[-1]
+    assert shown[-1].startswith("Next: Training, handout 5") and "84 of 84" in shown[-1]
     (tmp_path / "scheduler.py").unlink()
     watched.look()
     assert shown[-1] == f"{tmp_path} cannot be graded: there is no scheduler.py in it.\n"
     save(REFERENCE)
-    assert "80 of 80" in shown[-1]
+    assert "84 of 84" in shown[-1]
 
 
 def test_a_save_while_it_grades_ends_that_grade(watched, shown, tmp_path):
@@ -110,17 +110,17 @@ def test_a_save_while_it_grades_ends_that_grade(watched, shown, tmp_path):
     assert len(shown) == 1 and "Grading scheduler.py ..." in shown[0]
     watched.look()
     graded = [block for block in shown if GRADED in block]
-    assert len(graded) == 1 and "80 of 80" in graded[0]
+    assert len(graded) == 1 and "84 of 84" in graded[0]
 
 
 def test_infer_is_graded_when_it_is_saved_and_stands_beside_the_scheduler_of_then(save, shown):
     save(REFERENCE)
     save("print('nothing')", "infer.py")
     told = shown[-1]
-    assert "80 of 90" in told and "15/15  4 DDIM" in told and "infer.ddim" in told and "infer.digits" not in told
+    assert "84 of 94" in told and "15/15  4 DDIM" in told and "infer.ddim" in told and "infer.digits" not in told
     assert told.startswith("Next: ") and "infer.py was graded at " in told
     save(REFERENCE + "\n")
-    assert "infer.ddim" not in shown[-1] and "80 of 80" in shown[-1]
+    assert "infer.ddim" not in shown[-1] and "84 of 84" in shown[-1]
 
 
 def test_a_fault_of_this_host_is_told_and_it_goes_on(tmp_path, rubric, public, shown):
@@ -187,20 +187,20 @@ def test_blocks_for_a_pipe_until_ctrl_c(run, tmp_path):
         lines = []
         for line in watch.stdout:
             lines.append(line)
-            if GRADED in line and f"{points} of 80 points" in lines[-2]:
+            if GRADED in line and f"{points} of 84 points" in lines[-2]:
                 return lines
         raise AssertionError(lines)
 
     until(0)
     write(tmp_path / "work" / "scheduler.py", SKELETON)  # two saves at once, as by an editor that formats
     write(tmp_path / "work" / "scheduler.py", REFERENCE)
-    lines = until(80)
+    lines = until(84)
     assert sum(line.startswith("Next: ") for line in lines) <= 2
     write(tmp_path / "work" / "scheduler.py", ENDLESS)
     write(tmp_path / "work" / "scheduler.py", "(\n")
     assert any("SyntaxError" in line for line in until(0))
     write(tmp_path / "work" / "scheduler.py", REFERENCE)
-    until(80)
+    until(84)
     watch.send_signal(signal.SIGINT)
     rest = watch.stdout.read()
     assert watch.wait() == 0 and "Traceback" not in rest and "\x1b" not in "".join(lines)
@@ -220,14 +220,14 @@ def test_one_screen_in_a_terminal(run, tmp_path):
 
     until(b"infer.py was graded")
     write(tmp_path / "work" / "scheduler.py", REFERENCE)
-    until(b"80 of 80 points")
+    until(b"84 of 84 points")
     watch.send_signal(signal.SIGINT)
     until(b"\x1b[?1049l")  # back from the screen of its own
     before = len(said)
     with pytest.raises(OSError):  # its end
         until(b"never")
     assert watch.wait() == 0 and not left(tmp_path / "temporary")
-    assert b"Traceback" not in said and b"80 of 80 points" in said[before - 1000 :]
+    assert b"Traceback" not in said and b"84 of 84 points" in said[before - 1000 :]
 
 
 def test_ctrl_c_while_it_starts(run, tmp_path):

@@ -29,7 +29,7 @@ def not_blocked(box: Box, gpu: bool = False) -> list[str]:
     if not (box.layers.bubblewrap or box.layers.landlock or box.layers.seccomp):
         return list(NAMES.values())
     folder = box.stage({SOURCE.name: SOURCE.read_bytes()})
-    with tempfile.TemporaryDirectory(prefix="ddpm-hidden-") as outside, Listeners(outside) as listeners:
+    with tempfile.TemporaryDirectory(prefix="ddpm-hidden-", dir=short()) as outside, Listeners(outside) as listeners:
         os.chmod(outside, 0o777)  # what the box does not close, nothing else closes
         hidden = Path(outside, "hidden")
         hidden.write_text("secret", encoding="utf-8")
@@ -57,6 +57,12 @@ def attempts(process: Process, hidden: str, secrets: Iterable[Path], outside: st
     ask("load", SOURCE.stem)
     canary = ask("new", "Canary", settings | listeners.addresses)
     return ask("call", canary, "worked", (), {})
+
+
+def short() -> str | None:
+    """A folder for temporary folders in which a socket can lie: its address has room for about 100 bytes. None is the
+    usual one."""
+    return None if len(os.fsencode(tempfile.gettempdir())) < 70 else "/tmp"
 
 
 class Listeners:
