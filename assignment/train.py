@@ -131,7 +131,9 @@ def train(run, out, stop):
                 continue  # reading the loss makes a GPU wait, so it is read rarely
             loss = run.losses[max(0, run.step - 100) : run.step].mean().item()
             if not math.isfinite(loss):
-                raise FloatingPointError(f"the loss is {loss} at step {run.step}: look at add_noise, get_velocity and loss")
+                raise FloatingPointError(
+                    f"the loss is {loss} at step {run.step}: look at add_noise, get_velocity and loss"
+                )
             now = time.perf_counter()
             speed = (run.step - first) * run.settings["batch_size"] / (now - started)
             said = f"loss {loss:.4f}  {speed:,.0f} images/s"

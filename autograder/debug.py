@@ -13,6 +13,7 @@ import numpy as np
 
 from . import checks
 from .box.inside import wire
+from .checks.loss import TARGET, X_T
 from .expect import Expect
 from .paths import ASSIGNMENT
 from .record import Failed
@@ -104,6 +105,29 @@ got = load_file("out.safetensors")["samples"]
 print("largest error", np.abs(got - expected).max(), "in image", np.abs(got - expected).max((1, 2, 3)).argmax())
 """
 
+LOSS = """\
+slope = {slope}
+offset = {offset}.requires_grad_()
+original_samples = {original_samples}
+noise = {noise}
+timesteps = {timesteps}
+seen = []
+
+
+def model(x, t):
+    seen.append(x)
+    return slope[t].view(-1, 1, 1, 1) * x + offset
+
+
+losses = scheduler.loss(model, original_samples, noise, timesteps)
+print("losses", losses)
+x_t = seen[0]
+# Of a mean squared error, its gradient tells what the output is compared with.
+gradient = torch.autograd.grad(losses.sum(), offset)[0]
+target = model(x_t, timesteps) - gradient * offset[0].numel() / 2
+got = losses
+"""
+
 NAMES = {
     "add_noise": ("original_samples", "noise", "timesteps"),
     "get_velocity": ("sample", "noise", "timesteps"),
@@ -113,6 +137,7 @@ NAMES = {
     "set_timesteps": ("num_inference_steps",),
     "previous_timestep": ("timestep",),
 }
+BATCH = ("slope", "offset", "original_samples", "noise", "timesteps")  # of a loss
 Request = tuple[str, tuple[Any, ...]]  # its name and its arguments
 
 
@@ -177,7 +202,7 @@ def script(
         )
     if program == "run":
         return infer_script(check, what, shown_folder, arguments, answer)
-    calls = [request for request in requests if request[0] in ("call", "attribute", "call_on_cuda")]
+    calls = [request for request in requests if request[0] in ("call", "attribute", "call_on_cuda", "loss")]
     passes = what.startswith("passes")
     if not passes and requests[-1][0] in ("load", "new"):  # the scheduler could not be built
         name, settings = requests[-1][1] if requests[-1][0] == "new" else ("DDPMScheduler", {})
@@ -220,6 +245,9 @@ def keywords(settings: dict[str, Any]) -> str:
 
 def call(request: str, arguments: Sequence[Any], made: dict[int, Request]) -> str:
     """The call, its tensors first, each with a name of its own."""
+    if request == "loss":
+        _, network, *batch = arguments
+        return LOSS.format(**{label: tensor(value) for label, value in zip(BATCH, (*network, *batch), strict=True)})
     _, name, *rest = arguments
     if request == "attribute":
         return f"got = scheduler.{name}"
@@ -255,11 +283,12 @@ def numbers(array: ArrayLike) -> str:
 
 def comparison(answer: Answer) -> str:
     """Lines that print how far off the result is."""
-    which = {"epsilon_hat": "[1]", "x0_hat": "[0]", "the posterior mean": "[0]", "the posterior variance": "[1]"}
+    which = {"epsilon_hat": "got[1]", "x0_hat": "got[0]", "the posterior mean": "got[0]"}
+    which |= {"the posterior variance": "got[1]", X_T: "x_t", TARGET: "target"}
     expected = np.float32(answer.expected)
     return "\n".join(
         [
-            f"got = torch.as_tensor(got{which.get(answer.name, '')}).double()",
+            f"got = torch.as_tensor({which.get(answer.name, 'got')}).detach().double()",
             f"expected = torch.tensor({numbers(expected)}, dtype=torch.float64).reshape({answer.expected.shape})",
             'print("got", got)',
             'print("expected", expected)',

@@ -1,13 +1,16 @@
-"""What the tests of the handout share: its text, the reference it speaks of, and one pixel followed through a run."""
+"""What the tests of the handout share: its text and that of the page behind it, the reference it speaks of, and one pixel
+followed through a run."""
 
 import importlib.util
 import re
 
 import torch
 
+from autograder.instructor.authoring.handout_page import joined
 from autograder.paths import ROOT
 
-HANDOUT = (ROOT / "handout.md").read_text(encoding="utf-8")
+HANDOUT = joined(ROOT)
+COMMANDS = (ROOT / "STUDENTS.md").read_text(encoding="utf-8")
 SKELETON = (ROOT / "assignment" / "scheduler.py").read_text(encoding="utf-8")
 CODE = re.compile(r"```.*?```|`[^`]*`", re.DOTALL)
 MEAN, SD = 0.3, 0.4  # the one pixel of part 4

@@ -56,7 +56,7 @@ def test_only_its_column_is_filled(tmp_path, column):
     }
     assert lost == ["x"]
     before, after = (list(csv.reader(io.StringIO(each.removeprefix("\ufeff")))) for each in (CANVAS, text))
-    assert [row[6] for row in after] == ["Homework (345)", "120.00", "60.25", "59.25", "", ""]
+    assert [row[6] for row in after] == ["Homework (345)", "120.00", "70.25", "69.25", "", ""]
     assert [row[:6] + row[7:] for row in after[2:]] == [row[:6] + row[7:] for row in before[2:]]
 
 
@@ -64,13 +64,13 @@ def test_only_its_column_is_filled(tmp_path, column):
 def test_who_handed_in_nothing_keeps_what_stands_there(fill, there):
     rows = f'"Lovelace, Ada",1,ada@x.edu,S1,\n"Young, Bob",2,bob@x.edu,S1,{there}\n'
     cells, left, lost = fill(f"{HEAD}    Points Possible,,,,120\n{rows}", absent=["bob"])
-    assert cells == {"Points Possible": "120", "Lovelace, Ada": "60.25", "Young, Bob": there}
+    assert cells == {"Points Possible": "120", "Lovelace, Ada": "70.25", "Young, Bob": there}
     assert "Young, Bob" in left and lost == []
 
 
 def test_excused_stays_also_where_there_are_points(fill):
     cells, left, _ = fill(f'{HEAD}"Lovelace, Ada",1,ada@x.edu,S1,EX\n"Young, Bob",2,bob@x.edu,S1,7\n')
-    assert cells == {"Lovelace, Ada": "EX", "Young, Bob": "60.25"} and left == {"Lovelace, Ada": "EX stays"}
+    assert cells == {"Lovelace, Ada": "EX", "Young, Bob": "70.25"} and left == {"Lovelace, Ada": "EX stays"}
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "cp1252"])
@@ -85,7 +85,7 @@ def test_every_way_in_which_canvas_and_spreadsheets_write_it(fill, encoding, del
     buffer = io.StringIO()
     csv.writer(buffer, delimiter=delimiter).writerows(rows)
     cells, left, lost = fill(buffer.getvalue().encode(encoding))
-    assert cells[ada[0]] == "60.25" and left == {} and lost == ["bob"]
+    assert cells[ada[0]] == "70.25" and left == {} and lost == ["bob"]
 
 
 def test_a_number_that_is_anothers_id_fills_no_cell(fill):
@@ -94,7 +94,7 @@ def test_a_number_that_is_anothers_id_fills_no_cell(fill):
     assert set(cells.values()) == {""} and set(left) == {"Lovelace, Ada", "Young, Bob"}
 
 
-@pytest.mark.parametrize(("scale", "points"), [(True, "50.21"), (False, "60.25")])
+@pytest.mark.parametrize(("scale", "points"), [(True, "58.54"), (False, "70.25")])
 def test_other_points_possible_are_asked_about(fill, scale, points):
     text = f'{HEAD}    Points Possible,,,,"100,00"\n"Lovelace, Ada",1,ada@x.edu,S1,\n'
     with pytest.raises(canvas.ExportError, match=r"line 2, column Homework \(345\): Canvas has 100 points possible"):

@@ -80,6 +80,11 @@ def noise_of_the_step(t, alpha_bar, previous, alpha, beta, variance):
     return alpha, beta**0.5, variance**0.5
 
 
+def step_noise_for_all_of_it(t, alpha_bar, previous, alpha, beta, variance):
+    """The rule for a network that predicts all the noise, used with the best one for the last step's."""
+    return alpha, beta / (1 - alpha_bar) ** 0.5 * (beta / (1 - alpha_bar)) ** 0.5, variance**0.5
+
+
 def table_alpha(t, alpha_bar, previous, alpha, beta, variance):
     beta = ddpm().betas[t].item()
     return 1 - beta, beta / (1 - alpha_bar) ** 0.5, ((1 - previous) / (1 - alpha_bar) * beta) ** 0.5
@@ -165,8 +170,8 @@ SENTENCES = [
     ("and {:.4f} half-way", [dropped_factor(499)]),
     ("half-way, only {:.1f} % of the variance", [100 * knowable_share(499)]),
     (
-        "ends at a spread of {:.3f} instead of {:.3f}",
-        [changed(ddpm(), noise_of_the_step), changed(ddpm(), right)],
+        r"ends at a spread of {:.3f} instead of {:.3f}; the step for $\hat\varepsilon$ with $g$ in it ends at {:.1f}.",
+        [changed(ddpm(), each) for each in (noise_of_the_step, right, step_noise_for_all_of_it)],
     ),
 ]
 

@@ -1,9 +1,12 @@
 """The figures are those that `make figures` draws, and it can draw."""
 
 import io
+import re
 
 import pytest
+from handout import HANDOUT
 
+from autograder.diagnosis import catalogue
 from autograder.instructor.authoring import figures
 from autograder.paths import ROOT
 
@@ -17,6 +20,14 @@ def test_drawing(draw):
     file = io.BytesIO()
     draw().savefig(file)
     assert 20_000 < file.tell() < 250_000
+
+
+def test_the_strips_of_symptoms_are_those_of_the_table():
+    rows = re.findall(r"^\| ([\d, ]+) \| .* \| ([\d., ]+) \|$", HANDOUT, re.MULTILINE)
+    sections = {int(strip): cell.split(", ") for strips, cell in rows for strip in strips.split(", ")}
+    assert sorted(sections) == list(range(1, len(figures.STRIPS) + 1))
+    for strip, (mistake, *_) in enumerate(figures.STRIPS, 1):
+        assert catalogue()[mistake].section in sections[strip], mistake
 
 
 def test_samples_start_in_noise_and_end_in_range():

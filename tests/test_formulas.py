@@ -193,6 +193,18 @@ def test_a_middle_term_of_the_bound_is_an_error_of_the_noise(t):
     close(divergence, (means[0] - means[1]).square() / (2 * variance))
 
 
+def test_the_loss_is_each_image_s_mean_squared_error():
+    x0, noise = images(2)
+    t = torch.tensor([3, 700])
+    for kind in reference.PREDICTION_TYPES:
+        scheduler = ddpm(prediction_type=kind)
+        x_t, v = scheduler.add_noise(x0, noise, t), scheduler.get_velocity(x0, noise, t)
+        got = scheduler.loss(lambda x, times: x * times.view(-1, 1, 1, 1), x0, noise, t)
+        for i in range(2):
+            target = (noise if kind == "epsilon" else v)[i]
+            close(got[i], ((x_t[i] * t[i] - target) ** 2).sum() / target.numel())
+
+
 def test_the_bound_bounds():
     """For one pixel and its best network all terms are known: they sum to more than -log p(x_0), and to little more."""
     scheduler = listed(50, variance_type="fixed_large", num_train_timesteps=50, beta_end=0.4)

@@ -22,6 +22,8 @@ def plain(value):
         return repr((value.dtype, tuple(value.shape), value.contiguous().numpy().tobytes()))
     if isinstance(value, torch.Generator):
         return f"generator {value.initial_seed()}"
+    if callable(value):
+        return "a network"
     if isinstance(value, (tuple, list)):
         return repr([plain(item) for item in value])
     return repr([(name, plain(item)) for name, item in value.items()]) if isinstance(value, dict) else repr(value)

@@ -31,6 +31,7 @@ IN_WORDS = {
     r"\log p(x_0 \mid x_1)\right]": "the_bound_bounds",
     r"L_\mathrm{simple} = \mathbb E \lVert \varepsilon - \hat\varepsilon(\sqrt{\bar\alpha_t} x_0 + "
     r"\sqrt{1 - \bar\alpha_t} \varepsilon, t) \rVert^2": None,
+    r"\ell = \frac{1}{CHW} \lVert m(x_t, t) - y \rVert^2": "the_loss_is_each_image_s_mean_squared_error",
     r"D = \frac{1}{2}\left[\frac{\tilde\beta}{\sigma^2} - 1 - \ln\frac{\tilde\beta}{\sigma^2} + "
     r"\frac{\big(\tilde\mu(x_0, x_t) - \tilde\mu(\hat x_0, x_t)\big)^2}{\sigma^2}\right]": "what_a_step_costs",
     r"p(x_0 \mid x_t) = \int_{x_0 - 1/255}^{x_0 + 1/255} \mathcal N(x; \hat x_0, \beta_0) dx": (

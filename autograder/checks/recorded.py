@@ -1,6 +1,9 @@
 """The scheduler of the smoke test's reference runs: recorded numbers in the place of formulas. It runs in the box under
 the name scheduler.py, with its tables beside it."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -25,6 +28,12 @@ class DDPMScheduler:
 
     def get_velocity(self, sample: torch.Tensor, noise: torch.Tensor, timesteps: torch.Tensor) -> torch.Tensor:
         return self.mixed(2, sample, noise, timesteps)
+
+    def loss(
+        self, model: Callable[..., torch.Tensor], original_samples: torch.Tensor, noise: torch.Tensor, t: torch.Tensor
+    ) -> torch.Tensor:
+        output = model(self.mixed(0, original_samples, noise, t), t)
+        return (output - self.mixed(2, original_samples, noise, t)).square().mean(dim=(1, 2, 3))
 
 
 class DDIMScheduler(DDPMScheduler):

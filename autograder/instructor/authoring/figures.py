@@ -8,16 +8,23 @@ which colour-blind readers tell apart) and in dashes (for grey print), and carry
 
 from __future__ import annotations
 
+import json
+import subprocess
 import sys
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from matplotlib.figure import Figure
 from rich.progress import track
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 
 from ... import networks
 from ...paths import ROOT
+from . import patches
 
 sys.path.insert(0, str(ROOT / "solution"))
 import classifier
@@ -25,7 +32,7 @@ import data
 from scheduler import BETA_SCHEDULES, PREDICTION_TYPES, DDIMScheduler, DDPMScheduler
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from matplotlib.axes import Axes
 
@@ -235,6 +242,73 @@ def losses() -> Figure:
     return figure
 
 
+# What shows a known mistake: its id, what the checkpoint says besides, and options of infer.py. Those of one look stand
+# together.
+STRIPS: tuple[tuple[str, str, dict[str, Any], tuple[str, ...]], ...] = (
+    ("predict_v_plus", "v_prediction", {}, ()),
+    ("predict_noise_added", "epsilon", {}, ()),
+    ("tables_no_product", "v_prediction", {}, ()),
+    ("ddpm_mean_without_root", "v_prediction", {}, ("--scheduler", "ddpm")),
+    ("ddim_direction_without_sigma", "v_prediction", {}, ("--eta", "1")),
+    ("predict_type_ignored", "v_prediction", {}, ()),
+    ("ddim_x0_weight_of_this_step", "v_prediction", {}, ()),
+    ("infer_time_is_a_counter", "v_prediction", {}, ()),
+    ("infer_time_rising", "v_prediction", {}, ()),
+    ("ddim_direction_raw_output", "v_prediction", {}, ()),
+    ("ddpm_noise_in_the_last_step", "v_prediction", {"variance_type": "fixed_large"}, ("--scheduler", "ddpm")),
+    ("ddim_direction_of_this_step", "v_prediction", {}, ()),
+    ("linear_geometric", "v_prediction", {}, ()),
+    ("ddpm_mean_of_the_raw_output", "v_prediction", {}, ("--scheduler", "ddpm")),
+    ("ddpm_noise_shared", "v_prediction", {}, ("--scheduler", "ddpm")),
+    ("infer_start_shared", "v_prediction", {}, ()),
+    ("ddpm_no_noise", "v_prediction", {}, ("--scheduler", "ddpm")),
+    ("posterior_one_step_alpha", "v_prediction", {}, ("--scheduler", "ddpm")),
+    ("ddim_direction_without_epsilon", "v_prediction", {}, ()),
+    ("infer_start_uniform", "v_prediction", {}, ()),
+)
+
+
+def symptoms() -> Figure:
+    """What twenty known mistakes make of the same beginnings, numbered, and above them what is right."""
+    rows = [drawn_by(patches.reference(), "v_prediction", {}, ())]
+    rows += [
+        drawn_by(patches.load(patches.MISTAKES / f"{id}.toml").files, *how)
+        for id, *how in track(STRIPS, "Sampling", transient=True)
+    ]
+    half = len(STRIPS) // 2
+    height, width = mosaic(rows[:1]).shape
+    inches = 0.45 * WIDTH * height / width
+    figure = Figure(figsize=(WIDTH, (half + 1) * (inches + 0.06)), dpi=120)
+    for index, row in enumerate(rows):
+        column, line = (0, 0) if index == 0 else (divmod(index - 1, half)[0], 1 + (index - 1) % half)
+        axes = figure.add_axes((column / 2 + 0.05, 1 - (line + 1) / (half + 1), 0.45, 1 / (half + 1) - 0.006))
+        show(axes, mosaic([row]))
+        axes.text(
+            -4, height / 2, str(index) if index else "right", ha="right", va="center", fontsize=8 if index else 6.5
+        )
+    return figure
+
+
+def drawn_by(
+    files: Mapping[str, bytes], checkpoint: str, settings: Mapping[str, Any], options: Iterable[str]
+) -> torch.Tensor:
+    """Six images (6, 1, 28, 28) of a submission's infer.py, run as a program.
+
+    settings  of the scheduler, beside those of the checkpoint
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        for name, content in {**files, "unet.py": (ROOT / "solution" / "unet.py").read_bytes()}.items():
+            Path(folder, name).write_bytes(content)
+        with safe_open(CHECKPOINTS / f"{checkpoint}.safetensors", "pt") as file:
+            config = json.loads(file.metadata()["config"]) | settings
+            weights = {name: file.get_tensor(name) for name in file.keys()}
+        save_file(weights, Path(folder, "model.safetensors"), {"config": json.dumps(config)})
+        command = [sys.executable, "infer.py", "--checkpoint", "model.safetensors", "--output", "grid.png"]
+        command += ["--samples", "samples.safetensors", "--num-images", "6", "--seed", "4", *options]
+        subprocess.run(command, cwd=folder, check=True)
+        return load_file(Path(folder, "samples.safetensors"))["samples"]
+
+
 def plain(axes: Axes) -> None:
     """A panel without what only adds ink."""
     axes.title.set_fontsize(10)
@@ -249,7 +323,7 @@ def digits() -> torch.Tensor:
     return data.digits(data.DIGITS5K)[0].float() / 127.5 - 1
 
 
-FIGURES = (samples, noising, schedules, denoising, steps_eta, losses)
+FIGURES = (samples, noising, schedules, denoising, steps_eta, losses, symptoms)
 
 
 def main(names: Collection[str]) -> None:

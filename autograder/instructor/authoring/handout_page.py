@@ -1,10 +1,10 @@
-"""handout.html: the handout as one page that opens anywhere, without a network.
+"""handout.html: the handout and its background as one page that opens anywhere, without a network.
 
     make handout        # writes handout.html, which is committed: a release renders nothing
 
 Pictures stand inside the file, and formulas are turned into MathML here, which browsers draw by themselves. What this
-tool cannot turn is an error, never a line of LaTeX on a student's screen. GitHub shows the same handout.md; both read
-dollars as mathematics.
+tool cannot turn is an error, never a line of LaTeX on a student's screen. GitHub shows the same handout.md and
+background.md; both read dollars as mathematics.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from markdown_it.utils import OptionsDict
 
 STYLE = Path(__file__).with_suffix(".css")
+FILES = ("handout.md", "background.md")
 OUT = ROOT / "handout.html"
 # Browsers no longer turn letters into script or double-struck ones by an attribute; Unicode has them as they are.
 LETTERS: dict[tuple[str, ...], str] = {
@@ -76,6 +77,16 @@ def letter(match: re.Match[str]) -> str:
 def upright(match: re.Match[str]) -> str:
     r"""A word of \mathrm as one word: letter by letter it would be spaced like a product."""
     return f"<mi>{re.sub('<.*?>', '', match[0])}</mi>"
+
+
+def joined(folder: Path) -> str:
+    """The text of the page: both files, with the links between them as links within it."""
+    return both(*((folder / name).read_text(encoding="utf-8") for name in FILES))
+
+
+def both(handout: str, background: str) -> str:
+    text = f"{handout}\n{background.replace('# ', '## ', 1)}"
+    return re.sub(r"\]\((?:handout|background)\.md(#[^)]*)\)", r"](\1)", text)
 
 
 def render(text: str, folder: Path) -> str:
@@ -122,7 +133,7 @@ def sources(text: str, folder: Path) -> str:
 
 
 def main() -> None:
-    page = render((ROOT / "handout.md").read_text(encoding="utf-8"), ROOT)
+    page = render(joined(ROOT), ROOT)
     write(OUT, page)
     print(OUT.relative_to(ROOT))
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 NAME = "ddpm-homework"
 STUDENT, GRADESCOPE, SOLUTION = f"{NAME}.zip", f"{NAME}-gradescope.zip", f"{NAME}-solution.zip"
-AT_THE_TOP = ("Makefile", "handout.md", "handout.html", "constraints.txt", "LICENSE")
+AT_THE_TOP = ("Makefile", *handout_page.FILES, "handout.html", "AGENTS.md", "constraints.txt", "LICENSE")
 WORKBENCH = "autograder/instructor/"
 SCRIPTS = f"{WORKBENCH}release/gradescope/"
 HIDDEN_PATH = "course/hidden.safetensors"
@@ -64,10 +64,11 @@ def all_of_them(files: Mapping[str, bytes], hidden: bytes) -> dict[str, dict[str
 
 def student(files: Mapping[str, bytes]) -> dict[str, bytes]:
     """What students get, in a folder of its own. NotReady where the handout's page is older than the handout."""
-    text = files["handout.md"].decode()
+    text = handout_page.both(*(files[name].decode() for name in handout_page.FILES))
     if handout_page.sources(text, ROOT) not in files.get("handout.html", b"").decode():
         raise NotReady(
-            "handout.html is missing or older than handout.md, figures/ or handout_page.css; `make handout` renders it"
+            "handout.html is missing or older than the Markdown it is made of, figures/ or handout_page.css; "
+            "`make handout` renders it"
         )
     kept = {name: data for name, data in files.items() if name in AT_THE_TOP or name.startswith("figures/")}
     bundle = kept | grading_kit(files) | {"requirements.txt": requirements(files), "README.md": files["STUDENTS.md"]}

@@ -106,6 +106,9 @@ class DDPMScheduler:
 
     get_velocity = add_noise
 
+    def loss(self, model, sample, output, timesteps):
+        return 0 * model({images}, timesteps).flatten(1).sum(1)
+
     def predict(self, output, timestep, sample):
         return {predict}
 
