@@ -1,4 +1,4 @@
-"""What the tests of the handout share: its text and that of the page behind it, the reference it speaks of, and one pixel
+"""What the tests of the handout share: its text with that of its background, the reference it speaks of, and one pixel
 followed through a run."""
 
 import importlib.util
