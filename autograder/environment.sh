@@ -7,7 +7,7 @@ needs="torch torchvision numpy safetensors msgpack rich jinja2 tqdm matplotlib"
 what="-e ."
 [ -f pyproject.toml ] || what="-r requirements.txt" # the bundle of students
 if [ "${1:-grading}" = dev ]; then
-    needs="$needs pytest pytest_timeout xdist hypothesis nbgrader yaml distributed ruff diffusers markdown_it"
+    needs="$needs pytest pytest_timeout xdist hypothesis nbgrader yaml distributed ruff pyrefly diffusers markdown_it"
     needs="$needs mdit_py_plugins latex2mathml mutmut selenium msgspec nh3 psutil"
     what="-e .[dev]"
 fi

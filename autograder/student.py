@@ -413,7 +413,8 @@ class Scheduler:
         reply = self._student.ask("loss(...)", "loss", self._ref, tuple(map(parcel, network)), *sent)
         if not (isinstance(reply, tuple) and len(reply) == 3):
             raise Failed(BAD_OUTPUT, "loss(...) sent something that is not a result")
-        return tuple(rebuild(part, "loss(...)") for part in reply)
+        losses, given, target = (rebuild(part, "loss(...)") for part in reply)
+        return losses, given, target
 
     def keep(self, value: Any) -> Any:
         """An array as a tensor that stays in the box, to be used in several calls; other values as they are."""

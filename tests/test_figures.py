@@ -26,8 +26,8 @@ def test_the_strips_of_symptoms_are_those_of_the_table():
     rows = re.findall(r"^\| ([\d, ]+) \| .* \| ([\d., ]+) \|$", HANDOUT, re.MULTILINE)
     sections = {int(strip): cell.split(", ") for strips, cell in rows for strip in strips.split(", ")}
     assert sorted(sections) == list(range(1, len(figures.STRIPS) + 1))
-    for strip, (mistake, *_) in enumerate(figures.STRIPS, 1):
-        assert catalogue()[mistake].section in sections[strip], mistake
+    for number, strip in enumerate(figures.STRIPS, 1):
+        assert catalogue()[strip.mistake].section in sections[number], strip
 
 
 def test_samples_start_in_noise_and_end_in_range():

@@ -21,8 +21,9 @@ class: ## grade a class: make class SUBMISSIONS=path [ROSTER=roster.csv] [CLASS=
 regrade: ## what changes, after checks or submissions did: make regrade [STUDENT=id] [CLASS=class] [ARGS=--publish]
 	@$(DEV) -m autograder.instructor.classroom regrade --class=$(call quoted,CLASS) $(if $(value STUDENT),--student=$(call quoted,STUDENT)) $(value ARGS)
 
-test: ## lint, format and tests of the kit (minutes)
-	@$(DEV) -m ruff check --quiet . && $$python -m ruff format --quiet --check . && $$python -m pytest -n 2 --dist loadfile
+test: ## lint, format, types and tests of the kit (minutes)
+	@$(DEV) -m ruff check --quiet . && $$python -m ruff format --quiet --check . && \
+	$$python -m pyrefly check --summary=none --min-severity=error && $$python -m pytest -n 2 --dist loadfile
 
 test-slow: ## the tests that take minutes each: every mistake under a fresh seed, real sampling
 	@$(DEV) -m pytest -m slow

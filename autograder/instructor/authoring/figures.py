@@ -12,8 +12,9 @@ import json
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -32,7 +33,7 @@ import data
 from scheduler import BETA_SCHEDULES, PREDICTION_TYPES, DDIMScheduler, DDPMScheduler
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator
 
     from matplotlib.axes import Axes
 
@@ -242,39 +243,48 @@ def losses() -> Figure:
     return figure
 
 
-# What shows a known mistake: its id, what the checkpoint says besides, and options of infer.py. Those of one look stand
-# together.
-STRIPS: tuple[tuple[str, str, dict[str, Any], tuple[str, ...]], ...] = (
-    ("predict_v_plus", "v_prediction", {}, ()),
-    ("predict_noise_added", "epsilon", {}, ()),
-    ("tables_no_product", "v_prediction", {}, ()),
-    ("ddpm_mean_without_root", "v_prediction", {}, ("--scheduler", "ddpm")),
-    ("ddim_direction_without_sigma", "v_prediction", {}, ("--eta", "1")),
-    ("predict_type_ignored", "v_prediction", {}, ()),
-    ("ddim_x0_weight_of_this_step", "v_prediction", {}, ()),
-    ("infer_time_is_a_counter", "v_prediction", {}, ()),
-    ("infer_time_rising", "v_prediction", {}, ()),
-    ("ddim_direction_raw_output", "v_prediction", {}, ()),
-    ("ddpm_noise_in_the_last_step", "v_prediction", {"variance_type": "fixed_large"}, ("--scheduler", "ddpm")),
-    ("ddim_direction_of_this_step", "v_prediction", {}, ()),
-    ("linear_geometric", "v_prediction", {}, ()),
-    ("ddpm_mean_of_the_raw_output", "v_prediction", {}, ("--scheduler", "ddpm")),
-    ("ddpm_noise_shared", "v_prediction", {}, ("--scheduler", "ddpm")),
-    ("infer_start_shared", "v_prediction", {}, ()),
-    ("ddpm_no_noise", "v_prediction", {}, ("--scheduler", "ddpm")),
-    ("posterior_one_step_alpha", "v_prediction", {}, ("--scheduler", "ddpm")),
-    ("ddim_direction_without_epsilon", "v_prediction", {}, ()),
-    ("infer_start_uniform", "v_prediction", {}, ()),
+class Strip(NamedTuple):
+    """What shows a known mistake.
+
+    options   of infer.py
+    settings  of the scheduler, beside those of the checkpoint
+    """
+
+    mistake: str
+    options: tuple[str, ...] = ()
+    checkpoint: str = "v_prediction"
+    settings: Mapping[str, Any] = {}
+
+
+STRIPS = (  # those of one look stand together
+    Strip("predict_v_plus"),
+    Strip("predict_noise_added", checkpoint="epsilon"),
+    Strip("tables_no_product"),
+    Strip("ddpm_mean_without_root", ("--scheduler", "ddpm")),
+    Strip("ddim_direction_without_sigma", ("--eta", "1")),
+    Strip("predict_type_ignored"),
+    Strip("ddim_x0_weight_of_this_step"),
+    Strip("infer_time_is_a_counter"),
+    Strip("infer_time_rising"),
+    Strip("ddim_direction_raw_output"),
+    Strip("ddpm_noise_in_the_last_step", ("--scheduler", "ddpm"), settings={"variance_type": "fixed_large"}),
+    Strip("ddim_direction_of_this_step"),
+    Strip("linear_geometric"),
+    Strip("ddpm_mean_of_the_raw_output", ("--scheduler", "ddpm")),
+    Strip("ddpm_noise_shared", ("--scheduler", "ddpm")),
+    Strip("infer_start_shared"),
+    Strip("ddpm_no_noise", ("--scheduler", "ddpm")),
+    Strip("posterior_one_step_alpha", ("--scheduler", "ddpm")),
+    Strip("ddim_direction_without_epsilon"),
+    Strip("infer_start_uniform"),
 )
 
 
 def symptoms() -> Figure:
     """What twenty known mistakes make of the same beginnings, numbered, and above them what is right."""
-    rows = [drawn_by(patches.reference(), "v_prediction", {}, ())]
-    rows += [
-        drawn_by(patches.load(patches.MISTAKES / f"{id}.toml").files, *how)
-        for id, *how in track(STRIPS, "Sampling", transient=True)
-    ]
+    rows = [drawn_by(patches.reference(), Strip("none"))]
+    for strip in track(STRIPS, "Sampling", transient=True):
+        rows.append(drawn_by(patches.load(patches.MISTAKES / f"{strip.mistake}.toml").files, strip))
     half = len(STRIPS) // 2
     height, width = mosaic(rows[:1]).shape
     inches = 0.45 * WIDTH * height / width
@@ -289,22 +299,17 @@ def symptoms() -> Figure:
     return figure
 
 
-def drawn_by(
-    files: Mapping[str, bytes], checkpoint: str, settings: Mapping[str, Any], options: Iterable[str]
-) -> torch.Tensor:
-    """Six images (6, 1, 28, 28) of a submission's infer.py, run as a program.
-
-    settings  of the scheduler, beside those of the checkpoint
-    """
+def drawn_by(files: Mapping[str, bytes], strip: Strip) -> torch.Tensor:
+    """Six images (6, 1, 28, 28) of a submission's infer.py, run as a program."""
     with tempfile.TemporaryDirectory() as folder:
         for name, content in {**files, "unet.py": (ROOT / "solution" / "unet.py").read_bytes()}.items():
             Path(folder, name).write_bytes(content)
-        with safe_open(CHECKPOINTS / f"{checkpoint}.safetensors", "pt") as file:
-            config = json.loads(file.metadata()["config"]) | settings
+        with safe_open(CHECKPOINTS / f"{strip.checkpoint}.safetensors", "pt") as file:
+            config = json.loads(file.metadata()["config"]) | dict(strip.settings)
             weights = {name: file.get_tensor(name) for name in file.keys()}
         save_file(weights, Path(folder, "model.safetensors"), {"config": json.dumps(config)})
         command = [sys.executable, "infer.py", "--checkpoint", "model.safetensors", "--output", "grid.png"]
-        command += ["--samples", "samples.safetensors", "--num-images", "6", "--seed", "4", *options]
+        command += ["--samples", "samples.safetensors", "--num-images", "6", "--seed", "4", *strip.options]
         subprocess.run(command, cwd=folder, check=True)
         return load_file(Path(folder, "samples.safetensors"))["samples"]
 

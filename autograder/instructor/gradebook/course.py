@@ -36,7 +36,7 @@ from ..authoring import skeleton
 from ..grades import lateness
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Generator, Mapping
     from typing import Any
 
     from ...rubric import Rubric
@@ -102,14 +102,14 @@ class Course:
         return api
 
     @contextmanager
-    def gradebook(self) -> Iterator[Gradebook]:
+    def gradebook(self) -> Generator[Gradebook]:
         config = self.configuration()
         with Gradebook(config.CourseDirectory.db_url, config.CourseDirectory.course_id) as gradebook:
             yield gradebook
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
+def quiet() -> Generator[None]:
     """nbgrader says in its result why it failed; what it, nbformat and SQLAlchemy print on the way helps nobody."""
     log = get_logger()
     assert isinstance(log, Logger)

@@ -108,7 +108,7 @@ def put(course: Course, entry: HandedIn, master: str) -> tuple[dict[str, str | N
     """
     raw, note, waits = None, "No report.ipynb was handed in.", entry.report
     try:
-        raw = submission.read(entry.path).files.get(f"{NOTEBOOK}.ipynb")
+        raw = submission.read(entry.path).files.get(f"{NOTEBOOK}.ipynb") if entry.path else None
     except (Refused, FileNotFoundError, *DAMAGED) as reason:
         note = f"The submission was refused, so there is no report: {reason}."
     text, digest = None, ""

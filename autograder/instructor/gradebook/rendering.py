@@ -21,7 +21,7 @@ from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from pygments.token import STANDARD_TYPES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Generator, Iterable
 
     from jinja2.runtime import Context
     from nbformat import NotebookNode
@@ -129,7 +129,7 @@ def beginning(source: str, code: bool) -> str:
 
 
 @contextmanager
-def alarm(seconds: float) -> Iterator[None]:
+def alarm(seconds: float) -> Generator[None]:
     """Raise TooLong when that much processor time has passed, where there is such a clock."""
     if not hasattr(signal, "setitimer"):
         yield

@@ -191,7 +191,7 @@ class RestoreCells(NbGraderPreprocessor):
 
     def preprocess(self, nb: NotebookNode, resources: dict[str, Any]) -> tuple[NotebookNode, dict[str, Any]]:
         known = resources["nbgrader"]
-        path = Path(self.release, known["assignment"], f"{known['notebook']}.ipynb")
+        path = Path(str(self.release), known["assignment"], f"{known['notebook']}.ipynb")
         made = restore(nb, nbformat.read(path, 4))
         made.metadata[MADE_FROM] = {"notebook": digest(made), "waits": nb.metadata.get(WAITS)}
         return made, resources

@@ -88,11 +88,11 @@ class ExternalScores(NbGraderPreprocessor):
 
     def preprocess(self, nb: NotebookNode, resources: dict[str, Any]) -> tuple[NotebookNode, dict[str, Any]]:
         known = resources["nbgrader"]
-        path = Path(self.results) / known["student"] / "results.json"
+        path = Path(str(self.results)) / known["student"] / "results.json"
         parts = read(path) if path.exists() else {}
         made_from = nb.metadata.setdefault(MADE_FROM, {})
         made_from["results"] = digest(path)
-        master = nbformat.read(Path(self.release, known["assignment"], f"{known['notebook']}.ipynb"), 4)
+        master = nbformat.read(Path(str(self.release), known["assignment"], f"{known['notebook']}.ipynb"), 4)
         if made_from.get("waits") is None and elsewhere(nb, master):
             made_from["elsewhere"] = True
         rubric = Rubric.load()

@@ -27,7 +27,7 @@ from .matching import Directory
 from .platforms import ARCHIVE, DownloadError, File
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
     from contextlib import AbstractContextManager
 
     from .platforms import Arranged, Load, Parts, Upload
@@ -54,7 +54,7 @@ class Download:
 
 
 @contextmanager
-def read(source: Path, roster: Roster | None = None) -> Iterator[Download]:
+def read(source: Path, roster: Roster | None = None) -> Generator[Download]:
     """The download in a folder or zip, whose files can be read while the context lasts. Raises DownloadError.
 
     roster  tells the folder of a class from that of a student, and where a name ends
@@ -93,7 +93,7 @@ def members(source: Path) -> AbstractContextManager[list[tuple[Parts, Load | Non
 
 
 @contextmanager
-def walk(folder: Path) -> Iterator[list[tuple[Parts, Load | None]]]:
+def walk(folder: Path) -> Generator[list[tuple[Parts, Load | None]]]:
     """Members of a folder like those of archives.download. What cannot be entered, for its depth, as a link or for
     want of permission, is a file that cannot be read."""
 
