@@ -312,6 +312,9 @@ def run(name, scene, rubric, public, hidden, only=checks.EXACT, beside=None):
     )
 
 
+CALLERS = ("loss.epsilon", "loss.v_prediction")  # they call add_noise, and may be lost with its check
+
+
 def problems(outcome, tier):
     """What is not as the expectations say, as a list of sentences."""
     expected = EXPECTATIONS[outcome.name]
@@ -326,6 +329,8 @@ def problems(outcome, tier):
     if expected.get("denied", "") not in outcome.denied:
         found.append(f"it was to meet {expected['denied']!r}, and met {outcome.denied!r}")
     for check, verdict in outcome.verdicts.items():
+        if check in CALLERS and outcome.verdicts[parts_of(outcome.name)[1]] != PASSED:
+            continue
         wanted = expected.get("verdicts", {})
         right = wanted.get(check, wanted.get("*", PASSED))
         loses = check == parts_of(outcome.name)[1] and expected.get("loses", False)

@@ -89,8 +89,8 @@ class Own:
             return cls({})
         if not all(isinstance(array, np.ndarray) and array.shape == x0.shape for array in (x_t, target)):
             return cls({})
-        x_t, target = (np.asarray(array, np.float64) for array in (x_t, target))
         with np.errstate(all="ignore"):  # of numbers that no image has
+            x_t, target = (np.asarray(array, np.float64) for array in (x_t, target))
             output = network[0][t][:, None, None, None] * x_t + network[1]
             losses = np.square(output - target).mean(axis=(1, 2, 3))
         return cls({X_T: x_t, TARGET: target, LOSS: losses})
