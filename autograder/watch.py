@@ -1,7 +1,7 @@
 """`make watch`: at every save it grades what the saved file touches, in a box that stays open, and draws it anew.
 
-Only what is exact is graded: all but training for scheduler.py, and for infer.py what part 6 asks of it with a network in
-closed form. Cases are the public ones, limits those of every grade. What is shown of part 6 was found beside the
+Only what is exact is graded: all but training for scheduler.py, and for infer.py what part 6 asks of it with a network
+in closed form. Cases are the public ones, limits those of every grade. What is shown of part 6 was found beside the
 scheduler.py of now: a save of that takes it away.
 """
 

@@ -34,8 +34,8 @@ autograder errs.
 
 A **mutant** is the reference with one small change made by a machine: another operator, a number one larger, an
 argument left out, a None in the place of a value. The operators are mutmut's, and all that they make is graded: the
-mutants of `scheduler.py` on all but training, those of `infer.py` on part 6 but for `infer.digits`. A **known mistake** is
-one that students make (`python -m autograder mistakes`). **Right submissions** are the {variants} of
+mutants of `scheduler.py` on all but training, those of `infer.py` on part 6 but for `infer.digits`. A **known mistake**
+is one that students make (`python -m autograder mistakes`). **Right submissions** are the {variants} of
 `tests/submissions/accepted/`, on the exact parts under {seeds} seeds, and {whole} of them on all parts under
 {seeds_all}.
 
