@@ -164,7 +164,7 @@ def test_a_page_where_all_is_well(canned):
         "| `infer.py` | 1 | 1 | 1 | 0 | 0 |",
         "| `ddim.eta` | 1 | 1 | 1 | 0 |",
         "| `ddim.strided` | 0 | 0 | 1 | 0 |",
-        "| points for no right formula at all | 4 of 92, for the noise that a step draws |",
+        "| points for no right formula at all | 4 of 96, for the noise that a step draws |",
         "| `little` | 14 | 4 |",
         "**It is the same.** (1)",
         "- `the same`",

@@ -59,7 +59,7 @@ How many fail a check, and how many fail it and no other: without that check, th
 
 ## The cheapest points
 
-What programs earn that are as cheap as anybody could make them, of the 92 points without training; the last column is
+What programs earn that are as cheap as anybody could make them, of the 96 points without training; the last column is
 the figure of merit. `python -m autograder.instructor.validity.cheapest` searches for cheaper ones.
 
 | program | points | without those for formulas that it has right |
@@ -87,7 +87,7 @@ ERRORS = {
     "a known mistake is not named": "{nameless} of {known}",
     "a known mistake is given the name of another": "{misnamed} of {known}",
     "a mutant that does the same as a known mistake is not named": "{unnamed} of {twins}",
-    "points for no right formula at all": "{merit} of 92, for the noise that a step draws",
+    "points for no right formula at all": "{merit} of 96, for the noise that a step draws",
     "a mutant is given the name of a mistake that it does not make": "{strange} of {killed}",
 }
 
