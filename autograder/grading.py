@@ -8,6 +8,8 @@ import traceback
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from . import __version__, causes, checks, given, reads
 from .box import BoxError
 from .box.layers import is_weaker
@@ -177,6 +179,7 @@ def strong_enough(path: Path, box: Box, rubric: Rubric, hidden: Expectations | N
     return [f"The box reaches tier {box.tier} here: enough for your own code only (`python -m autograder doctor`)."]
 
 
+@np.errstate(all="ignore")  # a student's numbers may be anything, and numpy's warnings are nothing to read
 def run(
     found: Found,
     box: Box,

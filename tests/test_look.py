@@ -127,6 +127,17 @@ def test_a_known_mistake_is_named_below_what_it_looks_like(see, box, rubric, pub
     assert sight.wrong in look.as_text([sight]) and sight.wrong in look.for_report([sight])[0].text
 
 
+def test_what_is_not_written_yet_is_nothing_wrong(see, box, rubric, public, tmp_path):
+    """Who had 1.1 and 1.4 was told that the curves are not right yet, and who had 3.4 the same of the spiral."""
+    source = changed("    roots = torch", '    raise NotImplementedError("TODO 1.2")\n    roots = torch')
+    source = changed("        if self.clip_sample:\n", "        if False:\n", source)
+    (tmp_path / "scheduler.py").write_text(source, encoding="utf-8")
+    record = grade(tmp_path, box, rubric, public, only=["schedule", "forward", "reverse"])
+    assert {check.id: check.verdict for check in record.checks}["reverse.clip"] == "wrong"
+    seen = see(source, of=["1.4", "3.4", "3.7"], record=record)
+    assert not seen["1.4"].wrong and not seen["3.4"].wrong and "reverse.clip" in seen["3.7"].wrong
+
+
 STEP = "        x0, _ = self.predict(model_output, timestep, sample)\n"
 
 

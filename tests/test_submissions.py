@@ -135,3 +135,14 @@ def source(path):
 
 def test_every_broken_submission_has_its_expectations():
     assert BROKEN.keys() == EXPECTATIONS.keys()
+
+
+def test_what_overflows_warns_nobody(grade, recwarn):
+    """numpy's warnings about a student's numbers stood between the lines of the report."""
+    source = patches.reference()["scheduler.py"].decode()
+    right = "return alpha_bar.sqrt() * original_samples + (1 - alpha_bar).sqrt() * noise"
+    assert source.count(right) == 1
+    for factor in ("1e30", "float('inf')", "float('nan')"):
+        record = grade(source.replace(right, f"return noise * {factor}"), public_only=True)
+        assert {check.id for check in record.checks if check.verdict != PASSED} >= {"forward.add_noise"}
+    assert not [warning for warning in recwarn if issubclass(warning.category, RuntimeWarning)]

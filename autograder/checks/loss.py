@@ -89,16 +89,14 @@ class Own:
             return cls({})
         if not all(isinstance(array, np.ndarray) and array.shape == x0.shape for array in (x_t, target)):
             return cls({})
-        with np.errstate(all="ignore"):  # of numbers that no image has
-            x_t, target = (np.asarray(array, np.float64) for array in (x_t, target))
-            output = network[0][t][:, None, None, None] * x_t + network[1]
-            losses = np.square(output - target).mean(axis=(1, 2, 3))
+        x_t, target = (np.asarray(array, np.float64) for array in (x_t, target))
+        output = network[0][t][:, None, None, None] * x_t + network[1]
+        losses = np.square(output - target).mean(axis=(1, 2, 3))
         return cls({X_T: x_t, TARGET: target, LOSS: losses})
 
     def confirms(self, answer: Answer) -> Confirmed:
         if answer.name not in self.arrays:
             return Confirmed(False, False)
         wanted = self.arrays[answer.name]
-        with np.errstate(all="ignore"):
-            near = difference(answer.got, wanted) <= answer.tolerance * np.abs(wanted).max(initial=0)
-            return Confirmed(bool(near.all()), bool(np.ptp(self.arrays[X_T]) > 0))
+        near = difference(answer.got, wanted) <= answer.tolerance * np.abs(wanted).max(initial=0)
+        return Confirmed(bool(near.all()), bool(np.ptp(self.arrays[X_T]) > 0))

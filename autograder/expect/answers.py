@@ -48,10 +48,9 @@ class Answer:
         tolerance: float,
     ) -> None:
         self.name, self.where, self.tolerance = name, where, tolerance
-        with np.errstate(all="ignore"):  # a student's numbers may be anything
-            self.got: np.ndarray = np.float64(np.asarray(got))  # pyrefly: ignore[bad-assignment]
-            self.expected: np.ndarray = np.float64(expected)  # pyrefly: ignore[bad-assignment]
-            self.scale, self.off = scale, (self.got - self.expected) / scale
+        self.got: np.ndarray = np.float64(np.asarray(got))  # pyrefly: ignore[bad-assignment]
+        self.expected: np.ndarray = np.float64(expected)  # pyrefly: ignore[bad-assignment]
+        self.scale, self.off = scale, (self.got - self.expected) / scale
         error = np.abs(self.off).max(initial=0)
         self.error = np.inf if np.isnan(error) else float(error)
         self.right = bool(self.error <= tolerance)

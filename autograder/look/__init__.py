@@ -106,7 +106,8 @@ def attempt(view: View, student: Student, record: GradeRecord, advance: Advance)
 
 def trouble(view: View, record: GradeRecord) -> str:
     """What the grade finds wrong with what a view shows, the mistake in words where it is named; "" for nothing."""
-    wrong = record.first_wrong(view.needs)
+    written = {check.id for check in record.checks if check.verdict != NOT_IMPLEMENTED}
+    wrong = record.first_wrong(written.intersection(view.needs))
     if wrong is None:
         return ""
     named = catalogue()[wrong.mistake].did if wrong.mistake else f"{wrong.verdict.replace('_', ' ')}."

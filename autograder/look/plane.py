@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 WEIGHTS = Path(__file__).parent / "plane.safetensors"
-SETTINGS = {"prediction_type": "v_prediction"}  # of the scheduler that the network was trained with
+SETTINGS = {"prediction_type": "v_prediction", "clip_sample": False}  # of the scheduler; clipping comes after 3.4
 PLACES, TIMES = 3, 8  # how many frequencies of a point and of its timestep the network sees
 FEATURES = 2 + 4 * PLACES + 2 * TIMES
 
