@@ -68,7 +68,10 @@ def schedules(student: Student, advance: Advance) -> Made:
         else:
             both = scheduler.betas, scheduler.alphas_cumprod
             tables[name] = [checked(table, (1000,), f"the {name} schedule", "in its tables") for table in both]
-    titles = {"β, how much noise each step adds (up to 0.03)": (0, 0.03), "ᾱ, how much of the image is left": (-0.02, 1.02)}
+    titles = {
+        "β, how much noise each step adds (up to 0.03)": (0, 0.03),
+        "ᾱ, how much of the image is left": (-0.02, 1.02),
+    }
     panels = {title: {name: both[i] for name, both in tables.items()} for i, title in enumerate(titles)}
     more = f" Not written yet: {' and '.join(waits)}." if waits else ""
     return Curves(panels, titles), f"Your tables of β and ᾱ over t: {', '.join(tables)}.{more}"
