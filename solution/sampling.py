@@ -97,7 +97,7 @@ def reason(printed: str, status: int) -> str:
     last = (printed.strip().splitlines() or [f"it printed nothing and ended with exit status {status}"])[-1].strip()
     kind, _, todo = last.partition(": ")
     if kind == "NotImplementedError" and todo.startswith("TODO 6"):
-        return f"infer.py is not there yet (part 6, {todo}), and samples come from it"
+        return f"infer.py is not written yet (part 6, {todo}), and samples come from it"
     if kind == "NotImplementedError":
         return f"{todo or 'a TODO'} of scheduler.py is not done yet, and infer.py needs it"
     return f"infer.py failed: {last.removeprefix('infer.py: ')[:200]}"

@@ -138,6 +138,18 @@ def test_what_is_not_written_yet_is_nothing_wrong(see, box, rubric, public, tmp_
     assert not seen["1.4"].wrong and not seen["3.4"].wrong and "reverse.clip" in seen["3.7"].wrong
 
 
+def test_digits_without_noise_are_there_before_those_with_noise(see):
+    source = changed(
+        "        _, variance = self.posterior(x0, sample, timestep)\n        sigma = eta * variance.sqrt()\n",
+        "        sigma = torch.zeros(())\n",
+    )
+    source = changed(
+        "            x_prev = x_prev + sigma * z", '            raise NotImplementedError("TODO 4.2")', source
+    )
+    sight = see(source, of=["4.2"])["4.2"]
+    assert sight.drawing.labels == ["η = 0"] and sight.drawing.rows.shape[:2] == (1, 8) and "3.7" not in sight.said
+
+
 STEP = "        x0, _ = self.predict(model_output, timestep, sample)\n"
 
 

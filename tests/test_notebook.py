@@ -162,7 +162,7 @@ def test_a_cell_that_waits_says_for_what_and_others_go_on(tmp_path):
     _, imports, spiral, noising, table = shown_by(tmp_path, *cells)
     assert "STUDENT" in imports and spiral == ""
     assert "This cell waits: TODO 1.1 of scheduler.py is not done yet. Once that has changed, restart" in noising
-    assert "This cell waits: infer.py is not there yet (part 6, TODO 6.1), and samples come from it." in table
+    assert "This cell waits: infer.py is not written yet (part 6, TODO 6.1), and samples come from it." in table
     text = (ROOT / "solution" / "scheduler.py").read_text(encoding="utf-8")
     part_3 = "def set_timesteps(self, num_inference_steps, device=None):\n"
     assert text.count(part_3) == 1

@@ -24,7 +24,7 @@ from safetensors.torch import save_file
 given = dict(zip(sys.argv[1::2], sys.argv[2::2]))
 """
 FAILING = {
-    "raise NotImplementedError('TODO 6.1')": "infer.py is not there yet (part 6, TODO 6.1), and samples come from it",
+    "raise NotImplementedError('TODO 6.1')": "infer.py is not written yet (part 6, TODO 6.1), and samples come from it",
     "raise NotImplementedError('TODO 3.7')": "TODO 3.7 of scheduler.py is not done yet, and infer.py needs it",
     "1 / 0": "infer.py failed: ZeroDivisionError: division by zero",
     "import sys; sys.exit('infer.py: no such file: x')": "infer.py failed: no such file: x",

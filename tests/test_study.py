@@ -232,7 +232,7 @@ def test_refusals_are_one_line(tmp_path, checkpoint, monkeypatch, capsys):
 @pytest.mark.parametrize(
     ("finished", "told"),
     [
-        ([], "infer.py is not there yet (part 6, TODO 6.1), and samples come from it"),
+        ([], "infer.py is not written yet (part 6, TODO 6.1), and samples come from it"),
         (["infer.py"], "TODO 1.1 of scheduler.py is not done yet, and infer.py needs it"),
     ],
 )

@@ -424,7 +424,7 @@ def test_training_goes_on_without_a_sampler_and_says_so_once(tmp_path, monkeypat
     train.train(train.Run(settings(steps=50), digits(), "cpu"), tmp_path, threading.Event())
     said = capsys.readouterr().out
     assert said.count("of 50, ") == 3
-    assert said.count("samples.png is left out: infer.py is not there yet (part 6, TODO 6.1)") == 1
+    assert said.count("samples.png is left out: infer.py is not written yet (part 6, TODO 6.1)") == 1
     assert (tmp_path / "model.safetensors").exists() and not (tmp_path / "samples.png").exists()
 
 
