@@ -110,8 +110,9 @@ def trouble(view: View, record: GradeRecord) -> str:
     wrong = record.first_wrong(written.intersection(view.needs))
     if wrong is None:
         return ""
-    named = catalogue()[wrong.mistake].did if wrong.mistake else f"{wrong.verdict.replace('_', ' ')}."
-    return f"Not right yet, as {wrong.id} says: {named}"
+    if wrong.mistake:
+        return f"Not right yet ({wrong.id}). What your code does: {catalogue()[wrong.mistake].did}"
+    return f"Not right yet ({wrong.id}: {wrong.verdict.replace('_', ' ')})."
 
 
 def of_parts(parts: Collection[str]) -> Sequence[View]:
