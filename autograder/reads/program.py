@@ -156,14 +156,16 @@ def understood(arguments: Sequence[str], files: Mapping[str, bytes], run: Finish
 def program(readers: Readers, found: Found) -> None:
     """What one turn of the loop in infer.py does, and its two ends."""
     found.reads = dict.fromkeys(("t_net", "settings", "length", "timesteps", "x_T", "x_prev", "samples"))
-    watch = Watch(readers.student)
+    watch, why = Watch(readers.student), "too few runs from --initial-noise end with samples"
     try:
         # pyrefly: ignore[bad-argument-type]  # a Watch stands in for a Student
         checks.run(PROGRAM, watch, Quiet(readers.public, PROGRAM, readers.rubric.checks[PROGRAM].tolerance))
-    except (Collected, Failed):
+    except Collected:
         pass
+    except Failed as failed:
+        why = failed.message
     if len(watch.runs) < FEWEST:
-        found.say("not read: it takes some runs from --initial-noise that end well")
+        found.say(f"not read: {why}")
         return
     loop = fitting(watch.runs)
     forgotten, taken, start, after, end = loop or ("", "", None, None, None)
