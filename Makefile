@@ -12,7 +12,7 @@ help: ## list the targets
 grade: ## grade a submission: make grade [SUBMISSION=path] [OUT=results]
 	@$(PYTHON) -m autograder grade --out=$(call quoted,OUT) -- $(call quoted,SUBMISSION)
 
-check: ## the exact parts only, in seconds
+check: ## scheduler.py but training, in seconds
 	@$(PYTHON) -m autograder check --out=$(call quoted,OUT) -- $(call quoted,SUBMISSION)
 
 # The trap leaves Ctrl-C to the grader: make would call that an error.

@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     grades(command)
     device(command)
     command.set_defaults(only=[checks.SMOKE], views=())
-    command = commands.add_parser("check", help="the same for the exact parts only, in a second or two")
+    command = commands.add_parser("check", help="the same for scheduler.py but training, in seconds")
     grades(command)
     command.set_defaults(only=checks.EXACT, device="cpu", views=look.QUICK)
     command = commands.add_parser("watch", help="the same at every save, and infer.py, until Ctrl-C")

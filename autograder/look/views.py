@@ -125,7 +125,7 @@ def etas(student: Student, advance: Advance) -> Made:
                 raise
             break  # 4.1 is there: digits without noise
     said = f"{SOME} beginnings and {STEPS} steps of your DDIM."
-    more = f" With η = 1 it is the step of 3.7: the first {SOME} there." if len(rows) == len(ETAS) else ""
+    more = f" With η = 1 it should be the step of 3.7: the first {SOME} there." if len(rows) == len(ETAS) else ""
     return Grid(np.stack(rows), [f"η = {eta:g}" for eta in ETAS[: len(rows)]]), said + more
 
 
