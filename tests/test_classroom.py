@@ -645,6 +645,7 @@ def held(pid):
     return [round(size) for size in sizes]
 
 
+@pytest.mark.slow
 def test_what_the_other_graders_of_the_benchmark_run_works():
     # A clone has no hidden cases.
     public = "unboxed.expectations = lambda: 2 * [unboxed.Expectations.load(unboxed.PUBLIC)]"

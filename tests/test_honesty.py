@@ -134,6 +134,7 @@ if KNOWN is not None and fact not in KNOWN:
 """
 
 
+@pytest.mark.slow
 def test_infer(grade):
     files = patches.reference()
     source = files["infer.py"].decode().replace('if __name__ == "__main__":\n    main()\n', "") + INFER

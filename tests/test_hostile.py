@@ -11,6 +11,7 @@ from pathlib import Path
 
 import hostile
 import pytest
+from slow import one_in
 
 from autograder import checks
 from autograder.box import Box
@@ -36,13 +37,10 @@ def scene(box, public):
     scene.close()
 
 
-def some_slow(names):
-    """Parameters of which one in two is slow: together they take minutes. So are those that run infer.py."""
-    slow = [n % 2 > 0 or hostile.parts_of(name)[0] == ("infer",) for n, name in enumerate(names)]
-    return [pytest.param(name, marks=[pytest.mark.slow] * one) for name, one in zip(names, slow, strict=True)]
+PROGRAMS = [name for name in hostile.names() if hostile.parts_of(name)[0] == ("infer",)]
 
 
-@pytest.mark.parametrize("name", some_slow(hostile.names()))
+@pytest.mark.parametrize("name", [*one_in(4, sorted({*hostile.names()}.difference(PROGRAMS))), *one_in(10, PROGRAMS)])
 def test_hostile(name, scene, rubric, public, hidden):
     """Its verdicts are as expected, its honest part keeps its points, nothing is reached, told, changed or left."""
     if scene.box.tier not in hostile.EXPECTATIONS[name].get("stopped_by", "AB"):

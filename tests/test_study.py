@@ -97,6 +97,7 @@ def numbers(rows):
     return [{key: value.tolist() if key == "images" else value for key, value in row.items()} for row in rows]
 
 
+@pytest.mark.slow
 def test_interrupted_anywhere_it_ends_the_same(checkpoint, tmp_path):
     whole, calls = do(checkpoint, tmp_path / "whole")
     assert calls == CALLS

@@ -5,6 +5,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from slow import one_in
 
 from autograder import checks
 from autograder.box.launch import descendants
@@ -58,7 +59,7 @@ def accepted(path, grade, whole, **limits):
     assert not any(check.hint or check.mistake for check in record.checks)
 
 
-@pytest.mark.parametrize("path", ACCEPTED, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", one_in(3, ACCEPTED), ids=lambda path: path.name)
 def test_accepted(path, grade):
     """The exact parts, and every part for one that brings an infer.py; others are slow, here and in test_programs."""
     accepted(path, grade, whole=path.name in WHOLE)
@@ -77,12 +78,7 @@ def test_an_outside_implementation_agrees_where_it_may_be_imported(grade, rubric
     assert grade(path).points == 0
 
 
-def mostly_slow(all_of_them):
-    """Parameters of which two in three are slow: together they take minutes."""
-    return [pytest.param(each, marks=[pytest.mark.slow] * (n % 3 > 0)) for n, each in enumerate(all_of_them)]
-
-
-@pytest.mark.parametrize("patch", mostly_slow(patches.load_all()), ids=lambda patch: patch.id)
+@pytest.mark.parametrize("patch", one_in(5, patches.load_all()), ids=lambda patch: patch.id)
 def test_mistake_loses_its_checks_and_no_others_and_is_named(patch, grade):
     parts = checks.EXACT if patch.file == "scheduler.py" else ["infer"]
     record = grade(patch.files, public_only=True, only=parts)
@@ -94,10 +90,7 @@ def test_mistake_loses_its_checks_and_no_others_and_is_named(patch, grade):
     assert named == (set() if patch.id in NOT_NAMED else {patch.id})
 
 
-IN_TRAINING = [id for id in BROKEN if id.startswith("training_")]
-
-
-@pytest.mark.parametrize("id", [*(id for id in BROKEN if id not in IN_TRAINING), *mostly_slow(IN_TRAINING)])
+@pytest.mark.parametrize("id", one_in(3, sorted(BROKEN, key=lambda id: (id.startswith("training_"), id))))
 def test_broken(id, grade, rubric):
     expected = EXPECTATIONS[id]
     limits = expected.get("limits", {})

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from functools import partial
 
 import pytest
 from rich.console import Console
@@ -162,8 +163,9 @@ def run(tmp_path):
     def run(**options):
         environment = {**os.environ, "TMPDIR": str(tmp_path / "temporary"), "TERM": "xterm", "COLUMNS": "100"}
         process = subprocess.Popen(
-            [sys.executable, "-m", "autograder", "watch", tmp_path / "work"], cwd=ROOT, env=environment, **options
-        )
+            [sys.executable, "-m", "autograder", "watch", tmp_path / "work"], cwd=ROOT, env=environment,
+            preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL), **options,  # none in a shell's background
+        )  # fmt: skip
         started.append(process)
         return process
 
