@@ -14,6 +14,7 @@ TRAINING = ("train.py", "saving.py", "sampling.py", "data.py")  # train.py and w
 NAMES = ("unet.py", *TRAINING, "classifier.py")  # what a grade is made with
 RECORDED_WITH = ("unet.py", "train.py", "saving.py", "digits5k.npz", "classifier.py", "classifier.safetensors")
 CHECKPOINT = ASSIGNMENT / "checkpoints" / "v_prediction.safetensors"
+EPSILON = ASSIGNMENT / "checkpoints" / "epsilon.safetensors"
 
 
 def network() -> dict[str, bytes]:

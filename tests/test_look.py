@@ -63,7 +63,7 @@ def test_the_reference_draws_everything(see, rubric):
     assert list(seen) == SECTIONS and all(one.drawing and not one.wrong for one in seen.values())
     assert sum(through) == sum(view.work for view in look.VIEWS) * 20 / STEPS
     ddpm, ddim, program = (seen[section].drawing.rows for section in ("3.7", "4.2", "6.3"))
-    assert np.allclose(ddim[2], ddpm[0], atol=1e-2), "with eta = 1, DDIM is DDPM"
+    assert np.allclose(ddim[2], ddpm[1], atol=1e-2), "with eta = 1, DDIM is DDPM"
     assert program.shape == (4, 16, 1, 28, 28)
     for digits in (ddpm, ddim, program):
         assert 0.05 < (digits > 0).mean() < 0.3, "white on black"
@@ -79,6 +79,24 @@ def test_the_reference_draws_everything(see, rubric):
         assert Image.open(io.BytesIO(base64.b64decode(content))).width == 975
         assert words.startswith(f"After {section}: ")
     assert len(page) < 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "spoilt"),
+    [("(sample - b * epsilon) / a", "(sample + b * epsilon) / a", 0), ("a * sample - b *", "a * sample + b *", 1)],
+    ids=["epsilon", "v"],
+)
+def test_a_mistake_about_one_kind_of_output_is_seen_in_its_row(see, old, new, spoilt):
+    """Both networks predicted v, so nobody could see a mistake about epsilon."""
+    right, wrong = (see(source, of=["3.7"])["3.7"].drawing for source in (REFERENCE, changed(old, new)))
+    assert right.labels == wrong.labels == ["ε", "v"]
+    assert [np.allclose(*rows) for rows in zip(right.rows, wrong.rows, strict=True)] == [spoilt == 1, spoilt == 0]
+
+
+def test_who_has_one_kind_of_output_sees_its_row(see):
+    source = changed("x0 = a * sample - b * model_output", 'raise NotImplementedError("TODO 3.4")')
+    sight = see(source, of=["3.7"])["3.7"]
+    assert sight.drawing.labels == ["ε"] and sight.said.startswith("The shipped network for ε and your DDPM step")
 
 
 def test_the_skeleton_draws_nothing_and_says_where_to_begin(tmp_path, no_hidden, capsys):
@@ -160,7 +178,7 @@ STEP = "        x0, _ = self.predict(model_output, timestep, sample)\n"
         ("return sample / 0", "your step returned infinite numbers at t = 999"),
         (
             "return sample[:, :, 1:]",
-            "your step returned the shape (16, 1, 27, 28) at t = 999; it must be (16, 1, 28, 28)",
+            "your step returned the shape (8, 1, 27, 28) at t = 999; it must be (8, 1, 28, 28)",
         ),
         ("return sample.int()", "your step returned int32 at t = 999; it must be float32"),
         ("return sample.numpy()", "your step must return a torch.Tensor at t = 999, got a numpy array"),

@@ -46,6 +46,7 @@ def test_the_skeleton_is_short_and_says_where_to_begin(lines):
     line = SKELETON[: SKELETON.index('raise NotImplementedError("TODO 1.1")')].count("\n") + 1
     assert told[0].startswith(f"Next: TODO 1.1 is not implemented yet (scheduler.py line {line}); The linear schedule")
     assert told[1].startswith("0 of 84 points. Provisional")
+    assert told[-1] == "The other 16 points are in parts 5 and 6."
     linear = "follows from schedule.linear"
     assert rows(told)[1:] == [
         *((f"schedule.{name}", "not implemented") for name in ("linear", "scaled_linear", "cosine")),

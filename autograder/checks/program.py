@@ -12,6 +12,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -162,13 +163,14 @@ class PictureAgain:
 
 
 class Trained(Case):
-    """The real network with the kit's checkpoint."""
+    """The real network with a checkpoint of the kit."""
 
-    def __init__(self) -> None:
-        self.settings, self.output = measure.network(given.CHECKPOINT)  # pyrefly: ignore[bad-override]
+    def __init__(self, checkpoint: Path = given.CHECKPOINT) -> None:
+        self.path = checkpoint
+        self.settings, self.output = measure.network(checkpoint)  # pyrefly: ignore[bad-override]
 
     def files(self) -> dict[str, bytes]:
-        return {NAMES["checkpoint"]: given.CHECKPOINT.read_bytes()}
+        return {NAMES["checkpoint"]: self.path.read_bytes()}
 
 
 def denoiser(

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from .. import given
 from ..checks.program import Trained, samples_in
 from ..expect.comparison import kind_of
 from ..paths import ASSIGNMENT
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 SCHEDULES = ("linear", "scaled_linear", "cosine")
 STEPS = 50
 ETAS = (0.0, 0.5, 1.0)
-MANY, SOME, ALL = 16, 8, 64  # digits of the last three views
+SOME, ALL = 8, 64  # digits in a row; of infer.py
 LARGE = 1e6  # what samples are that nothing can bring back
 IMAGE = (1, 28, 28)
 Advance = Callable[[int], object]  # is told how many images went through the network since it was told last
@@ -108,10 +109,16 @@ def guesses(student: Student, advance: Advance) -> Made:
 
 
 def steps(student: Student, advance: Advance) -> Made:
-    network = Trained()
-    scheduler = student.DDPMScheduler(**network.settings)
-    digits = sampled(scheduler, network, drawn(0, (MANY, *IMAGE)), advance)
-    return Grid(in_rows(digits, 2)), f"The shipped network and your DDPM step, in {STEPS} steps."
+    networks = {"ε": Trained(given.EPSILON), "v": Trained()}
+    starts, rows = drawn(0, (SOME, *IMAGE)), {}
+    for name, network in networks.items():
+        try:
+            rows[name] = sampled(student.DDPMScheduler(**network.settings), network, starts, advance)
+        except Failed as failed:
+            if failed.verdict != NOT_IMPLEMENTED or (not rows and name == "v"):
+                raise  # else one of the two is there
+    said = "The shipped networks" if len(rows) == 2 else f"The shipped network for {next(iter(rows))}"
+    return Grid(np.stack(list(rows.values())), list(rows)), f"{said} and your DDPM step, in {STEPS} steps."
 
 
 def etas(student: Student, advance: Advance) -> Made:
@@ -125,7 +132,7 @@ def etas(student: Student, advance: Advance) -> Made:
                 raise
             break  # 4.1 is there: digits without noise
     said = f"{SOME} beginnings and {STEPS} steps of your DDIM."
-    more = f" With η = 1 it should be the step of 3.7: the first {SOME} there." if len(rows) == len(ETAS) else ""
+    more = " With η = 1 it should be the step of 3.7: its row for v." if len(rows) == len(ETAS) else ""
     return Grid(np.stack(rows), [f"η = {eta:g}" for eta in ETAS[: len(rows)]]), said + more
 
 
@@ -140,14 +147,14 @@ def program(student: Student, advance: Advance) -> Made:
 
 PREDICT = ("schedule.linear", "reverse.previous_timestep", "reverse.predict_v")
 SHORT = (*PREDICT, "reverse.clip", "reverse.timesteps")
-STEP = (*SHORT, "reverse.posterior", "reverse.step", "reverse.strided")
+STEP = (*SHORT, "reverse.predict_epsilon", "reverse.posterior", "reverse.step", "reverse.strided")
 DDIM = (*SHORT, "reverse.posterior", "ddim.deterministic", "ddim.eta", "ddim.strided")
 INFER = (*DDIM, "infer.ddim", "infer.random", "infer.digits")
 VIEWS = (
     View("1.4", "The schedules", tuple(f"schedule.{name}" for name in SCHEDULES), schedules),
     View("2.2", "A digit in noise", ("schedule.linear", "forward.add_noise"), noising),
     View("3.4", "A spiral, guessed", ("forward.add_noise", *PREDICT), guesses),
-    View("3.7", f"{MANY} digits by your step", STEP, steps, MANY * STEPS),
+    View("3.7", f"{2 * SOME} digits by your step", STEP, steps, 2 * SOME * STEPS),
     View("4.2", "The same beginnings, three eta", DDIM, etas, len(ETAS) * SOME * STEPS),
     View("6.3", f"{ALL} digits from infer.py", INFER, program, ALL * STEPS),
 )

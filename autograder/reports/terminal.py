@@ -30,8 +30,20 @@ def render(record: GradeRecord, rubric: Rubric, when: str = "") -> Group:
     """when  a sentence about the time of this grade, where there are several"""
     total = f"{record.points:g} of {record.max_points:g} points. {record.state}"
     head = [(ahead(record, rubric), "bold"), (total, ""), (when, "dim")]
-    notes = [Text(), *(Text(note, "dim") for note in record.notes)] if record.notes else []
-    return Group(*(Text(line, style) for line, style in head if line), Text(), *rows(record, rubric), *notes)
+    notes = [Text(note, "dim") for note in (*elsewhere(record, rubric), *record.notes)]
+    above = [Text(line, style) for line, style in head if line]
+    return Group(*above, Text(), *rows(record, rubric), *([Text()] if notes else []), *notes)
+
+
+def elsewhere(record: GradeRecord, rubric: Rubric) -> list[str]:
+    """A line about the points that are not in this grade, where there are any."""
+    graded = {check.id for check in record.checks}
+    left = [entry for entry in rubric.checks.values() if entry.id not in graded and entry.points]
+    if not left:
+        return []
+    *parts, last = dict.fromkeys(number(entry.part, rubric) for entry in left)
+    where = f"parts {', '.join(parts)} and {last}" if parts else f"part {last}"
+    return [f"The other {sum(entry.points for entry in left):g} points are in {where}."]
 
 
 def ahead(record: GradeRecord, rubric: Rubric) -> str:
