@@ -14,7 +14,7 @@ from safetensors.torch import save as to_bytes
 import sampling
 
 GENERATORS = ("batches", "times", "noises")
-OPTIONS = ("steps", "batch_size", "seed", "precision")  # of train.py; precision is another where there is a GPU
+OPTIONS = ("steps", "batch_size", "timesteps", "seed", "precision")  # of train.py; some depend on the machine
 
 
 def write_all(run, out, tell):
@@ -73,8 +73,8 @@ def save(run, path):
     write(path, to_bytes(tensors, {"settings": json.dumps(run.settings), "step": str(run.step)}))
 
 
-def load(run, path):
-    """Make `run` what the saved one was. ValueError unless the file is the state of a run with its settings."""
+def read(path):
+    """(settings of a saved run, its step, tensors). ValueError unless the file is the state of one."""
     try:
         with safe_open(path, framework="pt") as file:
             notes = file.metadata() or {}
@@ -85,7 +85,15 @@ def load(run, path):
         raise ValueError(f"{path} is not a resume state: {error}") from None
     if "settings" not in notes:
         raise ValueError(f"{path} is not a resume state")
-    for key, value in json.loads(notes["settings"]).items():
+    return json.loads(notes["settings"]), int(notes["step"]), tensors
+
+
+def load(run, path):
+    """Make `run` what the saved one was. ValueError unless the file is the state of a run with its settings."""
+    settings, step, tensors = read(path)
+    if settings.keys() != run.settings.keys():
+        raise ValueError(f"{path} is of another version of train.py, and this one cannot go on with it")
+    for key, value in settings.items():
         if run.settings[key] != value:
             same = f"; --{key.replace('_', '-')} {value} goes on with it" if key in OPTIONS else ""
             raise ValueError(f"{path} is of a run with {key} = {value}, not {run.settings[key]}{same}")
@@ -97,14 +105,9 @@ def load(run, path):
         for name in moments[index].keys() - {"step"}:  # the fused optimizer wants them laid out as the weights are
             moments[index][name] = torch.empty_like(weights).copy_(moments[index][name])
     run.optimizer.load_state_dict({**run.optimizer.state_dict(), "state": moments})
-    try:
-        for name in GENERATORS:
-            getattr(run, name).set_state(tensors[name])
-    except RuntimeError:  # generators of a GPU, which earlier versions of the kit used there
-        raise ValueError(
-            f"{path} is of a GPU run of an earlier version of train.py, which this one cannot go on with"
-        ) from None
-    run.step = int(notes["step"])
+    for name in GENERATORS:
+        getattr(run, name).set_state(tensors[name])
+    run.step = step
     run.losses[: run.step] = tensors["losses"]
 
 

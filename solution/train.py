@@ -2,6 +2,7 @@
 
     python train.py --prediction-type v_prediction --out runs/v
     python train.py --prediction-type v_prediction --out runs/v --resume     goes on where it was stopped
+    python train.py --prediction-type v_prediction --out runs/v --minutes 5  as many steps as fit into five minutes
 
 The algorithm itself is `Run.advance`, whose numbers are the lines of the paper's box. Everything random there comes
 from four generators, one each for weights, batches, t and noise, and all four are on the CPU: two runs with one seed
@@ -37,9 +38,14 @@ from unet import UNet
 
 PREDICTION_TYPES = ("epsilon", "v_prediction")
 BETA_SCHEDULES = ("linear", "scaled_linear", "cosine")
+TIMESTEPS = ("log_snr", "uniform")
 SCHEDULE = {"num_train_timesteps": 1000, "beta_start": 1e-4, "beta_end": 0.02}
-LEARNING_RATE = 2e-3
+LOG_SNR_MEAN, LOG_SNR_DEVIATION = -1.0, 1.8  # around which it is decided what digit it becomes
+LEAST_ALPHA_BAR = 0.1  # the less of the image is in x_t below this, the less a loss counts
+LEARNING_RATE = 4e-3
+SIZES = {"cpu": (20_000, 32), "cuda": (10_000, 256), "mps": (20_000, 32)}  # steps, and digits in a step
 SAVE_SECONDS = 60  # so often, and at the end, everything is written
+TRIAL = 20  # steps whose time says how long the others take, after as many to warm up
 
 
 class WrongLoss(ValueError):
@@ -50,7 +56,7 @@ class Run:
     """A training run: all that changes from step to step, so that it can be saved and taken up again (saving.py).
 
     settings  {"scheduler": arguments of DDPMScheduler, "unet": arguments of UNet, "steps", "batch_size", "seed",
-              "precision": "float32" or "bfloat16"}; all of it JSON
+              "timesteps": one of TIMESTEPS, "precision": "float32" or "bfloat16"}; all of it JSON
     images    uint8 (N, 1, 28, 28)
     device    a torch device; all the images go there
     compile   whether the network runs through torch.compile
@@ -59,6 +65,9 @@ class Run:
     def __init__(self, settings, images, device="cpu", compile=False):
         self.settings, self.device, self.step = settings, torch.device(device), 0
         self.scheduler = DDPMScheduler(**settings["scheduler"])
+        T = settings["scheduler"]["num_train_timesteps"]
+        self.chances, weights = chances_and_weights(self.scheduler, settings["timesteps"], T)
+        self.weights = weights.to(self.device)
         seed = 4 * settings["seed"]
         with torch.random.fork_rng(devices=[]):  # layers draw their weights from the global generator: lend it a seed
             torch.default_generator.manual_seed(seed)
@@ -76,17 +85,17 @@ class Run:
 
     def advance(self):
         """One turn of Algorithm 1's loop; the paper's t = 1 ... T is our index 0 ... T-1."""
-        B, schedule = self.settings["batch_size"], self.settings["scheduler"]
-        T = schedule["num_train_timesteps"]
+        B = self.settings["batch_size"]
         chosen = torch.randint(len(self.images), (B,), generator=self.batches).to(self.device)
         x0 = self.images[chosen].float() / 127.5 - 1  # 2: x_0 ~ q(x_0), in [-1, 1]
-        t = torch.randint(T, (B,), generator=self.times).to(self.device)  # 3: t ~ Uniform({1, ..., T})
+        # 3: t ~ Uniform({1, ..., T}) in the paper; here, by default, most often where the network can still learn
+        t = torch.multinomial(self.chances, B, replacement=True, generator=self.times).to(self.device)
         noise = torch.randn(x0.shape, generator=self.noises).to(self.device)  # 4: epsilon ~ N(0, I)
         losses = self.scheduler.loss(self.network, x0, noise, t)  # yours, handout 5.1
         if not isinstance(losses, torch.Tensor) or losses.shape != (B,):  # mean() would hide it
             got = f"the shape {tuple(losses.shape)}" if isinstance(losses, torch.Tensor) else type(losses).__name__
             raise WrongLoss(f"loss of scheduler.py must return one number for each digit, ({B},), not {got}")
-        loss = losses.mean()
+        loss = (self.weights[t] * losses).mean()
         self.optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
@@ -101,6 +110,32 @@ class Run:
         """The network's float32 output. Only it runs in the chosen precision, not the scheduler's arithmetic."""
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings["precision"] == "bfloat16"):
             return self.forward(x_t, t).float()
+
+
+def chances_and_weights(scheduler, timesteps, T):
+    """How often each t is drawn, and how much its loss counts: (T,) float64 and float32. Handout 5.2.
+
+    timesteps  "uniform": as in the paper, all t alike, and each loss counts once
+               "log_snr": nine in ten t are such that log(alpha-bar / (1 - alpha-bar)) is normally distributed (as the
+               noise levels of EDM, arXiv 2206.00364, table 1), one in ten is uniform. A loss counts less where x_t has
+               little of the image, and that of epsilon as that of v: an error in epsilon is sqrt(alpha-bar) times one
+               in v.
+    ValueError when alphas_cumprod is not between 0 and 1.
+    """
+    uniform = torch.full((T,), 1 / T, dtype=torch.float64)
+    if timesteps == "uniform":
+        return uniform, torch.ones(T)
+    alpha_bar = scheduler.alphas_cumprod.double()
+    if not ((alpha_bar > 0) & (alpha_bar < 1)).all():
+        raise ValueError("alphas_cumprod of scheduler.py must lie between 0 and 1 at every t (handout 1.4)")
+    log_snr = torch.logit(alpha_bar)
+    density = torch.exp(-(((log_snr - LOG_SNR_MEAN) / LOG_SNR_DEVIATION) ** 2) / 2)
+    chances = density * torch.gradient(log_snr)[0].abs()  # of an interval of log SNR around each t
+    chances = 0.9 * chances / chances.sum() + 0.1 * uniform
+    weights = (alpha_bar / LEAST_ALPHA_BAR).clamp(max=1)
+    if scheduler.prediction_type == "epsilon":
+        weights = weights / alpha_bar
+    return chances, weights.float()
 
 
 def learning_rate(step, steps):
@@ -121,13 +156,13 @@ def train(run, out, stop):
     tell = functools.cache(functools.partial(console.print, soft_wrap=True))  # each line once, not every minute
     bar = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     first, started = run.step, time.perf_counter()
-    saved, done = started, first == steps
+    saved, warm, done = started, started, first == steps
     with Progress(*bar, console=console) as progress:
         task = progress.add_task("", total=steps, completed=first)
         while not done:
             run.advance()
             done = run.step == steps or stop.is_set()
-            if run.step % 20 and not done:
+            if run.step % TRIAL and not done:
                 continue  # reading the loss makes a GPU wait, so it is read rarely
             loss = run.losses[max(0, run.step - 100) : run.step].mean().item()
             if not math.isfinite(loss):
@@ -135,6 +170,12 @@ def train(run, out, stop):
                     f"the loss is {loss} at step {run.step}: look at add_noise, get_velocity and loss"
                 )
             now = time.perf_counter()
+            if run.step - first == TRIAL:
+                warm = now
+            if run.step - first == 2 * TRIAL:
+                minutes = (steps - run.step) * (now - warm) / TRIAL / 60
+                size = f"{steps:,} steps of {run.settings['batch_size']} digits"
+                console.print(f"About {minutes:,.0f} minutes for {size}; checkpoints/README.md says what to expect.")
             speed = (run.step - first) * run.settings["batch_size"] / (now - started)
             said = f"loss {loss:.4f}  {speed:,.0f} images/s"
             progress.update(task, completed=run.step, description=said)
@@ -155,10 +196,15 @@ def main():
     parser.add_argument("--beta-schedule", choices=BETA_SCHEDULES, default="linear")
     devices = "auto is cuda where there is one, else cpu; mps has not been measured"
     parser.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), default="auto", help=devices)
-    precisions = "of the network; auto is bfloat16 where a CUDA card has it, else float32"
+    precisions = "of the network; auto is bfloat16 where the processor or card computes in it, else float32"
     parser.add_argument("--precision", choices=("auto", "float32", "bfloat16"), default="auto", help=precisions)
-    parser.add_argument("--steps", type=positive, default=5000, help="gradient steps")
-    parser.add_argument("--batch-size", type=positive, default=64, help="digits in a step")
+    length = parser.add_mutually_exclusive_group()
+    length.add_argument("--steps", type=positive, help=f"gradient steps; {SIZES['cpu'][0]}, on cuda {SIZES['cuda'][0]}")
+    length.add_argument("--minutes", type=duration, help="about so long, instead of a number of steps")
+    batch_sizes = f"digits in a step; {SIZES['cpu'][1]}, on cuda {SIZES['cuda'][1]}"
+    parser.add_argument("--batch-size", type=positive, help=batch_sizes)
+    drawn = "how t is drawn: log_snr mostly where the network can still learn, uniform as in the paper"
+    parser.add_argument("--timesteps", choices=TIMESTEPS, default="log_snr", help=drawn)
     parser.add_argument("--seed", type=whole, default=0, help="of weights, batches, t and noise")
     parser.add_argument("--data", default="auto", help="auto, mnist, digits5k or a path")
     parser.add_argument("--out", type=Path, default=Path("run"), help="folder for what is written")
@@ -172,7 +218,7 @@ def main():
     stop = stop_signal()
     print(f"Training on {line}; {run.device}, {run.settings['precision']}", flush=True)
     train(run, options.out, stop)
-    return 0 if run.step == options.steps else 130  # 130: what a shell expects of a program stopped by Ctrl-C
+    return 0 if run.step == run.settings["steps"] else 130  # 130: what a shell expects of a program stopped by Ctrl-C
 
 
 def set_up(options):
@@ -185,17 +231,40 @@ def set_up(options):
     precision = precision_on(device) if options.precision == "auto" else options.precision
     images, line = data.load(options.data)
     schedule = {"prediction_type": options.prediction_type, "beta_schedule": options.beta_schedule, **SCHEDULE}
-    settings = {key: getattr(options, key) for key in ("steps", "batch_size", "seed")}
-    settings |= {"scheduler": schedule, "unet": {}, "precision": precision, "digits": len(images)}
+    steps, batch_size = SIZES[device]
+    settings = {"steps": options.steps or steps, "batch_size": options.batch_size or batch_size, "seed": options.seed}
+    settings |= {"scheduler": schedule, "unet": {}, "timesteps": options.timesteps, "precision": precision}
+    settings |= {"digits": len(images)}
+    state = options.out / "resume.safetensors"
+    if options.minutes and options.resume:
+        settings["steps"] = saving.read(state)[0]["steps"]
+    elif options.minutes:
+        settings["steps"] = steps_in(60 * options.minutes, Run(settings, images, device, options.compile))
     run = Run(settings, images, device, options.compile)
     if options.resume:
-        saving.load(run, options.out / "resume.safetensors")
+        saving.load(run, state)
     return run, line
 
 
+def steps_in(seconds, run):
+    """How many steps fit into so many seconds: some of this run are timed."""
+    for _ in range(TRIAL):
+        run.advance()
+    run.losses[0].item()  # a GPU is done with these
+    started = time.perf_counter()
+    for _ in range(TRIAL):
+        run.advance()
+    run.losses[0].item()
+    return max(1, round(seconds * TRIAL / (time.perf_counter() - started)))
+
+
 def precision_on(device):
-    """bfloat16 where the card computes in it (a T4 only imitates it, and slowly), else float32."""
-    native = device == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+    """bfloat16 where the processor or card computes in it (a T4 only imitates it, and slowly), else float32."""
+    if device == "cpu":
+        able = getattr(torch.cpu, "get_capabilities", dict)()  # torch 2.9 and later know
+        native = able.get("avx512_bf16") or able.get("amx_bf16")
+    else:
+        native = device == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
     return "bfloat16" if native else "float32"
 
 
@@ -222,6 +291,13 @@ def whole(text):
 def positive(text):
     """The same from 1 on."""
     return whole(text) or whole("none")
+
+
+def duration(text):
+    """Minutes, more than none and at most a week."""
+    if not 0 < float(text) < 7 * 24 * 60:
+        raise ValueError
+    return float(text)
 
 
 if __name__ == "__main__":

@@ -58,7 +58,7 @@ def no_infer(monkeypatch, tmp_path):
 def settings(prediction_type="epsilon", steps=6, **others):
     schedule = {"prediction_type": prediction_type, "beta_schedule": "linear", **train.SCHEDULE}
     basic = {"scheduler": schedule, "unet": SMALL, "steps": steps, "batch_size": 8, "seed": 0, "precision": "float32"}
-    return basic | others
+    return basic | {"timesteps": "uniform"} | others
 
 
 def digits(number=64):
@@ -183,12 +183,9 @@ CHECKS = [value for name, value in list(globals().items()) if name.startswith("c
 
 # The form it has in train.py, the mistaken form, and the number of the mistake in the list of student mistakes.
 MISTAKES = {
-    "44 one t for the batch": (
-        "torch.randint(T, (B,), generator=self.times",
-        "torch.randint(T, (1,), generator=self.times",
-    ),
-    "44 the first timestep is never trained": ("torch.randint(T, (B,)", "torch.randint(1, T, (B,)"),
-    "44 the last timestep is never trained": ("torch.randint(T, (B,)", "torch.randint(T - 1, (B,)"),
+    "44 one t for the batch": ("multinomial(self.chances, B,", "multinomial(self.chances, 1,"),
+    "44 the first timestep is never trained": ("(self.chances, B,", "(self.chances * (torch.arange(10) > 0), B,"),
+    "44 the last timestep is never trained": ("(self.chances, B,", "(self.chances * (torch.arange(10) < 9), B,"),
     "44 the same noise in every step": ("generator=self.noises", "generator=torch.Generator().manual_seed(0)"),
     "44 one noise for the batch": (
         "torch.randn(x0.shape, ",
@@ -198,7 +195,7 @@ MISTAKES = {
     "45 pixels in [0, 2]": ("/ 127.5 - 1", "/ 127.5"),
     "46 shapes that are stretched to fit": (" or losses.shape != (B,)", ""),
     "46 no zero_grad": ("self.optimizer.zero_grad()", "pass"),
-    "46 the sum, not the mean": ("losses.mean()", "losses.sum()"),
+    "46 the sum, not the mean": ("* losses).mean()", "* losses).sum()"),
 }
 
 
@@ -227,6 +224,68 @@ def fails(check, module):
     return False
 
 
+# ----- which t is drawn -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", train.PREDICTION_TYPES)
+@pytest.mark.parametrize("schedule", train.BETA_SCHEDULES)
+@pytest.mark.parametrize("T", [1000, 4000])
+def test_most_t_lie_where_the_network_can_still_learn(kind, schedule, T):
+    scheduler = train.DDPMScheduler(T, beta_schedule=schedule, prediction_type=kind)
+    chances, weights = train.chances_and_weights(scheduler, "log_snr", T)
+    assert chances.shape == weights.shape == (T,) and abs(chances.sum() - 1) < 1e-9
+    assert chances.min() >= 0.1 / T - 1e-12, "every t is trained"
+    normal, log_snr = (chances - 0.1 / T) / 0.9, torch.logit(scheduler.alphas_cumprod.double())
+    inside = (log_snr - train.LOG_SNR_MEAN).abs() < train.LOG_SNR_DEVIATION
+    assert abs(normal[inside].sum() - 0.683) < 0.06, "within one standard deviation"
+    middle = (normal * log_snr).sum()
+    assert abs(middle - train.LOG_SNR_MEAN) < 0.2
+    alpha_bar = scheduler.alphas_cumprod
+    of_v = weights if kind == "v_prediction" else weights * alpha_bar
+    torch.testing.assert_close(of_v, torch.where(alpha_bar < 0.1, 10 * alpha_bar, 1.0))
+
+
+@pytest.mark.parametrize("kind", train.PREDICTION_TYPES)
+def test_uniform_is_the_papers_algorithm(kind):
+    scheduler = train.DDPMScheduler(7, prediction_type=kind)
+    chances, weights = train.chances_and_weights(scheduler, "uniform", 7)
+    assert torch.equal(weights, torch.ones(7)) and torch.allclose(chances, torch.full((7,), 1 / 7, dtype=torch.float64))
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0, 1.5, -0.1, float("nan"), float("inf")])
+def test_a_table_from_which_no_t_can_be_drawn_is_one_line(monkeypatch, value):
+    scheduler = train.DDPMScheduler()
+    scheduler.alphas_cumprod = scheduler.alphas_cumprod.clone()
+    scheduler.alphas_cumprod[500] = value
+    with pytest.raises(ValueError, match=r"^alphas_cumprod of scheduler.py must lie between 0 and 1 .*handout 1.4"):
+        train.chances_and_weights(scheduler, "log_snr", 1000)
+
+
+def test_t_is_drawn_as_its_chances_say_and_the_loss_counts_as_its_weight_says():
+    run = watched(train, "epsilon", 200)
+    run.chances = torch.arange(10.0)
+    run.weights = torch.linspace(1, 2, 10)
+    before = len(run.scheduler.calls)
+    run.losses, run.step, run.settings = torch.zeros(1000), 0, run.settings | {"steps": 1000}
+    for _ in range(200):
+        run.advance()
+    times = torch.stack([t for _, _, t in run.scheduler.calls[before:]])
+    shares = times.flatten().bincount(minlength=10) / times.numel()
+    assert (shares - torch.arange(10.0) / 45).abs().max() < 0.02
+    (_, noise, t), (_, _, weight) = run.scheduler.calls[-1], run.forward.calls[-1]
+    one_by_one = (weight - 3 * noise).square().mean((1, 2, 3))
+    torch.testing.assert_close(run.losses[199], (run.weights[t] * one_by_one).mean())
+
+
+def test_steps_in_minutes(monkeypatch):
+    """A run in which each step takes half a second by the clock."""
+    run = train.Run(settings(steps=100), digits(), "cpu")
+    monkeypatch.setattr(train.time, "perf_counter", lambda: run.step * 0.5)
+    assert train.steps_in(60, run) == 120
+    run = train.Run(settings(steps=100), digits(), "cpu")
+    assert train.steps_in(0.01, run) == 1
+
+
 def test_learning_rate():
     rates = [train.learning_rate(step, 100) for step in range(100)]
     assert max(rates) == rates[4] == train.LEARNING_RATE and rates[0] < rates[4] and 0 < rates[-1] < rates[4] / 100
@@ -236,7 +295,7 @@ def test_learning_rate():
 def test_only_the_network_runs_in_bfloat16():
     run = train.Run(settings("v_prediction", precision="bfloat16"), digits(), "cpu")
     outputs, inside = [], []
-    run.model.register_forward_hook(lambda module, inputs, output: outputs.append(output.dtype))
+    run.model.head.register_forward_hook(lambda module, inputs, output: outputs.append(output.dtype))
     get_velocity = run.scheduler.get_velocity
     run.scheduler.get_velocity = lambda *x: inside.append(torch.is_autocast_enabled("cpu")) or get_velocity(*x)
     run.advance()
@@ -316,14 +375,13 @@ def test_resume_refuses_other_settings(tmp_path):
         saving.load(train.Run(settings(), digits(), "cpu"), path)
 
 
-def test_resume_refuses_the_generators_of_a_gpu(tmp_path):
-    """As in a file of a GPU that an earlier version of the kit wrote: 16 bytes each."""
+def test_resume_refuses_the_file_of_another_version(tmp_path):
+    """Earlier ones had no `timesteps`, and on a GPU other generators."""
     path, run = tmp_path / "resume.safetensors", train.Run(settings(), digits(), "cpu")
     saving.save(run, path)
-    tensors = load_file(path) | {name: torch.zeros(16, dtype=torch.uint8) for name in saving.GENERATORS}
-    with safe_open(path, framework="pt") as file:
-        save_file(tensors, path, file.metadata())
-    with pytest.raises(ValueError, match="of a GPU run of an earlier version"):
+    old = {key: value for key, value in run.settings.items() if key != "timesteps"}
+    save_file(load_file(path), path, {"settings": json.dumps(old), "step": "0"})
+    with pytest.raises(ValueError, match=r"of another version of train\.py"):
         saving.load(run, path)
 
 

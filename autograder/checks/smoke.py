@@ -143,7 +143,7 @@ def outcome(
     held_out  (x_t, t, target)
     """
     settings = {"scheduler": {"prediction_type": KIND, **SCHEDULE}, "unet": UNET, "seed": seed, "precision": "auto"}
-    settings |= {"steps": size.steps, "batch_size": size.batch_size}
+    settings |= {"steps": size.steps, "batch_size": size.batch_size, "timesteps": "uniform"}
     training = student.training(settings, digits, device, cpu_seconds=student.limits["smoke_seconds"])
     for done in range(0, size.steps, size.pieces):
         steps = min(size.pieces, size.steps - done)

@@ -41,7 +41,7 @@ def compare_loss(student: Student, expect: Expect, prediction_type: str) -> None
     digits, x_t, target = held_out(seed, scalars)
 
     settings = {"scheduler": {"prediction_type": prediction_type, **SCHEDULE}, "unet": UNET, "seed": seed}
-    settings |= {"steps": STEPS, "batch_size": BATCH_SIZE, "precision": "float32"}
+    settings |= {"steps": STEPS, "batch_size": BATCH_SIZE, "timesteps": "uniform", "precision": "float32"}
     checkpoint = student.on_gpu_or_cpu(partial(weights, student, settings, digits))
     expect.measured(measure.held_out_loss(checkpoint, UNET, x_t, t, target), LOSS, f"after {STEPS} steps")
     if expect.wrong:

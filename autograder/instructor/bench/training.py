@@ -64,6 +64,7 @@ def in_turn(device: str, batch_size: int, rounds: int, steps: int) -> dict[str, 
 def ours(device: str, batch_size: int, precision: str, compile: bool = False) -> Iterator[None]:
     """train.py's loop; one step per `next`."""
     settings = {"scheduler": SCHEDULER, "unet": {}, "steps": 100_000, "batch_size": batch_size, "seed": 0}
+    settings |= {"timesteps": "log_snr"}
     images, _ = data.load("mnist" if data.complete() else "digits5k")
     run = train.Run(settings | {"precision": precision}, images, device, compile)
     while True:

@@ -176,7 +176,7 @@ def in_bfloat16(student: Student, id: str, expected: Expectations) -> float:
     settings = {
         "scheduler": {"prediction_type": id.removeprefix("training."), **training.SCHEDULE},
         "unet": training.UNET, "seed": int(seed), "steps": training.STEPS, "batch_size": training.BATCH_SIZE,
-        "precision": "bfloat16",
+        "timesteps": "uniform", "precision": "bfloat16",
     }  # fmt: skip
     content = student.on_gpu_or_cpu(partial(training.weights, student, settings, digits))
     return abs(measure.held_out_loss(content, training.UNET, x_t, t, target) / float(recorded) - 1)
@@ -252,10 +252,11 @@ def quality(tiny: bool) -> None:
 
     images, line = data.load("mnist" if data.complete() else "digits5k")
     tell("digits", line)
-    runs = [(1000, 64), (5000, 64), (2000, 512), (5000, 512), (15000, 512)]
+    runs = [(1000, 64), (1000, 256), (3000, 256), (10000, 256), (5000, 512)]
     for steps, batch in [(3, 4)] if tiny else runs:
         schedule = {"prediction_type": smoke.KIND, **training.SCHEDULE}
         settings = {"scheduler": schedule, "unet": {}, "steps": steps, "batch_size": batch, "seed": 0}
+        settings |= {"timesteps": "log_snr"}
         run = train.Run(settings | {"precision": train.precision_on(device())}, images, device())
         started = time.perf_counter()
         for _ in range(steps):
