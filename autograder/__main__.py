@@ -39,6 +39,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     device(command)
     command.add_argument("--only", action="append", choices=checks.PARTS, default=[], metavar="PART",
                          help=f"run this part only; may be repeated ({', '.join(checks.PARTS)})")  # fmt: skip
+    command.add_argument("--platform", action="append", choices=reports.PLATFORMS, default=[], metavar="NAME",
+                         help=f"write what this platform reads, too ({', '.join(reports.PLATFORMS)})")  # fmt: skip
     command.add_argument("--no-pictures", dest="views", action="store_const", const=(),
                          help="leave out of report.html what the code draws; that takes seconds")  # fmt: skip
     command = commands.add_parser(
@@ -84,7 +86,7 @@ def grades(command: argparse.ArgumentParser) -> None:
     command.add_argument("submission", type=Path, nargs="?", default=Path("assignment"), help="default: assignment")
     command.add_argument("--out", type=Path, default=Path("results"), metavar="DIR", help="default: results")
     command.add_argument("--public", action="store_true", help="public cases only")
-    command.set_defaults(run=run_grade, finish=report)
+    command.set_defaults(run=run_grade, finish=report, platform=[])
 
 
 def device(command: argparse.ArgumentParser) -> None:
@@ -123,7 +125,7 @@ def run_grade(options: argparse.Namespace) -> int:
         errors.print(str(error), style="red", soft_wrap=True)
         return NOT_GRADED
     try:
-        options.finish(options.out, record, rubric, sights, console)
+        options.finish(options, record, rubric, sights, console)
     except OSError as error:
         errors.print(f"The results cannot be written to {options.out}/: {error}", style="red", soft_wrap=True)
         return NOT_GRADED
@@ -144,18 +146,33 @@ def drawn(
         return look.look(submission, box, rubric, record, views, partial(progress.advance, bar))
 
 
-def report(out: Path, record: GradeRecord, rubric: Rubric, sights: Sequence[look.Sight], console: Console) -> None:
+def report(
+    options: argparse.Namespace,
+    record: GradeRecord,
+    rubric: Rubric,
+    sights: Sequence[look.Sight],
+    console: Console,
+) -> None:
     """Write the reports and print the table."""
+    out = options.out
     record.shown = look.for_report(sights)
-    reports.write_all(out, record, rubric)
+    reports.write_all(out, record, rubric, platforms=options.platform)
     console.print(terminal.render(record, rubric))
-    written = ", ".join(each.name for each in reports.FORMATS)
+    written = ", ".join(
+        each.name for each in (*reports.FORMATS, *(reports.PLATFORMS[name] for name in options.platform))
+    )
     console.print(f"Written to {readable(str(out))}/: {written}", style="dim", soft_wrap=True, markup=False)
 
 
-def show(out: Path, record: GradeRecord, rubric: Rubric, sights: Sequence[look.Sight], console: Console) -> None:
+def show(
+    options: argparse.Namespace,
+    record: GradeRecord,
+    rubric: Rubric,
+    sights: Sequence[look.Sight],
+    console: Console,
+) -> None:
     """Write look.png and print what is in it."""
-    file, lines = out / "look.png", [look.as_text(sights) or "\n".join(record.notes)]
+    file, lines = options.out / "look.png", [look.as_text(sights) or "\n".join(record.notes)]
     if any(sight.drawing for sight in sights):
         write(file, look.picture(sights))
         lines.insert(0, f"{readable(str(file))} shows what your code does so far:")

@@ -1,19 +1,24 @@
 """What platforms read: each output beside the platform's own documentation, or beside what its own writer makes."""
 
 import json
+import random
+import re
 import shutil
 import subprocess
 import sys
 from html.parser import HTMLParser
 from xml.etree import ElementTree
 
+import docutils.core
 import pytest
 from markdown_it import MarkdownIt
 
+from autograder import reports
 from autograder.instructor.release import bundles
 from autograder.paths import PUBLIC, ROOT
-from autograder.record import CheckResult, GradeRecord
+from autograder.record import CheckResult, GradeRecord, Shown
 from autograder.reports import gradescope, junit, markdown
+from autograder.reports.platforms import autolab
 from autograder.rubric import Rubric
 from autograder.text import readable
 
@@ -127,6 +132,85 @@ def test_gradescopes_results_hold_no_score_until_there_is_one(gradescope_layout)
 def test_gradescopes_script_grades_with_hidden_cases(gradescope_layout):
     results = gradescope_layout(ROOT / "solution")
     assert results["score"] == 100 and results["extra_data"]["complete"] is True
+
+
+# ----- PrairieLearn, Autolab, GitHub Classroom, INGInious -------------------------------------------------------------
+
+VERDICTS = ("passed", "wrong", "not_implemented", "crashed", "bad_output", "blocked")
+LONG = GradeRecord("work", [CheckResult("ddim.eta", "ddim", "DDIM", 5.0, "wrong", "x" * 400, printed="é" * 60_000)] * 9,
+                   True, False, [], {}, shown=[Shown("a title", "", "A" * 400_000)] * 3)  # fmt: skip
+
+
+def rendered(name, record):
+    return reports.PLATFORMS[name].render(record, RUBRIC)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_every_platform_is_told_the_same_points(record, seed):
+    rng = random.Random(seed)
+    found = record(*rng.choices(VERDICTS, k=rng.randrange(1, 12)))
+    for check in found.checks:
+        check.part = rng.choice(list(RUBRIC.parts))
+    prairielearn, inginious, classroom = (json.loads(rendered(name, found)) for name in PLATFORMS)
+    assert prairielearn["score"] == pytest.approx(found.points / found.max_points)
+    assert sum(test["points"] for test in prairielearn["tests"]) == found.points
+    assert inginious["grade"] == pytest.approx(100 * found.points / found.max_points, abs=0.01)
+    assert (inginious["result"] == "success") == (found.points == found.max_points)
+    assert reported(classroom) == {"totalPoints": found.points, "maxPoints": found.max_points}
+    scores = autoresult(rendered("autolab", found))
+    assert sum(scores.values()) == found.points and scores.keys() <= set(RUBRIC.parts.values())
+
+
+PLATFORMS = ("prairielearn", "inginious", "classroom")
+
+
+@pytest.mark.parametrize("verdicts", [("ungraded",), ("passed", "ungraded"), ("wrong", "passed", "ungraded", "passed")])
+def test_what_could_not_be_graded_is_points_nowhere(record, verdicts):
+    prairielearn, inginious, classroom = (json.loads(rendered(name, record(*verdicts))) for name in PLATFORMS)
+    assert prairielearn["gradable"] is False and "score" not in prairielearn and prairielearn["format_errors"]
+    assert inginious["result"] == "crash" and "grade" not in inginious
+    assert classroom["status"] == "error" and reported(classroom) is None
+    assert set(autoresult(rendered("autolab", record(*verdicts))).values()) == {None}, "Autolab makes zeros of nothing"
+    assert autoresult(autolab.not_graded(RUBRIC)) == dict.fromkeys(RUBRIC.parts.values())
+
+
+def reported(results):
+    """What the reporter of GitHub Classroom says (src/notify-classroom.js), None where it says nothing."""
+    most, points = results["max_score"], sum(test["score"] for test in results["tests"]) if results["max_score"] else 0
+    return {"totalPoints": points, "maxPoints": most} if most else None
+
+
+def autoresult(text):
+    """The scores that Autolab finds in an output (assessment_autograde_core.rb, parseAutoresult)."""
+    *above, last = text.rstrip().splitlines()
+    if above:
+        presentation = json.loads(above[-1])
+        assert presentation["_presentation"] == "semantic"
+        assert presentation["stages"] == list(presentation)[2:]
+        for stage in presentation["stages"]:
+            assert all(entry.keys() <= {"passed", "hint"} for entry in presentation[stage].values())
+    return json.loads(re.sub(r"([a-zA-Z0-9]+):", r'"\1":', last))["scores"]
+
+
+def test_prairielearn_gets_what_it_documents_and_no_more_than_it_takes(record):
+    found = json.loads(rendered("prairielearn", record(*VERDICTS)))
+    assert found.keys() == {"gradable", "score", "message", "images", "tests"}
+    for test in found["tests"]:
+        assert test.keys() == {"name", "description", "points", "max_points", "message", "output", "images"}
+    text = rendered("prairielearn", LONG)
+    assert len(text.encode()) <= 1_000_000 and json.loads(text)["score"] == 0
+    assert len(json.loads(text)["tests"]) == 9
+
+
+def test_text_of_a_submission_means_nothing_to_inginious(record):
+    text = json.loads(rendered("inginious", record("wrong", notes=["`x <javascript:y>`_ |z| **b** .. raw:: html"])))[
+        "text"
+    ]
+    page = docutils.core.publish_parts(text, writer="html5", settings_overrides={"report_level": 1})["html_body"]
+    tags = set(Tags(page).tags)
+    assert (
+        tags <= {"main", "p", "strong", "ul", "li", "table", "tbody", "tr", "td", "colgroup", "col"} and "table" in tags
+    )
 
 
 def test_the_points_of_the_homework_are_100(rubric):
