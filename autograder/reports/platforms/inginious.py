@@ -1,5 +1,5 @@
-"""What INGInious keeps of a run (docs.inginious.org, "inginious_container_api"): result, grade in per cent, and a text in
-reStructuredText, each handed over by a command in the container (release/platforms/inginious/run)."""
+"""What INGInious keeps of a run (docs.inginious.org, "inginious_container_api"): result, grade in per cent, and a text
+in reStructuredText, each handed over by a command in the container."""
 
 from __future__ import annotations
 
