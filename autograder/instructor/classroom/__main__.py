@@ -89,6 +89,14 @@ def options_of_a_run(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--cluster", metavar="ADDRESS", help="a Dask scheduler such as tcp://host:8786, for its workers"
     )
+    command.add_argument("--slurm", type=asked_of_slurm, metavar="WHAT",
+                         help="jobs of Slurm, such as cores=2,memory=4GB,jobs=2; the README has more")  # fmt: skip
+
+
+def asked_of_slurm(text: str) -> dict[str, str]:
+    """cores=2,memory=4GB as {"cores": "2", "memory": "4GB"}."""
+    pairs = [part.split("=", 1) for part in text.split(",")]
+    return {name.strip(): value.strip() for name, value in pairs}
 
 
 def positive(text: str) -> int:

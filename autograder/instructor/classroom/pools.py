@@ -1,13 +1,22 @@
-"""Where jobs run: worker processes of this machine, or the workers of a Dask cluster. Both are executors as
-concurrent.futures knows them; training that needs a GPU has one of its own."""
+"""Where jobs run: worker processes of this machine, the workers of a Dask cluster, or jobs of Slurm. All are executors
+as concurrent.futures knows them; training that needs a GPU has one of its own."""
 
 import logging
 import multiprocessing
 import os
+import shlex
+import shutil
+import sys
 from concurrent.futures import Executor, ProcessPoolExecutor
+from pathlib import Path
 from typing import Any
 
+from ...paths import ROOT
 from . import working
+
+# What a job of Slurm can ask for, and what it asks for by itself.
+KNOWN = ("cores", "memory", "jobs", "time", "queue", "account")
+DEFAULTS = {"cores": "1", "memory": "4GB", "jobs": "1", "time": "02:00:00"}
 
 
 def cores() -> int:
@@ -91,3 +100,41 @@ class Cluster:
 
     def close(self, at_once: bool = False) -> None:
         self.client.close()
+
+
+class Slurm(Cluster):
+    """The workers of a Dask scheduler in this process, started by Slurm as jobs: a job that is lost is submitted again,
+    and all end with this run.
+
+    wanted  what each job asks for, and how many: cores, memory, jobs, time, queue, account; as text
+    logs    a folder for what the jobs print
+    Raises Stop where there is no Slurm, or no such thing to ask for.
+    """
+
+    def __init__(self, wanted: dict[str, str], logs: Path) -> None:
+        if unknown := wanted.keys() - set(KNOWN):
+            raise working.Stop(f"--slurm knows no {', '.join(sorted(unknown))}; it knows {', '.join(KNOWN)}.")
+        if not shutil.which("sbatch"):
+            raise working.Stop("--slurm needs Slurm: there is no sbatch on this host.")
+        try:
+            from dask_jobqueue import SLURMCluster
+        except ImportError:
+            raise working.Stop("--slurm needs dask-jobqueue: pip install -e '.[cluster]'") from None
+        asked = DEFAULTS | wanted
+        try:
+            cores, jobs = int(asked["cores"]), int(asked["jobs"])
+            logging.getLogger("distributed").setLevel(logging.CRITICAL)
+            self.cluster = SLURMCluster(
+                cores=cores, processes=cores, memory=asked["memory"], walltime=asked["time"],
+                queue=asked.get("queue"), account=asked.get("account"), job_name="ddpm-homework",
+                python=shlex.quote(sys.executable), job_script_prologue=[f"cd {shlex.quote(str(ROOT))}"],
+                log_directory=str(logs), scheduler_options={"dashboard": False}, silence_logs="critical",
+            )  # fmt: skip
+        except (ValueError, OSError) as error:
+            raise working.Stop(f"--slurm cannot be used so: {error}") from None
+        self.cluster.adapt(minimum_jobs=jobs, maximum_jobs=jobs)  # unlike scale, it replaces a job that is lost
+        super().__init__(self.cluster.scheduler_address)
+
+    def close(self, at_once: bool = False) -> None:
+        super().close()
+        self.cluster.close()

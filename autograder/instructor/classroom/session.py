@@ -22,7 +22,7 @@ from ..handins.platforms import DownloadError
 from ..store import Store
 from . import before_marking, page, publishing, working
 from .keeping import Kept
-from .pools import Cluster, Local
+from .pools import Cluster, Local, Slurm
 from .running import Conditions, Run
 
 if TYPE_CHECKING:
@@ -32,10 +32,17 @@ if TYPE_CHECKING:
     from ..handins.collecting import HandedIn
 
 
+def workers(options: Namespace) -> Local | Cluster:
+    """Those that the command line asks for."""
+    if options.slurm:
+        return Slurm(options.slurm, options.folder / "slurm")
+    return Cluster(options.cluster) if options.cluster else Local(options.workers)
+
+
 class Session:
     """A class folder and the workers that grade it, from `with` on.
 
-    options            of the command line: folder, device, workers, trainings, cluster
+    options            of the command line: folder, device, workers, trainings, cluster, slurm
     absent_are_absent  whether staff says so just now; None for what was said before
     class_list         of all; `known` are those who are graded, while the others wait
     Raises Stop, DownloadError and RosterError.
@@ -55,7 +62,7 @@ class Session:
 
     def __enter__(self) -> Self:
         seed, options = Expectations.load(HIDDEN).metadata["seed"], self.options
-        self.pools = Cluster(options.cluster) if options.cluster else Local(options.workers)
+        self.pools = workers(options)
         gpu = False
         if options.device != "cpu":
             with self.console.status("Starting a worker"):
