@@ -57,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command.set_defaults(run=run_watch)
     command = commands.add_parser("look", help="one picture of what your code does so far: look.png")
     grades(command)
-    command.set_defaults(only=checks.EXACT, device="cpu", views=look.VIEWS, finish=show)
+    command.set_defaults(only=(*checks.EXACT, "infer"), device="cpu", views=look.VIEWS, finish=show)
     command = commands.add_parser("debug", help="print a script with the first failing public call of a check")
     command.add_argument("check", choices=checks.CHECKS, metavar="CHECK", help=", ".join(checks.CHECKS))
     command.add_argument("--submission", type=Path, default=Path("assignment"))

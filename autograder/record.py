@@ -172,14 +172,15 @@ class GradeRecord:
         return [check for check in self.checks if check.verdict == UNGRADED and check.by_hand is None]
 
     def first_wrong(self, among: Collection[str] | None = None) -> CheckResult | None:
-        """The first check that is not right, in the handout's order, and that does not follow from another.
+        """The first check that is not right, in the handout's order, and that does not follow from another. What is
+        written and wrong comes before what is not written yet: it is what the student works on.
 
         among  the ids of some checks; all by default
         """
         failed = [check for check in self.checks if check.verdict not in (PASSED, BLOCKED, UNGRADED)]
         failed = [check for check in failed if check.by_hand is None and (among is None or check.id in among)]
         own = [check for check in failed if not check.follows] or failed
-        return own[0] if own else None
+        return min(own, key=lambda check: check.verdict == NOT_IMPLEMENTED, default=None)
 
     @property
     def next(self) -> str:

@@ -10,9 +10,11 @@ from __future__ import annotations
 import contextlib
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import watchfiles
+from rich.segment import Segment
+from rich.text import Text
 
 from . import checks
 from .box import BoxError
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from rich.console import Console, RenderableType
+    from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 
     from .box import Box
     from .expectations import Expectations
@@ -50,7 +52,10 @@ def watch(folder: Path, box: Box, rubric: Rubric, public: Expectations, console:
     with contextlib.ExitStack() as stack:
         if in_place:
             stack.callback(lambda: console.print(watched.shown))
-            show = stack.enter_context(console.screen()).update
+            screen = stack.enter_context(console.screen())
+
+            def show(block: RenderableType) -> None:
+                screen.update(Fitted(block))
         else:
             show = console.print
         watched = Watched(folder, box, rubric, public, show, in_pieces=in_place)
@@ -58,6 +63,22 @@ def watch(folder: Path, box: Box, rubric: Rubric, public: Expectations, console:
         reports = {"debounce": TOGETHER, "step": QUIET, "rust_timeout": LOOK_EVERY, "yield_on_timeout": True}
         for _ in watchfiles.watch(folder, watch_filter=None, recursive=False, **reports):
             watched.look()
+
+
+class Fitted(NamedTuple):
+    """A block on one screen, whose last line says how much does not fit."""
+
+    block: RenderableType
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        lines = console.render_lines(self.block, options.update(height=None), pad=False)
+        room = options.height or console.height
+        left = len(lines) - room + 1 if len(lines) > room else 0
+        for line in lines[: len(lines) - left]:
+            yield from line
+            yield Segment.line()
+        if left:
+            yield Text(f"{left} more lines: in a taller window, or here after Ctrl-C", "dim", no_wrap=True)
 
 
 class Watched:

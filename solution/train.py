@@ -175,7 +175,7 @@ def train(run, out, stop):
             if run.step - first == 2 * TRIAL:
                 minutes = (steps - run.step) * (now - warm) / TRIAL / 60
                 size = f"{steps:,} steps of {run.settings['batch_size']} digits"
-                console.print(f"About {minutes:,.0f} minutes for {size}; checkpoints/README.md says what to expect.")
+                console.print(f"About {minutes:,.1f} minutes for {size}; checkpoints/README.md says what to expect.")
             speed = (run.step - first) * run.settings["batch_size"] / (now - started)
             said = f"loss {loss:.4f}  {speed:,.0f} images/s"
             progress.update(task, completed=run.step, description=said)

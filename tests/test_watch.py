@@ -11,14 +11,15 @@ from dataclasses import replace
 from functools import partial
 
 import pytest
-from rich.console import Console
+from rich.console import Console, Group
+from rich.screen import Screen
 
 from autograder import __main__ as command
 from autograder.box import Box, Layers
 from autograder.files import write
 from autograder.instructor.authoring import patches
 from autograder.paths import ROOT
-from autograder.watch import Watched
+from autograder.watch import Fitted, Watched
 
 REFERENCE = patches.reference()["scheduler.py"].decode()
 SKELETON = (ROOT / "assignment" / "scheduler.py").read_text()
@@ -147,6 +148,22 @@ def test_without_its_package_it_says_how_to_get_it(tmp_path, monkeypatch, capsys
     monkeypatch.delitem(sys.modules, "autograder.watch")
     assert command.main(["watch", str(tmp_path)]) == 2
     assert capsys.readouterr().err == "This needs the package watchfiles: python -m pip install watchfiles\n"
+
+
+@pytest.mark.parametrize("height", [5, 12, 40])
+@pytest.mark.parametrize("lines", [1, 4, 5, 11, 12, 13, 100])
+def test_what_does_not_fit_on_the_screen_is_counted(height, lines):
+    drawn = io.StringIO()
+    console = Console(file=drawn, width=60, height=height, force_terminal=True, color_system=None)
+    console.print(Screen(Fitted(Group(*(f"line {n}" for n in range(lines))))), end="")
+    shown = [line.strip() for line in drawn.getvalue().split("\n")]
+    assert len(shown) == height
+    if lines <= height:
+        assert shown[:lines] == [f"line {n}" for n in range(lines)]
+    else:
+        hidden = lines - height + 1
+        assert shown == [*(f"line {n}" for n in range(height - 1)),
+                         f"{hidden} more lines: in a taller window, or here after Ctrl-C"]  # fmt: skip
 
 
 # ----- the command ----------------------------------------------------------------------------------------------------

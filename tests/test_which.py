@@ -62,3 +62,12 @@ def test_what_is_certain_is_said_of_some():
 def test_nothing_is_said_where_all_are_alike_or_nothing_tells_them_apart():
     assert apart([(where, False) for where in CASES]) == ""
     assert apart([(where, i % 3 == 0) for i, where in enumerate(CASES)]) == ""
+
+
+def test_where_most_is_wrong_only_what_is_right_is_said():
+    """ "Wrong in all 5 for v_prediction" sent a student to v, who was wrong wherever noise is added."""
+    cases = [(f"{kind} at t = {t}, eta = {eta}", eta == 0 and t == 0)
+             for kind in ("epsilon", "v_prediction") for t in (0, 500, 999) for eta in (0, 1)]  # fmt: skip
+    assert "wrong" not in certain(cases)
+    mostly_right = [(where, not right) for where, right in cases]
+    assert "right" in certain(mostly_right) or certain(mostly_right) == ""
