@@ -23,7 +23,7 @@ from .intake.submission import ACCEPTED, Refused, read
 from .paths import HIDDEN, PUBLIC, SECRETS
 from .record import UNGRADED, GradeRecord
 from .reports import mistakes, terminal
-from .rubric import Rubric
+from .rubric import Rubric, RubricError
 from .text import readable
 
 GRADED, USAGE, NOT_GRADED = 0, 2, 3
@@ -31,14 +31,23 @@ GRADED, USAGE, NOT_GRADED = 0, 2, 3
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command. Returns the exit status; as argparse does, raises SystemExit for a wrong command line."""
+    try:
+        asked = Rubric.load(smoke=True)
+    except RubricError as error:
+        print(error, file=sys.stderr)
+        return USAGE
+    parts, ids = (
+        [name for name in of if name in those]
+        for of, those in ((checks.PARTS, asked.parts), (checks.CHECKS, asked.checks))
+    )
     parser = argparse.ArgumentParser("python -m autograder", description="The autograder of the DDPM homework kit.")
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     command = commands.add_parser("grade", help="grade one submission: a folder, zip or tar with scheduler.py")
     grades(command)
     device(command)
-    command.add_argument("--only", action="append", choices=checks.PARTS, default=[], metavar="PART",
-                         help=f"run this part only; may be repeated ({', '.join(checks.PARTS)})")  # fmt: skip
+    command.add_argument("--only", action="append", choices=parts, default=[], metavar="PART",
+                         help=f"run this part only; may be repeated ({', '.join(parts)})")  # fmt: skip
     command.add_argument("--no-pictures", dest="views", action="store_const", const=(),
                          help="leave out of report.html what the code draws; that takes seconds")  # fmt: skip
     command = commands.add_parser(
@@ -57,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     grades(command)
     command.set_defaults(only=checks.EXACT, device="cpu", views=look.VIEWS, finish=show)
     command = commands.add_parser("debug", help="print a script with the first failing public call of a check")
-    command.add_argument("check", choices=checks.CHECKS, metavar="CHECK", help=", ".join(checks.CHECKS))
+    command.add_argument("check", choices=ids, metavar="CHECK", help=", ".join(ids))
     command.add_argument("--submission", type=Path, default=Path("assignment"))
     command.add_argument("--out", type=Path, metavar="FILE", help="write it there; PowerShell's > would spoil it")
     command.set_defaults(run=run_debug)

@@ -341,4 +341,5 @@ def result(
     )
     told |= {"hint": hint, "evidence": evidence, "printed": printed, "facts": facts or {}, "seconds": seconds}
     told["picture"] = picture
-    return CheckResult(entry.id, entry.part, entry.title, entry.points, section=entry.section, **told)
+    kept = {"section": entry.section, "bonus": entry.bonus}
+    return CheckResult(entry.id, entry.part, entry.title, entry.points, **kept, **told)

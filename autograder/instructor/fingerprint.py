@@ -38,4 +38,6 @@ def kit(rubric: Rubric, *recorded: Path) -> str:
 
 def prices(rubric: Rubric) -> str:
     """Digest of what checks are called and worth: when only this changed, nothing has to be run again."""
-    return sha256(json.dumps({id: [entry.title, entry.points] for id, entry in rubric.checks.items()}).encode())[:16]
+    return sha256(
+        json.dumps({id: [entry.title, entry.points, entry.bonus] for id, entry in rubric.checks.items()}).encode()
+    )[:16]

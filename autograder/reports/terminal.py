@@ -10,7 +10,7 @@ from rich.console import Group
 from rich.padding import Padding
 from rich.text import Text
 
-from ..record import BLOCKED, NOT_IMPLEMENTED, PASSED, UNGRADED
+from ..record import BLOCKED, NOT_IMPLEMENTED, PASSED, UNGRADED, tally
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,7 +66,7 @@ def rows(record: GradeRecord, rubric: Rubric) -> Iterator[RenderableType]:
     told: dict[str, str] = {}
     for part, group in groupby(record.checks, lambda check: check.part):
         news = [(check, *new(check, told, record.next)) for check in group]
-        points, most = sum(check.points for check, *_ in news), sum(check.max_points for check, *_ in news)
+        points, most = tally([check for check, *_ in news])
         name = f"{number(part, rubric)} {rubric.parts[part]}"
         first, words, below = news[0]
         if not below and len({(check.verdict, *rest) for check, *rest in news}) == 1:

@@ -176,7 +176,7 @@ def master(rubric: Rubric) -> str:
     cells = [new_markdown_cell("## Parts 1 to 6, graded by programs", id="parts")]
     cells[0].metadata.nbgrader = metadata("parts")
     for part, title in rubric.parts.items():
-        points = sum(check.points for check in rubric.checks.values() if check.part == part)
+        points = sum(check.points for check in rubric.checks.values() if check.part == part and not check.bonus)
         # Whoever runs nbgrader's own Execute gives nothing for it; a mere comment would give all points.
         cell = new_code_cell(f'raise RuntimeError("{title}: graded by the autograder, not here")', id=PART + part)
         cell.metadata.nbgrader = metadata(PART + part, grade=True) | {"points": points}

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from ...files import write
 from ...intake.submission import REPORT as NOTEBOOK
 from ...paths import ROOT
+from ...rubric import GRADED, REPORT
 from ...text import readable
 
 if TYPE_CHECKING:
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from ...rubric import Rubric
     from ..handins.collecting import HandedIn
     from ..handins.roster import Roster
-
-REPORT = "report"
 
 
 @dataclass
@@ -62,7 +61,16 @@ def table(made: Iterable[Grade], handed_in: Iterable[HandedIn], rubric: Rubric, 
     entries = {entry.student: entry for entry in handed_in}
     people = {student.id: student for student in roster.students} if roster else {}
     most = total(rubric)
-    head = ["id", "last_name", "first_name", "email", "submitted", "days_late", *rubric.parts, REPORT]
+    head = [
+        "id",
+        "last_name",
+        "first_name",
+        "email",
+        "submitted",
+        "days_late",
+        *rubric.parts,
+        *[REPORT] * rubric.on(REPORT),
+    ]
     head += ["late_penalty", "points", "max_points", "complete", "notes"]
     buffer = io.StringIO()
     writer = csv.writer(buffer, quoting=csv.QUOTE_ALL, lineterminator="\n")
@@ -84,7 +92,7 @@ def table(made: Iterable[Grade], handed_in: Iterable[HandedIn], rubric: Rubric, 
 
 def total(rubric: Rubric) -> float:
     """The most that can be had: the parts, and the report as its questions say."""
-    return sum(check.points for check in rubric.checks.values()) + report_points()
+    return rubric.total + (report_points() if rubric.counts.get(REPORT) == GRADED else 0)
 
 
 @cache
