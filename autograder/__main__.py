@@ -19,7 +19,7 @@ from .expectations import Expectations, ExpectationsError
 from .files import write
 from .grading import TooWeak, grade, strong_enough
 from .intake.handin import Incomplete, submit, unwritten
-from .intake.submission import ACCEPTED, Refused, read
+from .intake.submission import ACCEPTED, PART, Refused, read
 from .paths import HIDDEN, PUBLIC, SECRETS
 from .record import UNGRADED, GradeRecord
 from .reports import mistakes, terminal
@@ -73,9 +73,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command = commands.add_parser("submit", help="pack what is collected into one zip, to be uploaded")
     command.add_argument("submission", type=Path, nargs="?", default=Path("assignment"))
     command.add_argument("--out", type=Path, default=Path("submission.zip"), metavar="ZIP")
-    command.add_argument("--without", action="append", choices=list(ACCEPTED)[1:], default=[], metavar="NAME",
-                         help=f"go without this file ({', '.join(list(ACCEPTED)[1:])})")  # fmt: skip
-    command.set_defaults(run=run_submit)
+    collected = [name for name in ACCEPTED if name not in PART or asked.on(PART[name])]
+    command.add_argument("--without", action="append", choices=collected[1:], default=[], metavar="NAME",
+                         help=f"go without this file ({', '.join(collected[1:])})")  # fmt: skip
+    command.set_defaults(run=run_submit, collected=collected)
     command = commands.add_parser("doctor", help="say how well this host can confine student code, and what would help")
     command.set_defaults(run=run_doctor)
     command = commands.add_parser("reads", help="read back what formulas a submission computes, from public cases")
@@ -127,6 +128,7 @@ def run_grade(options: argparse.Namespace) -> int:
             record = grade(options.submission, box, rubric, public, hidden, options.only, status.update, gpu)
             status.stop()
             views = look.of_parts(options.only) if options.views is None else options.views
+            views = look.offered(views, rubric)
             sights = drawn(options.submission, box, rubric, record, views, errors)
     except (BoxError, TooWeak) as error:
         errors.print(str(error), style="red", soft_wrap=True)
@@ -223,7 +225,7 @@ def run_debug(options: argparse.Namespace) -> int:
 
 def run_submit(options: argparse.Namespace) -> int:
     try:
-        packed, digest = submit(options.submission, options.out, options.without)
+        packed, digest = submit(options.submission, options.out, options.without, options.collected)
     except (Incomplete, OSError) as error:
         print(readable(f"Nothing was packed. {error}.", limit=None), file=sys.stderr)
         return USAGE

@@ -11,6 +11,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from ..record import BLOCKED, NOT_IMPLEMENTED, PASSED, UNGRADED, tally
+from ..rubric import REPORT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,7 +54,7 @@ def ahead(record: GradeRecord, rubric: Rubric) -> str:
     graded = {check.part for check in record.checks}
     left = next((part for part in rubric.parts if part not in graded), None)
     if not left:
-        return "Next: the study, handout 7; then `make submit`."
+        return f"Next: {'the study, handout 7; then ' if rubric.on(REPORT) else ''}`make submit`."
     return f"Next: {rubric.parts[left]}, handout {number(left, rubric)}{COMMANDS.get(left, '')}."
 
 

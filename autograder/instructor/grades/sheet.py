@@ -7,17 +7,14 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...files import write
-from ...intake.submission import REPORT as NOTEBOOK
-from ...paths import ROOT
 from ...rubric import GRADED, REPORT
 from ...text import readable
+from ..authoring.course import Course
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -92,15 +89,7 @@ def table(made: Iterable[Grade], handed_in: Iterable[HandedIn], rubric: Rubric, 
 
 def total(rubric: Rubric) -> float:
     """The most that can be had: the parts, and the report as its questions say."""
-    return rubric.total + (report_points() if rubric.counts.get(REPORT) == GRADED else 0)
-
-
-@cache
-def report_points() -> float:
-    """What all questions of the report give together. Read as JSON, as importing nbformat takes a second."""
-    notebook = json.loads((ROOT / "solution" / NOTEBOOK).read_text(encoding="utf-8"))
-    cells = [cell["metadata"].get("nbgrader", {}) for cell in notebook["cells"]]
-    return sum(cell["points"] for cell in cells if cell.get("solution"))
+    return rubric.total + (sum(Course(rubric).report.values()) if rubric.counts.get(REPORT) == GRADED else 0)
 
 
 def written(points: float | None) -> str:
