@@ -116,18 +116,19 @@ def off(files: Mapping[str, bytes], course: Course, rubric: str) -> set[str]:
 
     rubric  rubric.toml, as text
     """
-    whole, left_out, kept = Course.whole(), set(), set()
+    whole, left_out, kept = Course.whole(), set(), []
     for path in (path for path in files if path in MARKED or path.startswith("solution/")):
         if path.endswith((".py", ".md", ".ipynb")) or path == "Makefile":
             made = Course.notebook if path.endswith(".ipynb") else Course.text
             everything, here = (made(each, files[path].decode(), path) for each in (whole, course))
-            needs = {**FILES, **GIVEN, NOTEBOOK: REPORT}.get(path.removeprefix("solution/"), "")
             left_out |= long_lines(everything)
-            kept |= long_lines(here) if course.asks(needs) else set()
+            needs = {**FILES, **GIVEN, NOTEBOOK: REPORT}.get(path.removeprefix("solution/"), "")
+            kept += [here] if course.asks(needs) else []
     asked, everything = (Rubric.read(rubric, smoke=True, whole=whole).checks for whole in (False, True))
     for id in everything.keys() - asked.keys():
         left_out |= {normal(id), normal(everything[id].title.removesuffix(" (bonus)"))}
-    return left_out - kept
+    there = " ".join(map(normal, kept))
+    return {line for line in left_out if f" {line} " not in f" {there} "}
 
 
 # ----- the proofs --------------------------------------------------------------------------------------------
