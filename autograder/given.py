@@ -5,6 +5,8 @@ those of a submission are never used."""
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Iterable
+from pathlib import Path
 from types import ModuleType
 
 from .files import digest
@@ -13,8 +15,23 @@ from .paths import ASSIGNMENT
 TRAINING = ("train.py", "saving.py", "sampling.py", "data.py")  # train.py and what it imports
 NAMES = ("unet.py", *TRAINING, "classifier.py")  # what a grade is made with
 RECORDED_WITH = ("unet.py", "train.py", "saving.py", "digits5k.npz", "classifier.py", "classifier.safetensors")
-CHECKPOINT = ASSIGNMENT / "checkpoints" / "v_prediction.safetensors"
-EPSILON = ASSIGNMENT / "checkpoints" / "epsilon.safetensors"
+PREDICTION_TYPES = ("epsilon", "v_prediction")
+
+
+def checkpoints() -> dict[str, Path]:
+    """{prediction type: its trained network} of those that ship: none in a course about other images than MNIST's."""
+    paths = {kind: ASSIGNMENT / "checkpoints" / f"{kind}.safetensors" for kind in PREDICTION_TYPES}
+    return {kind: path for kind, path in paths.items() if path.exists()}
+
+
+def checkpoint() -> Path | None:
+    """The last of them."""
+    return next(reversed(checkpoints().values()), None)
+
+
+def there(names: Iterable[str]) -> list[Path]:
+    """Of these files, those that the course gives: what is off is not there."""
+    return [path for path in (ASSIGNMENT / name for name in names) if path.exists()]
 
 
 def network() -> dict[str, bytes]:
@@ -24,7 +41,7 @@ def network() -> dict[str, bytes]:
 
 def training() -> dict[str, bytes]:
     """What lies there besides while a network is trained, by name."""
-    return {name: (ASSIGNMENT / name).read_bytes() for name in TRAINING}
+    return {path.name: path.read_bytes() for path in there(TRAINING)}
 
 
 def elsewhere() -> list[str]:
@@ -34,7 +51,8 @@ def elsewhere() -> list[str]:
 
 def version() -> str:
     """What recorded runs of programs must match: the given code and data that they ran with."""
-    return digest([*(ASSIGNMENT / name for name in RECORDED_WITH), CHECKPOINT])
+    network = checkpoint()
+    return digest([*there(RECORDED_WITH), *([network] if network else [])])
 
 
 def module(name: str) -> ModuleType:

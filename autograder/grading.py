@@ -226,7 +226,8 @@ def run(
                 reason = reason or f"not run: the checks before it took {limits[name]} s, all there is"
             if len(timed_out) >= limits["timeouts_per_part"]:
                 reason = f"not run: {' and '.join(timed_out)} timed out"
-            asked = student, entry, sets[stage.cases], stage.cases == "public", found, progress
+            carries = not all(found.passed(id) for id, each in rubric.checks.items() if each.part in checks.EXACT)
+            asked = student, entry, sets[stage.cases], stage.cases == "public", found, progress, carries
             made = result(entry, Failed(BLOCKED, reason)) if reason else check(*asked)
             if made.verdict == UNGRADED and budget.left()[1] > 0:  # a fault of this host may have passed
                 with contextlib.suppress(BoxError):
@@ -279,12 +280,15 @@ def check(
     public: bool,
     found: Found,
     progress: Callable[[str], object],
+    carries: bool,
 ) -> CheckResult:
-    """Run one check on public or on hidden cases."""
+    """Run one check on public or on hidden cases.
+
+    carries  whether any of the exact checks of this course has not passed
+    """
     started = time.monotonic()
     failed = evidence = None
     student.facts = {}
-    carries = not all(found.passed(id) for id in checks.CHECKS if id.split(".")[0] in checks.EXACT)
     expect = Expect(expectations, entry.id, entry.tolerance, found.passed, public, progress, carries)
     try:
         if entry.part not in checks.EXACT and expectations.metadata["given"] != given.version():
@@ -341,4 +345,5 @@ def result(
     )
     told |= {"hint": hint, "evidence": evidence, "printed": printed, "facts": facts or {}, "seconds": seconds}
     told["picture"] = picture
-    return CheckResult(entry.id, entry.part, entry.title, entry.points, section=entry.section, **told)
+    kept = {"section": entry.section, "bonus": entry.bonus}
+    return CheckResult(entry.id, entry.part, entry.title, entry.points, **kept, **told)

@@ -71,6 +71,7 @@ class CheckResult:
     facts    for staff: how a process ended, a traceback of ours
     by_hand  points that an instructor gave instead
     section  of the handout, where what it tests is asked for
+    bonus    whether its points come on top of the total
     """
 
     id: str
@@ -92,6 +93,7 @@ class CheckResult:
     facts: dict[str, Any] = field(default_factory=dict)
     by_hand: float | None = None
     section: str = ""
+    bonus: bool = False
 
     def __post_init__(self) -> None:
         self.message = readable(self.message, limit=None)
@@ -119,6 +121,12 @@ class CheckResult:
     def points(self) -> float:
         earned = self.max_points if self.verdict == PASSED else 0.0
         return earned if self.by_hand is None else self.by_hand
+
+
+def tally(checks: Sequence[CheckResult]) -> tuple[float, float]:
+    """(points, the most) of the checks of a part. A bonus adds nothing to the most, unless there is nothing else."""
+    counted = [check for check in checks if not check.bonus] or checks
+    return sum(check.points for check in checks), sum(check.max_points for check in counted)
 
 
 @dataclass
@@ -165,7 +173,8 @@ class GradeRecord:
 
     @property
     def max_points(self) -> float:
-        return sum(check.max_points for check in self.checks)
+        """Without what comes on top: `points` may be more."""
+        return sum(check.max_points for check in self.checks if not check.bonus)
 
     @property
     def ungraded(self) -> list[CheckResult]:

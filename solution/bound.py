@@ -82,10 +82,14 @@ def summary(code):
 
 
 def target(scheduler, x0, x_t, times):
-    """What the network should have said about x_t: the noise that is in it, or its velocity."""
+    """What the network should have said about x_t: the noise that is in it<!-- IF v_prediction
+    -->, or its velocity<!-- END IF -->."""
     alpha_bar = scheduler.alphas_cumprod.to(x0.device)[times].view(-1, 1, 1, 1)
     noise = (x_t - alpha_bar.sqrt() * x0) / (1 - alpha_bar).sqrt()
+    ### IF v_prediction
     return noise if scheduler.prediction_type == "epsilon" else scheduler.get_velocity(x0, noise, times)
+    ### ELSE return noise
+    ### END IF
 
 
 def prior_bits(scheduler, x0):

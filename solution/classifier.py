@@ -1,8 +1,14 @@
-"""A digit classifier of LeNet's size: what is on a sample, how sure one can be, and features to compare images by.
+"""<!-- IF mnist
+-->A digit classifier of LeNet's size: what is on a sample, how sure one can be, and features to compare images by.
 
 Its weights (classifier.safetensors) were trained on MNIST's 60,000 training digits; the file also holds the mean and
 covariance of the features of these digits, and in its metadata the accuracy on the 10,000 test digits.
-"""
+<!-- ELSE A classifier of LeNet's size: what is on a sample, how sure one can be, and features to compare images by.
+
+Its weights (classifier.safetensors) were trained on the training images of {name}; the file also holds the mean and
+covariance of the features of these images, and in its metadata the accuracy on the test images.
+--><!-- END IF
+-->"""
 
 from pathlib import Path
 

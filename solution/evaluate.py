@@ -1,13 +1,23 @@
-"""How good are samples? Your infer.py makes them; a classifier and a distance to real digits judge them. Handout 7.2.
+"""How good are samples? Your infer.py makes them; a classifier and a distance to real digits judge them.<!--
+IF report ddim --> Handout 7.2.<!-- END IF -->
 
+    ### IF v_prediction mnist
     python evaluate.py --checkpoint checkpoints/v_prediction.safetensors        90 s on one core
+    ### ELSE python evaluate.py --checkpoint {checkpoint}        90 s on one core
+    ### END IF
 
 Its words: "confident" is the share of images for which the classifier's largest probability is above 0.9; "digits" is
 how many of each it sees; "Frechet distance" compares mean and covariance of the features of the images with those of
+### IF mnist
 all MNIST training digits (as FID does with another network, so only compare these numbers with each other). It depends
+### ELSE all training images (as FID does with another network: only compare these numbers with each other). It depends
+### END IF
 on the number of images, so it always stands beside its floor: the same measure for equally many real digits. The share
+### IF report ddim
 never stands alone: a classifier that knows only digits is sure of many things that are none. study.py makes tables and
 plots of all this.
+### ELSE never stands alone: a classifier that knows only digits is sure of many things that are none.
+### END IF
 """
 
 from __future__ import annotations
@@ -68,7 +78,10 @@ def main() -> None:
     if not images.isfinite().all():
         sys.exit("evaluate.py: some samples are not finite; `make grade` says more about your scheduler")
     found, floor = classifier.measure(images), classifier.measure(real)
+    ### IF ddim
     print(f"{len(images):,} samples, {options.steps} DDIM steps, beside {line}:\n  {judged(found, floor)}")
+    ### ELSE print(f"{len(images):,} samples, {options.steps} steps, beside {line}:\n  {judged(found, floor)}")
+    ### END IF
     print(f"  digits 0 to 9: {found['digits']}\n  of the real ones: {floor['digits']}")
     if disagree(found, floor):
         print(

@@ -1,4 +1,5 @@
-"""The study's plots, for study.py and for the report. Each function returns a matplotlib Figure.
+"""The study's plots<!-- IF infer ddim -->, for study.py and for the report<!-- END IF
+-->. Each function returns a matplotlib Figure.
 
 Curves differ in colour (Okabe and Ito's, which colour-blind readers tell apart) and in dashes (for grey print).
 """
@@ -12,6 +13,7 @@ COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
 DASHES = ("-", (0, (5, 2)), (0, (1, 1.2)), (0, (5, 1.5, 1, 1.5)))
 
 
+### IF infer ddim
 def all_of(rows, codes, floor):
     """{name: figure} of everything that the results allow."""
     figures = {"samples": samples(rows), "steps": steps(rows, floor)}
@@ -68,6 +70,7 @@ def steps(rows, floor):
     return figure
 
 
+### END IF
 def timesteps(codes):
     """Over t: the loss that each network was trained with, and what each step costs with either variance."""
     figure = Figure(figsize=(10, 3.6), dpi=130, layout="constrained")

@@ -1,4 +1,5 @@
-"""Samples of your infer.py, which is run as a program: train.py, evaluate.py and study.py get theirs from here."""
+"""Samples of your infer.py, which is run as a program<!-- IF training report
+-->: train.py, evaluate.py and study.py get theirs from here<!-- END IF -->."""
 
 from __future__ import annotations
 
@@ -24,13 +25,16 @@ def from_noise(
     checkpoint: Path,
     noise: torch.Tensor,
     steps: int,
+    ### IF ddim
     eta: float = 0.0,
+    ### END IF
     seed: int = 0,
     device: str = "cpu",
     picture: Path | None = None,
     stop: threading.Event | None = None,
 ) -> torch.Tensor:
-    """What DDIM makes of `noise`: both float32 (N, 1, 28, 28) on the CPU.
+    """What <!-- IF ddim -->DDIM<!-- ELSE DDPM --><!-- END IF
+    --> makes of `noise`: both float32 (N, 1, 28, 28) on the CPU.
 
     picture  where infer.py's picture of the samples is kept
     stop     as in `run`
@@ -40,7 +44,10 @@ def from_noise(
         start, made = Path(folder, "noise.safetensors"), Path(folder, "samples.safetensors")
         save_file({"noise": noise.contiguous()}, start)
         options = ["--initial-noise", start, "--samples", made, "--output", picture or Path(folder, "samples.png")]
+        ### IF ddim
         run(checkpoint, *options, "--steps", steps, "--eta", eta, "--seed", seed, "--device", device, stop=stop)
+        ### ELSE run(checkpoint, *options, "--steps", steps, "--seed", seed, "--device", device, stop=stop)
+        ### END IF
         try:
             samples = load_file(made)["samples"]
         except (OSError, SafetensorError, KeyError):

@@ -1,8 +1,12 @@
-"""What a training run leaves in its folder, and how a run is taken up again: tensors, JSON, text and pictures.
+"""<!-- IF training
+-->What a training run leaves in its folder, and how a run is taken up again: tensors, JSON, text and pictures.
 
 Nothing is ever pickled, and nobody ever reads half a file.
-"""
+<!-- ELSE How files are written: nobody ever reads half of one.
+--><!-- END IF
+-->"""
 
+### IF training
 import io
 import json
 import os
@@ -11,8 +15,15 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_bytes
 
+### IF infer
 import sampling
 
+### END IF
+### ELSE import os
+### ELSE
+### ELSE
+### END IF
+### IF training
 GENERATORS = ("batches", "times", "noises")
 OPTIONS = ("steps", "batch_size", "timesteps", "seed", "precision")  # of train.py; some depend on the machine
 
@@ -31,10 +42,12 @@ def write_all(run, out, tell):
         write(out / "loss.png", curve(losses, f"{prediction_type}, seed {run.settings['seed']}"))
     except ImportError:
         tell("loss.png is left out: matplotlib is not installed")
+    ### IF infer
     try:
         sampling.draw(out / "model.safetensors", out / "samples.png", run.device.type)
     except sampling.NoSamples as error:  # training needs no sampler
         tell(f"samples.png is left out: {error}")
+    ### END IF
 
 
 def curve(losses, title):
@@ -53,6 +66,7 @@ def curve(losses, title):
     return png.getvalue()
 
 
+### END IF
 def write(path, content):
     """Write bytes so that nobody ever reads half of them."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -61,6 +75,7 @@ def write(path, content):
     os.replace(half, path)
 
 
+### IF training
 def save(run, path):
     """Write all that the rest of the run depends on: weights, averages, moments, generators, losses, settings."""
     tensors = {f"model.{name}": value for name, value in run.model.state_dict().items()}
@@ -121,3 +136,6 @@ def checkpoint(run):
 def under(prefix, tensors):
     """The tensors whose names begin with `prefix`, without it."""
     return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+
+
+### END IF

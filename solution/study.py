@@ -1,7 +1,12 @@
-"""The study: prediction type x number of steps x eta, and bits and distortion, as tables and plots. Handout 7.
+"""The study: <!-- IF v_prediction
+-->prediction type x <!-- END IF
+-->number of steps x eta, and bits and distortion, as tables and plots. Handout 7.
 
+    ### IF v_prediction mnist
     python study.py                                        the two checkpoints of the kit, into runs/study/;
                                                            25 minutes on two cores
+    ### ELSE python study.py                                        one checkpoint, into runs/study/
+    ### END IF
     python study.py --student jdoe42 run/model.safetensors     one of your own, from noise of your own
 
 Samples come from your infer.py, bits from your scheduler.py. Stop it whenever you like: every result is a file of its
@@ -34,6 +39,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
+### IF training
 import bound
 import classifier
 import data
@@ -44,6 +50,16 @@ from sampling import INFER, NoSamples, from_noise
 from scheduler import DDPMScheduler
 from train import stop_signal
 
+### ELSE import bound
+### ELSE import classifier
+### ELSE import data
+### ELSE import saving
+### ELSE import tables
+### ELSE from evaluate import judged
+### ELSE from sampling import INFER, NoSamples, from_noise
+### ELSE from scheduler import DDPMScheduler
+### ELSE
+### END IF
 sys.path.insert(1, str(Path(__file__).resolve().parents[1]))  # the kit, which has a checkpoint's network for the bits
 from autograder import networks
 
@@ -245,7 +261,10 @@ def noise_of(student: str, number: int) -> torch.Tensor:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    ### IF v_prediction mnist
     shipped = [HERE / "checkpoints" / f"{kind}.safetensors" for kind in ("epsilon", "v_prediction")]
+    ### ELSE shipped = [HERE / "{checkpoint}"]
+    ### END IF
     parser.add_argument("checkpoints", nargs="*", type=Path, default=shipped, metavar="CHECKPOINT")
     parser.add_argument("--student", default="reference", help="your name or id: the noise is drawn from it")
     parser.add_argument(
@@ -262,7 +281,10 @@ def main() -> int:
     number = options.num_images or (10_000 if device == "cuda" and data.complete() else 250)
     if not (2 <= number <= 10_000 and 2 <= options.num_coded <= 1000 and options.workers >= 1):
         parser.error("--num-images must be 2 to 10000, --num-coded 2 to 1000, --workers at least 1")
+    ### IF training
     stop = stop_signal()
+    ### ELSE stop = threading.Event()
+    ### END IF
     torch.set_num_threads(1)  # each worker is one; more of them on images so small would mostly wait for each other
     workers = options.workers if device == "cpu" else 1
     try:

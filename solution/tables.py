@@ -1,7 +1,11 @@
-"""What study.py leaves for people: two CSV files, one page of tables, and the plots where matplotlib is there."""
+"""<!-- IF infer ddim
+-->What study.py leaves for people: two CSV files, one page of tables, and the plots where matplotlib is there.<!-- ELSE
+The table of the report.
+--><!-- END IF -->"""
 
 from __future__ import annotations
 
+### IF infer ddim
 import csv
 import io
 from collections.abc import Iterable, Sequence
@@ -11,9 +15,14 @@ from typing import Any
 import saving
 from evaluate import FEWEST, disagree
 
+### ELSE from collections.abc import Sequence
+### ELSE from typing import Any
+### ELSE
+### END IF
 Rows = list[dict[str, Any]]
 
 
+### IF infer ddim
 def write_all(folder: Path, rows: Rows, codes: Rows, floor: dict[str, Any]) -> None:
     """Write everything into `folder`, each file at once or not at all.
 
@@ -94,6 +103,7 @@ def cell(row: dict[str, Any], floor: dict[str, Any]) -> str:
     return f"{row['confident']:.1%}, {row['frechet']:.1f}{' (!)' if disagree(row, floor) else ''}"
 
 
+### END IF
 def bits(codes: Rows, floor: dict[str, Any]) -> str:
     """The variational bound of each code, and its terms."""
     lines = [["checkpoint", "variance", "prior", "steps", "decoder", "all", "standard error"]]

@@ -1,16 +1,23 @@
 """Training: Algorithm 1 of the DDPM paper (arXiv 2006.11239) in a loop, with your scheduler.
 
+    ### IF v_prediction
     python train.py --prediction-type v_prediction --out runs/v
     python train.py --prediction-type v_prediction --out runs/v --resume     goes on where it was stopped
     python train.py --prediction-type v_prediction --out runs/v --minutes 5  as many steps as fit into five minutes
+    ### ELSE python train.py --out runs/epsilon
+    ### ELSE python train.py --out runs/epsilon --resume     goes on where it was stopped
+    ### ELSE python train.py --out runs/epsilon --minutes 5  as many steps as fit into five minutes
+    ### END IF
 
 The algorithm itself is `Run.advance`, whose numbers are the lines of the paper's box. Everything random there comes
 from four generators, one each for weights, batches, t and noise, and all four are on the CPU: two runs with one seed
 see the same digits, timesteps and noise, on every device, whatever the scheduler between them draws. --out receives
 
     model.safetensors   the checkpoint: averaged weights, and how to rebuild network and scheduler
+    ### IF infer
     samples.png         64 samples by your own infer.py, always from the same noise; until it is there, a line says
                         which TODO they wait for, and training goes on
+    ### END IF
     loss.csv, loss.png  the loss of every step, and its curve (the curve needs matplotlib)
     resume.safetensors  all that --resume needs; with Ctrl-C, too, all of these are written
 
@@ -36,10 +43,16 @@ import saving
 from scheduler import DDPMScheduler
 from unet import UNet
 
+### IF v_prediction
 PREDICTION_TYPES = ("epsilon", "v_prediction")
+### ELSE PREDICTION_TYPES = ("epsilon",)
+### END IF
 BETA_SCHEDULES = ("linear", "scaled_linear", "cosine")
 TIMESTEPS = ("log_snr", "uniform")
+### IF T1000
 SCHEDULE = {"num_train_timesteps": 1000, "beta_start": 1e-4, "beta_end": 0.02}
+### ELSE SCHEDULE = {"num_train_timesteps": {T}, "beta_start": {beta_start}, "beta_end": {beta_end}}
+### END IF
 LOG_SNR_MEAN, LOG_SNR_DEVIATION = -1.0, 1.8  # around which it is decided what digit it becomes
 LEAST_ALPHA_BAR = 0.1  # the less of the image is in x_t below this, the less a loss counts
 LEARNING_RATE = 4e-3
@@ -167,7 +180,10 @@ def train(run, out, stop):
             loss = run.losses[max(0, run.step - 100) : run.step].mean().item()
             if not math.isfinite(loss):
                 raise FloatingPointError(
+                    ### IF v_prediction
                     f"the loss is {loss} at step {run.step}: look at add_noise, get_velocity and loss"
+                    ### ELSE f"the loss is {loss} at step {run.step}: look at add_noise and loss"
+                    ### END IF
                 )
             now = time.perf_counter()
             if run.step - first == TRIAL:
@@ -175,7 +191,10 @@ def train(run, out, stop):
             if run.step - first == 2 * TRIAL:
                 minutes = (steps - run.step) * (now - warm) / TRIAL / 60
                 size = f"{steps:,} steps of {run.settings['batch_size']} digits"
+                ### IF mnist
                 console.print(f"About {minutes:,.1f} minutes for {size}; checkpoints/README.md says what to expect.")
+                ### ELSE console.print(f"About {minutes:,.1f} minutes for {size}.")
+                ### END IF
             speed = (run.step - first) * run.settings["batch_size"] / (now - started)
             said = f"loss {loss:.4f}  {speed:,.0f} images/s"
             progress.update(task, completed=run.step, description=said)
@@ -206,7 +225,10 @@ def main():
     drawn = "how t is drawn: log_snr mostly where the network can still learn, uniform as in the paper"
     parser.add_argument("--timesteps", choices=TIMESTEPS, default="log_snr", help=drawn)
     parser.add_argument("--seed", type=whole, default=0, help="of weights, batches, t and noise")
+    ### IF mnist
     parser.add_argument("--data", default="auto", help="auto, mnist, digits5k or a path")
+    ### ELSE parser.add_argument("--data", default="auto", help="auto, {data}, digits5k or a path")
+    ### END IF
     parser.add_argument("--out", type=Path, default=Path("run"), help="folder for what is written")
     parser.add_argument("--resume", action="store_true", help="go on with the run in --out")
     parser.add_argument("--compile", action="store_true", help="torch.compile the network: slow start, faster steps")

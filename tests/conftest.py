@@ -20,7 +20,7 @@ from autograder.rubric import Rubric
 
 @pytest.fixture(scope="session")
 def rubric():
-    return Rubric.load()
+    return Rubric.load(whole=True)
 
 
 @pytest.fixture(scope="session")

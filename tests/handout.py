@@ -6,11 +6,13 @@ import re
 
 import torch
 
+from autograder.instructor.authoring.course import Course
 from autograder.instructor.authoring.handout_page import joined
 from autograder.paths import ROOT
 
-HANDOUT = joined(ROOT)
-COMMANDS = (ROOT / "STUDENTS.md").read_text(encoding="utf-8")
+WHOLE = Course.whole()
+HANDOUT = joined(WHOLE)
+COMMANDS = WHOLE.text((ROOT / "STUDENTS.md").read_text(encoding="utf-8"), "STUDENTS.md")
 SKELETON = (ROOT / "assignment" / "scheduler.py").read_text(encoding="utf-8")
 CODE = re.compile(r"```.*?```|`[^`]*`", re.DOTALL)
 MEAN, SD = 0.3, 0.4  # the one pixel of part 4

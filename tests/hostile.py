@@ -31,6 +31,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import reference
 
 from autograder import checks
 from autograder.box import Box, Layers
@@ -215,18 +216,18 @@ def reached(listener):
 
 def compose(name, targets):
     """The whole scheduler.py of a hostile submission."""
-    reference = (ROOT / "solution" / "scheduler.py").read_text(encoding="utf-8")
-    assert reference.count(RIGHT) == 1
+    whole = reference.SCHEDULER
+    assert whole.count(RIGHT) == 1
     answers = RIGHT.replace("return", "return hostile(lambda:") + ", original_samples, noise, timesteps)"
     attack = (HERE / f"{name}.py").read_text(encoding="utf-8")
     # The attack stands last: one that never ends at import has at least defined what it is part of.
-    return "\n\n".join([reference.replace(RIGHT, answers), FRAME, f"TARGETS = {targets!r}", attack])
+    return "\n\n".join([whole.replace(RIGHT, answers), FRAME, f"TARGETS = {targets!r}", attack])
 
 
 def hand_in(name, folder, targets):
     """Write a hostile submission below a folder; returns its path."""
     kind = EXPECTATIONS[name].get("file", "scheduler.py")
-    scheduler, infer = ((ROOT / "solution" / f).read_text(encoding="utf-8") for f in ("scheduler.py", "infer.py"))
+    scheduler, infer = reference.SCHEDULER, reference.INFER
     if kind == "archive":
         runpy.run_path(HERE / f"{name}.py")["make"](folder / "work", scheduler.encode())
         return folder / "work"

@@ -3,14 +3,14 @@
 from itertools import permutations
 
 import pytest
+import reference
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from autograder.causes import ORDERS
-from autograder.paths import ROOT
 from autograder.record import PASSED
 
-REFERENCE = (ROOT / "solution" / "scheduler.py").read_text()
+REFERENCE = reference.SCHEDULER
 LINEAR = "return torch.linspace(beta_start, beta_end, num_train_timesteps, dtype=torch.float64)"
 TABLES = (LINEAR, LINEAR.replace("beta_end,", "1.3 * beta_end,"))
 LIST = ("steps = [round((S - i) * T / S) - 1 for i in range(S)]", "steps = [(S - i) * (T // S) - 2 for i in range(S)]")

@@ -7,6 +7,7 @@ import sys
 from xml.etree import ElementTree
 
 import pytest
+import reference
 
 from autograder import __main__ as command
 from autograder import checks
@@ -155,13 +156,13 @@ def test_junit_and_results_hold_hostile_text(grade, tmp_path):
 
 
 def test_what_was_printed_names_no_folder_of_this_machine(grade):
-    source = (ROOT / "solution" / "scheduler.py").read_text(encoding="utf-8")
+    source = reference.SCHEDULER
     assert grade(f"{source}\nprint(__file__)\n", public_only=True).checks[0].printed == "scheduler.py"
 
 
 @pytest.mark.slow
 def test_pytest_collects_the_same_checks_with_the_same_verdicts(tmp_path):
-    source = (ROOT / "solution" / "scheduler.py").read_text()
+    source = reference.SCHEDULER
     (tmp_path / "scheduler.py").write_text(source.replace("sigma = eta * variance.sqrt()", "sigma = eta * variance"))
     (tmp_path / "infer.py").write_bytes((ROOT / "solution" / "infer.py").read_bytes())
     # Public cases only, also where this clone has a course.

@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+import reference
 from slow import one_in
 
 from autograder import checks
@@ -12,7 +13,7 @@ from autograder.debug import script
 from autograder.intake.submission import read
 from autograder.paths import ROOT
 
-REFERENCE = (ROOT / "solution" / "scheduler.py").read_text()
+REFERENCE = reference.SCHEDULER
 
 
 def run(text, tmp_path):

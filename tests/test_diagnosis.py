@@ -5,6 +5,7 @@ import secrets
 from collections import namedtuple
 
 import pytest
+import reference
 
 from autograder import checks
 from autograder.box import Box
@@ -17,7 +18,7 @@ from autograder.paths import ROOT
 from autograder.record import Failed
 
 Result = namedtuple("Result", "verdict")
-REFERENCE = (ROOT / "solution" / "scheduler.py").read_text()
+REFERENCE = reference.SCHEDULER
 
 
 def mistakes_of(record):

@@ -4,6 +4,7 @@ import hashlib
 
 import numpy as np
 import pytest
+import reference
 from safetensors.numpy import save_file
 
 from autograder import checks, expectations, given
@@ -59,7 +60,7 @@ def test_a_file_for_other_checks_is_refused(monkeypatch):
     monkeypatch.setattr(expectations, "digest_of_checks", lambda: "another digest")
     with pytest.raises(ExpectationsError, match="make record"):
         Expectations.load(PUBLIC)
-    assert recording.is_stale(PUBLIC)
+    assert recording.is_stale(PUBLIC, Rubric.load())
 
 
 def test_a_file_without_metadata_is_refused(tmp_path):
@@ -70,19 +71,19 @@ def test_a_file_without_metadata_is_refused(tmp_path):
 
 def test_recordings_depend_on_all_that_they_are_made_from(monkeypatch):
     """A probe's network that changed passed unnoticed, once."""
-    assert not recording.is_stale(PUBLIC)
+    assert not recording.is_stale(PUBLIC, Rubric.load())
     for module in (expectations, given, recording):
         monkeypatch.setattr(module, "digest", lambda paths: {path.name for path in paths})
     rooms = [path.name for room in ("checks", "expect") for path in (ROOT / "autograder" / room).glob("*.py")]
-    found = recording.depends_on()
+    found = recording.depends_on(Rubric.load())
     assert found["digest"] >= {*rooms, "measure.py"} - {"conftest.py"}
-    assert found["given"] >= {"unet.py", "train.py", "digits5k.npz", "classifier.safetensors", given.CHECKPOINT.name}
+    assert found["given"] >= {"unet.py", "train.py", "digits5k.npz", "classifier.safetensors", given.checkpoint().name}
     assert found["reference"] == {"scheduler.py", "infer.py"}
 
 
 def test_every_check_has_an_entry_and_every_entry_a_check(rubric):
     assert list(rubric.checks) == list(checks.CHECKS)
-    assert list(Rubric.load(smoke=True).checks) == list(checks.ALL)
+    assert list(Rubric.load(smoke=True, whole=True).checks) == list(checks.ALL)
     assert set(rubric.parts) == set(checks.PARTS)
 
 
@@ -142,7 +143,7 @@ def test_independence():
 
 # ----- errors carried forward --------------------------------------------------------------------------------
 
-REFERENCE = (ROOT / "solution" / "scheduler.py").read_text()
+REFERENCE = reference.SCHEDULER
 PREDICT = "        if self.clip_sample:\n            x0 = x0.clamp(-1, 1)"
 
 

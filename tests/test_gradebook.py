@@ -17,6 +17,7 @@ from types import SimpleNamespace
 
 import nbformat
 import pytest
+from courses import rubric_text
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
 from nbgrader import api
 from nbgrader.utils import determine_grade, is_solution
@@ -49,13 +50,13 @@ def rubric(**late):
     return replace(Rubric.load(), late=LATE | late)
 
 
-def record(losing=(), ungraded=(), provisional=False, message="too large"):
+def record(losing=(), ungraded=(), provisional=False, message="too large", rubric=None):
     """A grade record as text: the checks that lose their points, and those that could not be graded."""
     checks = []
-    for entry in Rubric.load().checks.values():
+    for entry in (rubric or Rubric.load()).checks.values():
         verdict = WRONG if entry.id in losing else UNGRADED if entry.id in ungraded else PASSED
-        told = message if verdict != PASSED else ""
-        checks.append(CheckResult(entry.id, entry.part, entry.title, entry.points, verdict, message=told))
+        told = {"message": message if verdict != PASSED else "", "bonus": entry.bonus}
+        checks.append(CheckResult(entry.id, entry.part, entry.title, entry.points, verdict, **told))
     made = GradeRecord("x", checks, not provisional, provisional, [], {})
     return gradescope.render(made, Rubric.load())
 
@@ -622,6 +623,19 @@ def test_points_by_hand_stay_until_the_answer_changes(small):
     assert grade.missing == ["warmup", "steps_answer"] and grade.points is None
     with small.course.gradebook() as gradebook:
         assert gradebook.find_grade("warmup", "report", ASSIGNMENT, "ada").manual_score == 2
+
+
+def test_a_bonus_is_extra_credit(small):
+    """nbgrader's word for it: the most that can be had is less, the score is the same."""
+    bonus = replace(Rubric.read(rubric_text(ddim="bonus")), late=LATE)
+    small.record("ada", record(losing=["ddim.noise"], rubric=bonus))
+    assert fill(small.folder, small.handed_in, bonus).done == 1
+    small.by_hand("ada", warmup=2, steps_answer=3)
+    assert results.grades(small.folder, small.handed_in, bonus)[0].points == 99 + 5
+    with small.course.gradebook() as gradebook:
+        submission = gradebook.find_submission(ASSIGNMENT, "ada")
+        assert (submission.score, submission.max_score) == (99 + 5, 80 + 20)  # infer.ddim needs ddim
+        assert gradebook.find_grade("part_ddim", "report", ASSIGNMENT, "ada").extra_credit == 14
 
 
 def test_points_that_came_by_the_button_are_known(small):

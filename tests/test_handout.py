@@ -16,7 +16,7 @@ from autograder.paths import PUBLIC, ROOT
 from autograder.record import VERDICTS
 from autograder.rubric import Rubric
 
-RUBRIC = Rubric.load()
+RUBRIC = Rubric.load(whole=True)
 SECTIONS = re.findall(r"^### (\d+\.\d+) \S", HANDOUT, re.MULTILINE)
 TASKS = [section for section in SECTIONS if section <= "5.1"]  # those with a TODO of their own in scheduler.py
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import reference
 import torch
 from PIL import Image
 
@@ -22,7 +23,7 @@ from autograder.record import GradeRecord
 from autograder.reports import html
 
 STEPS = views.STEPS
-REFERENCE = (ROOT / "solution" / "scheduler.py").read_text(encoding="utf-8")
+REFERENCE = reference.SCHEDULER
 INFER = (ROOT / "solution" / "infer.py").read_bytes()
 SECTIONS = ["1.4", "2.2", "3.4", "3.7", "4.1", "6.3"]
 NOTHING_RAN = GradeRecord("work", [], False, True, [], {})

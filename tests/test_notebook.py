@@ -9,6 +9,7 @@ import time
 
 import nbformat
 import pytest
+import reference
 from handout import HANDOUT
 from IPython.core.inputtransformer2 import TransformerManager
 from nbclient import NotebookClient
@@ -17,9 +18,10 @@ from nbgrader.nbgraderformat.v3 import MetadataValidatorV3
 from nbgrader.utils import is_grade, is_solution
 
 from autograder.instructor.authoring import skeleton
+from autograder.instructor.authoring.course import Course
 from autograder.paths import ROOT
 
-SOURCE = (ROOT / "solution" / "report.ipynb").read_text(encoding="utf-8")
+SOURCE = Course.whole().notebook((ROOT / "solution" / "report.ipynb").read_text(encoding="utf-8"))
 HANDED_OUT = ROOT / "assignment" / "report.ipynb"
 
 
@@ -163,7 +165,7 @@ def test_a_cell_that_waits_says_for_what_and_others_go_on(tmp_path):
     assert "STUDENT" in imports and spiral == ""
     assert "This cell waits: TODO 1.1 of scheduler.py is not done yet. Once that has changed, restart" in noising
     assert "This cell waits: infer.py is not written yet (part 6, TODO 6.1), and samples come from it." in table
-    text = (ROOT / "solution" / "scheduler.py").read_text(encoding="utf-8")
+    text = reference.SCHEDULER
     part_3 = "def set_timesteps(self, num_inference_steps, device=None):\n"
     assert text.count(part_3) == 1
     text = text.replace(part_3, f"{part_3}        raise NotImplementedError('TODO 3.1')\n")

@@ -12,7 +12,7 @@ from autograder.record import PASSED, TIMED_OUT, UNGRADED, VERDICTS, Failed
 def test_all_public_cases_come_first_and_no_process_sees_both(grade, monkeypatch):
     asked = []
 
-    def check(student, entry, expectations, public, found, progress):
+    def check(student, entry, expectations, public, found, progress, carries):
         student.imported = True
         asked.append((public, student, entry.id))
         return grading.result(entry, None)
@@ -28,7 +28,7 @@ def test_all_public_cases_come_first_and_no_process_sees_both(grade, monkeypatch
 def test_a_check_that_fails_in_public_is_not_asked_again(grade, monkeypatch):
     hidden = []
 
-    def check(student, entry, expectations, public, found, progress):
+    def check(student, entry, expectations, public, found, progress, carries):
         student.imported = True
         hidden.extend([] if public else [entry.id])
         return grading.result(entry, Failed("wrong", "no") if public and entry.part == "forward" else None)
@@ -41,7 +41,7 @@ def test_a_check_that_fails_in_public_is_not_asked_again(grade, monkeypatch):
 def test_what_times_out_in_public_takes_no_hidden_case_of_others(box, rubric, public, monkeypatch):
     """Two time-outs end a part, for the cases that they came in: what had passed there is still asked."""
 
-    def check(student, entry, expectations, public, found, progress):
+    def check(student, entry, expectations, public, found, progress, carries):
         student.imported = True
         slow = public and entry.id in ("schedule.scaled_linear", "schedule.cosine")
         return grading.result(entry, Failed(TIMED_OUT, "it hangs") if slow else None)
@@ -58,7 +58,7 @@ def test_of_hidden_cases_only_the_verdict_is_told(verdict, grade, monkeypatch):
     for number in range(3):
         secret = f"secret {number}"
 
-        def check(student, entry, expectations, public, found, progress, secret=secret, number=number):
+        def check(student, entry, expectations, public, found, progress, carries, secret=secret, number=number):
             student.imported = True
             if public:
                 return grading.result(entry, None, printed="public")

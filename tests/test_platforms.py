@@ -14,6 +14,7 @@ import pytest
 from markdown_it import MarkdownIt
 
 from autograder import reports
+from autograder.instructor.authoring.course import Course
 from autograder.instructor.release import bundles
 from autograder.paths import PUBLIC, ROOT
 from autograder.record import CheckResult, GradeRecord, Shown
@@ -104,7 +105,7 @@ def gradescope_layout(tmp_path):
     """run(submission, *broken) -> results.json, of Gradescope's bundle in its folders, which lie in tmp_path here;
     the public cases play the hidden ones."""
     root = tmp_path / "autograder"
-    files = bundles.gradescope(bundles.tracked(), PUBLIC.read_bytes())
+    files = bundles.gradescope(bundles.tracked(), PUBLIC.read_bytes(), Course(RUBRIC))
     for name, data in files.items():
         (root / "source" / name).parent.mkdir(parents=True, exist_ok=True)
         (root / "source" / name).write_bytes(data)

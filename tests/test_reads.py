@@ -5,6 +5,7 @@ from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
+import reference
 
 from autograder import __main__, reads
 from autograder.instructor.authoring import patches
@@ -19,7 +20,7 @@ def found(box, rubric, public, tmp_path):
 
     def found(submission):
         if isinstance(submission, list):
-            text = (patches.ROOT / "solution" / "scheduler.py").read_text(encoding="utf-8")
+            text = reference.SCHEDULER
             changes = [{"old": old, "new": new} for old, new in submission]
             (tmp_path / "scheduler.py").write_text(patches.apply(text, changes, "a test"), encoding="utf-8")
             submission = tmp_path

@@ -4,6 +4,7 @@ import json
 from io import StringIO
 
 import pytest
+import reference
 from rich.console import Console
 from test_reads import SIGMA
 from test_submissions import BROKEN, source
@@ -17,7 +18,7 @@ from autograder.record import PASSED, CheckResult
 from autograder.reports import gradescope, html, markdown, mistakes
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-REFERENCE = (ROOT / "solution" / "scheduler.py").read_text(encoding="utf-8")
+REFERENCE = reference.SCHEDULER
 FORMULA = "x_prev = [right] · x̂0 + [right for this weight of z] · ε̂ + η·√β_t · z"
 
 

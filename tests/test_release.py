@@ -13,11 +13,13 @@ import zlib
 
 import numpy as np
 import pytest
+import reference
 from PIL import Image, PngImagePlugin
 from safetensors.numpy import save
 
 from autograder.instructor.authoring import recording
-from autograder.instructor.authoring.skeleton import FILES, GIVEN, NOTEBOOK, generate
+from autograder.instructor.authoring.course import NOTEBOOK, Course
+from autograder.instructor.authoring.skeleton import FILES, GIVEN, generate
 from autograder.instructor.release import __main__ as release
 from autograder.instructor.release import bundles, leaks, trials
 from autograder.instructor.release.bundles import GRADESCOPE, HIDDEN_PATH, NAME, STUDENT, NotReady
@@ -26,6 +28,7 @@ from autograder.intake.handin import zipped
 from autograder.paths import ROOT
 from autograder.rubric import Rubric
 
+COURSE = Course(Rubric.load())
 SEED = "0123456789abcdef" * 2
 SECRET = "        direction = (1 - alpha_bar_prev - sigma**2).sqrt()\n"
 
@@ -37,7 +40,7 @@ def files():
 
 @pytest.fixture(scope="module")
 def contents(files, hidden):
-    return bundles.all_of_them(files, recording.file_of(hidden))
+    return bundles.all_of_them(files, recording.file_of(hidden), COURSE)
 
 
 @pytest.fixture(scope="module")
@@ -126,7 +129,7 @@ def test_gradescope_finds_its_two_scripts_at_the_root_and_nobody_finds_the_hidde
 
 
 def test_the_same_files_make_the_same_bytes(files, hidden, contents):
-    again = bundles.all_of_them(dict(reversed(files.items())), recording.file_of(hidden))
+    again = bundles.all_of_them(dict(reversed(files.items())), recording.file_of(hidden), COURSE)
     for name, content in contents.items():
         data = zipped(content, "x", bundles.MODES)
         assert zipped(dict(reversed(again[name].items())), "x", bundles.MODES) == data
@@ -138,9 +141,9 @@ def test_the_same_files_make_the_same_bytes(files, hidden, contents):
 
 def test_a_page_older_than_the_handout_is_refused(files):
     with pytest.raises(NotReady, match="make handout"):
-        bundles.student(files | {"handout.md": files["handout.md"] + b"\n"})
+        bundles.student(files | {"handout.md": files["handout.md"] + b"More.\n"}, COURSE)
     with pytest.raises(NotReady, match="make handout"):
-        bundles.student({name: data for name, data in files.items() if name != "handout.html"})
+        bundles.student({name: data for name, data in files.items() if name != "handout.html"}, COURSE)
 
 
 def test_files_that_differ_from_the_commit_are_refused(tmp_path):
@@ -172,7 +175,7 @@ def test_nothing_leaks(files, student, contents, hidden, public):
         assert leaks.no_line_of_an_answer_is_in_it(bundle, leaks.answers(files))
         assert leaks.no_patch_of_a_mistake_is_in_it(bundle, leaks.mistakes(files))
         assert leaks.the_course_seed_is_not_in_it(bundle, "a test seed, long enough")
-    assert leaks.it_is_what_solution_gives(student, generate(), f"{NAME}/assignment/")
+    assert leaks.it_is_what_solution_gives(student, generate(COURSE), f"{NAME}/assignment/")
     assert leaks.no_hidden_number_is_in_it(student, hidden, public)
     with pytest.raises(NotProven, match=HIDDEN_PATH):
         leaks.no_hidden_number_is_in_it(gradescope, hidden, public)
@@ -356,7 +359,7 @@ def test_a_drifted_or_additional_file_is_found(student):
     changed = student.files | {path: student.files[path] + b"#"}
     for files in (changed, student.files | {f"{NAME}/assignment/notes.py": b""}):
         with pytest.raises(NotProven, match="make skeleton"):
-            leaks.it_is_what_solution_gives(Bundle("x", files), generate(), f"{NAME}/assignment/")
+            leaks.it_is_what_solution_gives(Bundle("x", files), generate(COURSE), f"{NAME}/assignment/")
 
 
 # ----- it fails closed ---------------------------------------------------------------------------------------
@@ -367,7 +370,7 @@ def test_every_proof_of_the_issue_is_made(files, contents, hidden, public, tmp_p
     zips = {name: zipped(content, modes=bundles.MODES) for name, content in contents.items()}
     made = {
         (name, release.claim(proof))
-        for name, proof, *_ in release.all_proofs(files, contents, zips, public, hidden, tmp_path)
+        for name, proof, *_ in release.all_proofs(files, COURSE, contents, zips, public, hidden, tmp_path)
     }
     for claim in (
         "it is small enough",
@@ -453,7 +456,7 @@ def test_the_bundle_works_and_what_it_earns_is_measured(unpacked):
 
 @pytest.mark.slow
 def test_a_wrong_reference_and_a_starter_that_earns_points_are_found(unpacked):
-    source = (ROOT / "solution" / "scheduler.py").read_text()
+    source = reference.SCHEDULER
     wrong = source.replace("sigma = eta * variance.sqrt()", "sigma = eta * variance")
     with pytest.raises(NotProven, match=r"ddim\.eta"):
         trials.the_reference_scores_full_marks(unpacked, {"scheduler.py": wrong.encode()})

@@ -5,13 +5,13 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+import reference
 
-from autograder.paths import ROOT
 from autograder.record import Evidence
 from autograder.reports import html
 from autograder.reports.pictures import picture
 
-REFERENCE = (ROOT / "solution" / "scheduler.py").read_text()
+REFERENCE = reference.SCHEDULER
 
 
 class Page(HTMLParser):

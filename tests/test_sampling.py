@@ -5,6 +5,7 @@ import sys
 import threading
 
 import pytest
+import reference
 import torch
 
 from autograder.paths import ROOT
@@ -145,7 +146,7 @@ def test_no_given_file_samples_or_loads_a_checkpoint():
 @pytest.mark.parametrize("name", GIVEN)
 def test_no_given_file_is_there_when_infer_is_graded(name, grade):
     """`from evaluate import sample` once earned all 12 points."""
-    source = f"from {name} import *\n" + (ROOT / "solution" / "infer.py").read_text(encoding="utf-8")
+    source = f"from {name} import *\n" + reference.INFER
     files = {"scheduler.py": (ROOT / "solution" / "scheduler.py").read_bytes(), "infer.py": source.encode()}
     found = grade(files, public_only=True, only=["infer.ddim"])
     (check,) = found.checks

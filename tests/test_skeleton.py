@@ -6,7 +6,9 @@ import re
 import pytest
 
 from autograder.instructor.authoring import skeleton
+from autograder.instructor.authoring.course import NOTEBOOK, Course
 from autograder.paths import ROOT
+from autograder.rubric import Rubric
 
 REGION = """
 def f():
@@ -18,7 +20,7 @@ def f():
 
 
 def test_assignment_is_up_to_date():
-    for name, content in skeleton.generate().items():
+    for name, content in skeleton.generate(Course(Rubric.load())).items():
         same = (ROOT / "assignment" / name).read_bytes() == content
         assert same, f"assignment/{name} has drifted: run `make skeleton`"
 
@@ -28,7 +30,7 @@ def test_assignment_holds_nothing_else():
     there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     assert {name for name in there if "__pycache__" not in name} == {
         *skeleton.FILES,
-        skeleton.NOTEBOOK,
+        NOTEBOOK,
         *skeleton.GIVEN,
     }
 
@@ -42,7 +44,7 @@ def test_every_region_becomes_a_todo_that_raises():
 
 
 def test_no_line_of_an_answer_is_left():
-    solution = (ROOT / "solution" / "scheduler.py").read_text()
+    solution = Course.whole().text((ROOT / "solution" / "scheduler.py").read_text(), "scheduler.py")
     regions = re.findall(r"### BEGIN SOLUTION\n(.*?)### END SOLUTION", solution, re.S)
     outside = re.sub(r"### BEGIN SOLUTION\n.*?### END SOLUTION", "", solution, flags=re.S)
     answers = {line.strip() for region in regions for line in region.splitlines() if "TODO" not in line}

@@ -150,8 +150,8 @@ def test_recorded_scalars_walk_as_ddim_does(box, rubric):
     import torch
 
     student = Student(box, box.stage(scheduler()), rubric.limits)
-    rows = smoke.walk(student.DDIMScheduler(prediction_type=smoke.KIND, clip_sample=False), 7)
-    clipped = student.DDIMScheduler(prediction_type=smoke.KIND)
+    rows = smoke.walk(student.DDIMScheduler(prediction_type="v_prediction", clip_sample=False), 7)
+    clipped = student.DDIMScheduler(prediction_type="v_prediction")
     clipped.set_timesteps(7)
     x, output = np.random.default_rng(0).standard_normal((2, 3, 1, 4, 4)) * 2
     for t, of_x, of_output, of_x0, rest in rows.tolist():

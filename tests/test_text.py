@@ -8,6 +8,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+import reference
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
@@ -19,7 +20,6 @@ from autograder.instructor.classroom.keeping import Kept
 from autograder.instructor.grades import sheet
 from autograder.instructor.handins.collecting import HandedIn
 from autograder.intake.handin import zipped
-from autograder.paths import ROOT
 from autograder.record import CRASHED, PASSED, UNGRADED, CheckResult, Failed
 from autograder.reports import gradescope, html, junit, markdown, terminal
 from autograder.rubric import Rubric
@@ -166,7 +166,7 @@ DDPMScheduler.add_noise, DDPMScheduler.get_velocity, DDPMScheduler.predict = rai
 
 
 def test_what_comes_out_of_the_box_is_readable(grade):
-    source = (ROOT / "solution" / "scheduler.py").read_text(encoding="utf-8")
+    source = reference.SCHEDULER
     record = grade(source + ATTACK.format(text="".join(ACTING[:6])), only=("forward", "reverse"), public_only=True)
     lost = {check.id: check for check in record.checks if check.verdict != PASSED}
     assert lost["forward.add_noise"].verdict == CRASHED and "?[2J" in lost["forward.add_noise"].message

@@ -38,9 +38,9 @@ def timesteps_of(expect: Expect, T: int) -> list[int]:
 
 
 def settings_and_timesteps(expect: Expect, T: int) -> Iterator[tuple[dict[str, str | bool], str, list[int]]]:
-    """(settings, how to call them, timesteps) for both prediction types, with and without clipping: many timesteps
+    """(settings, how to call them, timesteps) for each prediction type, with and without clipping: many timesteps
     for the plainest settings, two for each of the others."""
-    for prediction_type in ("epsilon", "v_prediction"):
+    for prediction_type in expect.prediction_types:
         for clip_sample in (False, True):
             settings = {"prediction_type": prediction_type, "clip_sample": clip_sample}
             plain = settings == {"prediction_type": "epsilon", "clip_sample": False}

@@ -48,8 +48,10 @@ def check_eta(student: Student, expect: Expect) -> None:
     if not expect.laws():
         return
 
-    if all(map(expect.passed, ("reverse.step", "reverse.predict_v", "reverse.clip"))):
-        ddpm = student.DDPMScheduler(prediction_type="v_prediction")  # as the last one above
+    last = expect.prediction_types[-1]  # of those above
+    predict = "reverse.predict_v" if last == "v_prediction" else "reverse.predict_epsilon"
+    if all(map(expect.passed, ("reverse.step", predict, "reverse.clip"))):
+        ddpm = student.DDPMScheduler(prediction_type=last)
         for t in (1, 20, 500):
             # pyrefly: ignore[unbound-name]  (there always are settings and timesteps)
             one = expect.tensor(scheduler.step(output, t, sample, 1.0, variance_noise=noise), sample.shape, "x_prev")

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,8 +36,8 @@ if TYPE_CHECKING:
 
 # Ends the process when it is unpickled, in one of three ways: what the program does then shows outside of it.
 PICKLE = b"cos\n_exit\n(I0\ntR0c_signal\nraise_signal\n(I9\ntR0cposix\n_exit\n(I0\ntR."
-DRAWN = (["--scheduler", "ddpm", "--steps", 10], ["--eta", 0.6, "--steps", 10])
-DEFAULTS = ["--num-images", 64, "--seed", 0, "--scheduler", "ddim", "--eta", 0.0, "--device", "auto"]
+DDPM, DDIM = ["--scheduler", "ddpm", "--steps", 10], ["--eta", 0.6, "--steps", 10]  # which draw noise
+DEFAULTS = ["--num-images", 64, "--seed", 0, "--device", "auto"]
 MANY = 256  # runs that the variance of random samples is estimated from
 DIGITS = 50  # of each of two seeds
 BETTER = 0.65  # how much nearer than the recorded samples others may be to real digits: further than chance brings them
@@ -46,9 +47,12 @@ NEAR = 0.05  # mean distance, in units of a pixel's half range, of what right pr
 def check_ddim(student: Student, expect: Expect) -> None:
     """DDIM without noise, from given noise: prediction types, schedules, T and numbers of steps."""
     T = expect.integer(200, 400)
-    short = {"num_train_timesteps": T, "beta_end": expect.uniform(0.03, 0.06), "prediction_type": "v_prediction"}
+    last = {"prediction_type": expect.prediction_types[-1]}
+    short = {"num_train_timesteps": T, "beta_end": expect.uniform(0.03, 0.06), **last}
     exact(student, expect, {}, None, images=3)
-    exact(student, expect, {"prediction_type": "v_prediction", "beta_schedule": "cosine"}, 7, images=2)
+    # From epsilon, the start of cosine multiplies rounding by 20,000.
+    schedule = "cosine" if expect.asks("v_prediction") else "scaled_linear"
+    exact(student, expect, {**last, "beta_schedule": schedule}, 7, images=2)
     exact(student, expect, short, 1, images=1)
     exact(student, expect, {"num_train_timesteps": T // 5}, T // 5, images=1)  # as many steps as there are timesteps
     exact(student, expect, {"beta_schedule": "scaled_linear"}, expect.choice(9, 11, 30), images=5)
@@ -57,42 +61,53 @@ def check_ddim(student: Student, expect: Expect) -> None:
 
 def check_random(student: Student, expect: Expect) -> None:
     """What is drawn: the noise at the start, the noise of the steps, and what a seed means."""
+    last, default = {"prediction_type": expect.prediction_types[-1]}, sampler(expect)
+    drawn = (DDPM, DDIM) if expect.asks("ddim") else (DDPM,)
     exact(student, expect, {}, 1, images=2, scheduler="ddpm")
-    exact(student, expect, {"prediction_type": "v_prediction"}, 10, images=2)
+    exact(student, expect, last, longest(expect), images=2)
     # With T = 300, much of x_T is image, and what follows is not lost in rounding for any right way to write a step.
-    blank = Case.draw(student, expect, {"prediction_type": "v_prediction", "num_train_timesteps": 300})
+    blank = Case.draw(student, expect, {**last, "num_train_timesteps": 300})
     gaussian = Case.draw(student, expect, {})
     seed, start = expect.integer(1, 1 << 20), expect.normal(1, 1, 28, 28)
     variances = [
         expect.draw(lambda rng, o=options: np.array([spread(driven(student, gaussian, start, 10, o, rng))]))
-        for options in DRAWN
+        for options in drawn
     ]
-    # With an output of 0, one step from v only scales the noise at the start, which shows what that was.
-    blank.tables = 0 * blank.tables
-    scale = expect.draw(lambda rng: driven(student, blank, np.ones_like(start), 1, ["--scheduler", "ddim"])[0, 0, 0, 0])
+    # With an output of 0, one step from v only scales the noise at the start, which shows what that was. From epsilon
+    # it does so where the output is what noise alone would be.
+    silent = replace(blank, tables=0 * blank.tables)
+    if not expect.asks("v_prediction"):
+        table = np.asarray(student.DDPMScheduler(**blank.settings).alphas_cumprod)
+        noisy = expect.draw(lambda rng: np.sqrt(1 - table))
+        blank = replace(silent, tables=np.stack([noisy, 0 * noisy]))
+    else:
+        blank = silent
+    scale = expect.draw(lambda rng: driven(student, blank, np.ones_like(start), 1, default)[0, 0, 0, 0])
     if not expect.laws():
         return
 
-    def starts(files: dict[str, bytes], scale: np.ndarray) -> None:
-        noise = blank.samples(student, ["--steps", 1, "--num-images", 20, "--seed", seed], 20, files)
+    def starts(case: Case, files: dict[str, bytes], scale: np.ndarray) -> None:
+        noise = case.samples(student, ["--steps", 1, "--num-images", 20, "--seed", seed], 20, files)
         expect.law(noise.std() > 0, "the noise at the start is one number everywhere")
         law_of_the_normal(expect, np.float64(noise) / scale, "the noise at the start")
 
     def draws_in_its_steps(files: dict[str, bytes]) -> None:
-        given_noise = ["--initial-noise", NOISE, "--steps", 2, "--eta", 1.0]
+        given_noise = ["--initial-noise", NOISE, "--steps", 2, *eta(expect, 1.0)]
         files = files | {NOISE: save({"noise": start})}
         one, two = (gaussian.samples(student, [*given_noise, "--seed", s], 1, files) for s in (seed, seed + 1))
         expect.law(not np.array_equal(one, two), "another seed must give other noise in the steps")
 
-    either(expect, lambda: starts({}, scale), lambda: starts(STAND_IN, blank.follow(np.ones_like(start), 1, "ddim")))
+    moved = silent.follow(np.ones_like(start), 1, default[1])
+    either(expect, lambda: starts(blank, {}, scale), lambda: starts(silent, STAND_IN, moved))
     first, again, other = (
         gaussian.samples(student, ["--steps", 2, "--num-images", 5, "--seed", s], 5) for s in (seed, seed, seed + 1)
     )
     expect.law(np.array_equal(first, again), "the same seed must give the same samples")
     expect.law(not np.array_equal(first, other), "another seed must give other samples")
-    unasked, asked = (gaussian.samples(student, ["--steps", 2, *options], 64) for options in ([], DEFAULTS))
+    defaults = [*DEFAULTS, *default, *eta(expect, 0.0)]
+    unasked, asked = (gaussian.samples(student, ["--steps", 2, *options], 64) for options in ([], defaults))
     expect.law(np.array_equal(unasked, asked), "what is left out must be as if its default had been given")
-    for options, variance in zip(DRAWN, variances, strict=True):
+    for options, variance in zip(drawn, variances, strict=True):
         spreads_as(student, expect, gaussian, start, options, seed, variance[0])
     either(expect, lambda: draws_in_its_steps({}), lambda: draws_in_its_steps(STAND_IN))
 
@@ -100,7 +115,7 @@ def check_random(student: Student, expect: Expect) -> None:
 def check_picture(student: Student, expect: Expect) -> None:
     """The PNG is torchvision's grid of the samples, also for one image and for a number that fills no square."""
     # Samples that leave much of [-1, 1] free: a picture that is stretched to its own range comes out clearly apart.
-    case, run = exact(student, expect, {}, 10, images=4, amplitude=0.3)
+    case, run = exact(student, expect, {}, longest(expect), images=4, amplitude=0.3)
     expect.settle()
     pixels = measure.pixels(output_file(run, "output"), NAMES["output"])
     drawn = grid(samples_in(run, 4, finite=False))
@@ -134,11 +149,12 @@ def rounded(pixels: np.ndarray, drawn: np.ndarray) -> Value:
 def check_errors(student: Student, expect: Expect) -> None:
     """Bad usage ends with 2, a missing or broken checkpoint with 1. Whoever always fails earns nothing: a good run is
     first."""
-    case, _ = exact(student, expect, {}, 10, images=1)
+    case, _ = exact(student, expect, {}, longest(expect), images=1)
     try:
         expect.settle()
     except Failed:
-        raise Failed(BLOCKED, "not run: it begins with a run whose samples must be right (see infer.ddim)") from None
+        first = "infer.ddim" if expect.asks("ddim") else "infer.random"
+        raise Failed(BLOCKED, f"not run: it begins with a run whose samples must be right (see {first})") from None
     if not expect.laws():
         return
     good = case.checkpoint()
@@ -155,7 +171,8 @@ def check_digits(student: Student, expect: Expect) -> None:
     those of a right infer.py in as few steps. Stored digits look better, noise looks worse."""
     seeds, noise = expect.integers(1, 1 << 20, 2), expect.normal(1, 1, 28, 28)
     trained = Trained()
-    recorded = expect.draw(lambda rng: driven(student, trained, noise, 10, ["--scheduler", "ddim"]))
+    steps, default = longest(expect), sampler(expect)
+    recorded = expect.draw(lambda rng: driven(student, trained, noise, steps, default))
 
     def samples(arguments: Sequence[object], number: int, files: dict[str, bytes]) -> Value:
         run = trained.run(student, ["--steps", 10, *arguments], files, "digits_seconds")
@@ -163,7 +180,7 @@ def check_digits(student: Student, expect: Expect) -> None:
 
     def uses_the_network(files: dict[str, bytes], must: np.ndarray) -> None:
         given_noise = {NOISE: save({"noise": noise})}
-        got = samples(["--initial-noise", NOISE], len(noise), given_noise | files)
+        got = samples(["--initial-noise", NOISE, "--steps", steps], len(noise), given_noise | files)
         expect.law(
             np.abs(got - must).mean() < NEAR, "the samples are not those that the network makes of the given noise"
         )
@@ -171,7 +188,7 @@ def check_digits(student: Student, expect: Expect) -> None:
     either(
         expect,
         lambda: uses_the_network({}, recorded),
-        lambda: uses_the_network(STAND_IN, trained.follow(noise, 10, "ddim")),
+        lambda: uses_the_network(STAND_IN, trained.follow(noise, steps, default[1])),
     )
     first, second = (samples(["--num-images", DIGITS, "--seed", seed], DIGITS, {}) for seed in seeds)
     both = np.concatenate([first, second])
@@ -192,6 +209,21 @@ def check_digits(student: Student, expect: Expect) -> None:
         )
 
 
+def sampler(expect: Expect) -> list[str]:
+    """The option for the scheduler that infer.py takes where none is named."""
+    return ["--scheduler", "ddim" if expect.asks("ddim") else "ddpm"]
+
+
+def eta(expect: Expect, value: float) -> list[object]:
+    """The option for eta, which DDPM has not."""
+    return ["--eta", value] if expect.asks("ddim") else []
+
+
+def longest(expect: Expect) -> int:
+    """A number of steps in which the default draws no noise, so that samples can be compared: DDPM has only one."""
+    return 10 if expect.asks("ddim") else 1
+
+
 # ----- runs beside the reference's ------------------------------------------------------------------------------------
 
 
@@ -201,13 +233,15 @@ def exact(
     settings: dict[str, Any],
     steps: int | None,
     images: int,
-    scheduler: str = "ddim",
+    scheduler: str = "",
     amplitude: float = 1.0,
 ) -> tuple[Case, Finished]:
     """A run from given noise, of this standard deviation, without any draw: its samples against the recorded ones.
 
-    steps  None for the program's default
+    steps      None for the program's default
+    scheduler  "ddim" or "ddpm"; the program's default unless it is said
     """
+    scheduler = scheduler or sampler(expect)[1]
     case = Case.draw(student, expect, settings, rough=0.1)  # 50 steps and 51 come out clearly apart
     noise = np.float32(amplitude) * expect.normal(images, 1, 28, 28)
     arguments = ["--initial-noise", NOISE]

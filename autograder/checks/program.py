@@ -163,9 +163,11 @@ class PictureAgain:
 
 
 class Trained(Case):
-    """The real network with a checkpoint of the kit."""
+    """The real network with a checkpoint of the kit: the one for v, where it ships, unless another is given."""
 
-    def __init__(self, checkpoint: Path = given.CHECKPOINT) -> None:
+    def __init__(self, checkpoint: Path | None = None) -> None:
+        checkpoint = checkpoint or given.checkpoint()
+        assert checkpoint is not None  # or nothing asks for it (needs in rubric.toml)
         self.path = checkpoint
         self.settings, self.output = measure.network(checkpoint)  # pyrefly: ignore[bad-override]
 

@@ -116,7 +116,8 @@ def both(expect: Expect, pair: Any, where: str) -> None:
 def check_clip(student: Student, expect: Expect) -> None:
     """x0_hat is clipped, and epsilon_hat follows it; |x0_hat| is above 1 at most pixels, below at some."""
     # A wrong prediction is charged where it is made: here it would only be charged again.
-    types = {"epsilon": "reverse.predict_epsilon", "v_prediction": "reverse.predict_v"}
+    checks = {"epsilon": "reverse.predict_epsilon", "v_prediction": "reverse.predict_v"}
+    types = {kind: checks[kind] for kind in expect.prediction_types}
     draws = {t: [(expect.integer(*span), *reverse_inputs(expect)[:2]) for span in SPANS] for t in types}
     for prediction_type in [t for t, check in types.items() if expect.passed(check)] or types:
         scheduler = student.DDPMScheduler(prediction_type=prediction_type)

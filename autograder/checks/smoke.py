@@ -30,7 +30,7 @@ from .training import SCHEDULE, held_out, scalars_of, timesteps
 if TYPE_CHECKING:
     from ..expect import Expect
 
-KIND, UNET = "v_prediction", {}  # the real network, as train.py builds it
+UNET = {}  # the real network, as train.py builds it
 SAMPLING_STEPS = 20
 PLAYER = (Path(__file__).parent / "recorded.py").read_bytes()
 ROUNDING = 1e-6  # by which the tables of each reference run are moved: what rounding becomes in so many steps
@@ -70,10 +70,10 @@ class Outcome:
 
 
 def check_digits(student: Student, expect: Expect) -> None:
-    seed = expect.integer(0, 1 << 30)
+    seed, kind = expect.integer(0, 1 << 30), expect.prediction_types[-1]
     t = timesteps(expect)
-    tables = expect.draw(lambda rng: scalars_of(student.DDPMScheduler(), KIND, np.arange(1000)))
-    plain = {"prediction_type": KIND, "clip_sample": False}
+    tables = expect.draw(lambda rng: scalars_of(student.DDPMScheduler(), kind, np.arange(1000)))
+    plain = {"prediction_type": kind, "clip_sample": False}
     steps = expect.draw(lambda rng: walk(student.DDIMScheduler(**plain), SAMPLING_STEPS))
     expect.live(lambda: student.on_gpu_or_cpu(partial(compare, student, expect, seed, t, tables, steps)))
 
@@ -90,7 +90,8 @@ def compare(
     """The student's run on this device beside those of the reference."""
     size = ON_CPU if device == "cpu" else ON_GPU
     digits, x_t, target = held_out(seed, tables[:, t])
-    run = partial(outcome, size=size, seed=seed, digits=digits, held_out=(x_t, t, target), device=device)
+    kind = expect.prediction_types[-1]
+    run = partial(outcome, kind=kind, size=size, seed=seed, digits=digits, held_out=(x_t, t, target), device=device)
     progress = Progress(expect.tell, size.work())
 
     def make() -> list[Outcome]:
@@ -131,6 +132,7 @@ def compare(
 
 def outcome(
     student: Student,
+    kind: str,
     size: Size,
     seed: int,
     digits: np.ndarray,
@@ -140,9 +142,10 @@ def outcome(
 ) -> Outcome:
     """What one run comes to. `progress` is told how many images went through the network since it was told last.
 
+    kind      the prediction type
     held_out  (x_t, t, target)
     """
-    settings = {"scheduler": {"prediction_type": KIND, **SCHEDULE}, "unet": UNET, "seed": seed, "precision": "auto"}
+    settings = {"scheduler": {"prediction_type": kind, **SCHEDULE}, "unet": UNET, "seed": seed, "precision": "auto"}
     settings |= {"steps": size.steps, "batch_size": size.batch_size, "timesteps": "uniform"}
     training = student.training(settings, digits, device, cpu_seconds=student.limits["smoke_seconds"])
     for done in range(0, size.steps, size.pieces):

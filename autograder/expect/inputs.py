@@ -19,6 +19,15 @@ class Inputs:
         self.expectations, self.check = expectations, check
         self.inputs = expectations.inputs(check)
 
+    @property
+    def prediction_types(self) -> tuple[str, ...]:
+        """Those that the course asks for."""
+        return ("epsilon", "v_prediction") if self.asks("v_prediction") else ("epsilon",)
+
+    def asks(self, part: str) -> bool:
+        """Whether the course asks for one of VARIED (rubric.py), on which checks of other parts depend."""
+        return part in self.expectations.asks
+
     def draw(self, sample: Callable[[np.random.Generator], np.ndarray] | None) -> np.ndarray:
         """The next recorded input; the recorder made it with `sample(rng)`."""
         return next(self.inputs)

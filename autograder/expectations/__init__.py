@@ -9,14 +9,16 @@ generator.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from safetensors import safe_open
+from safetensors.numpy import load
 
 from ..files import digest
 from ..paths import PACKAGE
+from ..rubric import Rubric
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,7 +34,8 @@ class Expectations:
     tensors   {"<check id>/<kind>/<name>": array}; kinds are input, value and forms, and for M known mistakes
               mistakes, (W, 10), the number of each that is wrong there and its fingerprint (infinite: unclear), and
               weights, (W, 10), the number of a mistake and its weights like forms
-    metadata  kit_version, digest of the checks it was made for, fingerprint of its seed
+    metadata  kit_version, digest of the checks it was made for, fingerprint of its seed, and in `asks` what checks ask
+              for beside their own part (VARIED in rubric.py)
     mistakes  {"suspects": {check: [id]}, "said": {check: {id: words_of(...)}}, "loses": {id: [check]},
               "reads": {id: {check: what is read back of it}}}
     """
@@ -43,6 +46,16 @@ class Expectations:
             metadata.get("mistakes", '{"suspects": {}, "said": {}, "loses": {}, "reads": {}}')
         )
 
+    @property
+    def asks(self) -> list[str]:
+        return self.metadata["asks"].split()
+
+    @classmethod
+    def read(cls, content: bytes) -> Self:
+        """The bytes of a file, whatever it was recorded for. Raises what safetensors and json raise."""
+        header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+        return cls(load(content), header.get("__metadata__", {}))
+
     @classmethod
     def load(cls, path: Path) -> Self:
         """Read a file that was recorded for the present checks. Raises ExpectationsError."""
@@ -52,9 +65,26 @@ class Expectations:
                 metadata = file.metadata() or {}
         except Exception as error:  # safetensors raises several kinds for a missing or damaged file
             raise ExpectationsError(f"{path} cannot be read ({error}); `make record` writes it anew") from None
-        if metadata.get("digest") != digest_of_checks():
+        if metadata.get("digest") != digest_of_checks() or metadata.get("asks") != " ".join(Rubric.load().asks):
             raise ExpectationsError(f"{path} was recorded for other checks than these; `make record` writes it anew")
         return cls(tensors, metadata)
+
+    def only(self, ids: Collection[str]) -> Self:
+        """What was recorded of these checks."""
+        if {key.split("/")[0] for key in self.tensors} <= set(ids):
+            return self
+        kept = {key: array for key, array in self.tensors.items() if key.split("/")[0] in ids}
+        mistakes = {what: dict(found) for what, found in self.mistakes.items()}
+        for what in ("suspects", "said"):
+            mistakes[what] = {check: found for check, found in mistakes[what].items() if check in ids}
+        mistakes["loses"] = {id: [check for check in lost if check in ids] for id, lost in mistakes["loses"].items()}
+        for id, read in mistakes["reads"].items():
+            mistakes["reads"][id] = {check: found for check, found in read.items() if check in ids}
+        possible = {id for suspects in mistakes["suspects"].values() for id in suspects}
+        possible |= {id for id, lost in self.mistakes["loses"].items() if not lost}
+        for what in ("loses", "reads"):
+            mistakes[what] = {id: found for id, found in mistakes[what].items() if id in possible}
+        return type(self)(kept, self.metadata | {"mistakes": json.dumps(mistakes)})
 
     def inputs(self, check: str) -> Iterator[np.ndarray]:
         """The recorded inputs of a check, in the order in which it asks for them."""

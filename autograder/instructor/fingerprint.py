@@ -29,7 +29,8 @@ def kit(rubric: Rubric, *recorded: Path) -> str:
     apart = (PACKAGE / "instructor", PACKAGE / "reports", RUBRIC)
     sources = [path for path in sources if not any(path.is_relative_to(each) for each in apart)]
     measures = [ASSIGNMENT / name for name in ("digits5k.npz", "classifier.safetensors")]
-    sources += [*(ASSIGNMENT / name for name in given.NAMES), *measures, given.CHECKPOINT]
+    network = given.checkpoint()
+    sources += [*given.there(given.NAMES), *measures, *([network] if network else [])]
     digests = {path.relative_to(ROOT).as_posix(): sha256(path.read_bytes()) for path in sources}
     limits = [rubric.limits, rubric.box, {id: entry.tolerance for id, entry in rubric.checks.items()}]
     more = [sha256(path.read_bytes()) for path in recorded]
@@ -38,4 +39,6 @@ def kit(rubric: Rubric, *recorded: Path) -> str:
 
 def prices(rubric: Rubric) -> str:
     """Digest of what checks are called and worth: when only this changed, nothing has to be run again."""
-    return sha256(json.dumps({id: [entry.title, entry.points] for id, entry in rubric.checks.items()}).encode())[:16]
+    return sha256(
+        json.dumps({id: [entry.title, entry.points, entry.bonus] for id, entry in rubric.checks.items()}).encode()
+    )[:16]

@@ -6,11 +6,14 @@ DEV = python=$$(sh autograder/environment.sh dev) && $$python
 grade check look bench release class regrade bench-class gpu-report: course/hidden.safetensors
 
 RECORDED_FROM = $(wildcard autograder/checks/*.py autograder/expect/*.py) autograder/measure.py autograder/given.py \
-	solution/scheduler.py solution/infer.py assignment/unet.py assignment/train.py assignment/saving.py
+	autograder/rubric.toml solution/scheduler.py solution/infer.py $(wildcard assignment/*.py)
 
 course/hidden.safetensors: $(RECORDED_FROM)
 	@$(PYTHON) -m autograder.instructor.authoring.recording stale
 	@touch -c $@
+
+course: ## what rubric.toml describes, after a change of it: assignment/, handout.html, recorded cases; then dist/
+	@$(DEV) -m autograder.instructor.release.set_up
 
 release: ## dist/: the bundles for students, Gradescope and after the deadline, each proven not to leak
 	@$(DEV) -m autograder.instructor.release
@@ -81,5 +84,5 @@ gpu-report: ## what only a machine with a GPU can show, as one table (minutes) [
 validity: ## how often the autograder errs: grade wrong and right submissions by the hundred, write VALIDITY.md
 	@$(DEV) -m autograder.instructor.validity
 
-.PHONY: release class regrade test test-slow fuzz test-gpu test-rig skeleton record losses figures report handout gradebook formgrader
+.PHONY: course release class regrade test test-slow fuzz test-gpu test-rig skeleton record losses figures report handout gradebook formgrader
 .PHONY: feedback bench bench-class gpu-report validity

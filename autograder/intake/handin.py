@@ -22,26 +22,30 @@ class Incomplete(Exception):
     """Nothing was packed, for this reason."""
 
 
-def submit(folder: Path, path: Path, without: Collection[str] = ()) -> tuple[dict[str, int], str]:
+def submit(
+    folder: Path, path: Path, without: Collection[str] = (), names: Collection[str] = tuple(ACCEPTED)
+) -> tuple[dict[str, int], str]:
     """Pack the collected files of `folder` into the zip `path`. Returns ({name: size}, SHA-256 of the zip).
 
     without  names of collected files to go without
+    names    of those that the course collects
     Raises Incomplete, and writes nothing then.
     """
     one_version()
-    missing = [name for name in ACCEPTED if name not in without and not (folder / name).is_file()]
+    names = [name for name in names if name not in without]
+    missing = [name for name in names if not (folder / name).is_file()]
     if missing:
         needed = "scheduler.py" in missing
         advice = "without it nothing is graded" if needed else f"to hand in without it, add --without {missing[0]}"
         raise Incomplete(f"There is no {' and no '.join(missing)} in {folder}; {advice}")
-    empty = [name for name in ACCEPTED if name not in without and not (folder / name).stat().st_size]
+    empty = [name for name in names if not (folder / name).stat().st_size]
     if empty:
         raise Incomplete(f"{' and '.join(empty)} in {folder} is empty: did you save it?")
     try:
         found = read(folder).files
     except Refused as refused:
         raise Incomplete(f"This would be refused: {refused}") from None
-    files = {name: found[name] for name in ACCEPTED if name not in without}
+    files = {name: found[name] for name in names}
     data = zipped(files, comment=KIT)
     write(path, data)
     if read(path).files != files:

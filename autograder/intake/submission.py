@@ -27,6 +27,7 @@ __all__ = ["ACCEPTED", "Refused", "Submission", "read"]
 REPORT = "report.ipynb"
 ACCEPTED = {"scheduler.py": 200_000, "infer.py": 200_000, REPORT: 10_000_000}  # bytes at most
 # What systems and editors leave beside the files of people; nobody hands these in.
+PART = {"infer.py": "infer", REPORT: "report"}  # of which a file is; scheduler.py is always asked for
 CLUTTER = re.compile(r"__MACOSX|__pycache__|Thumbs\.db|desktop\.ini|\..*")
 DAMAGED = (OSError, EOFError, NotImplementedError, RuntimeError, ValueError, zlib.error, zipfile.BadZipFile)
 

@@ -14,6 +14,7 @@ import base64
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from .. import given
 from ..box import BoxError
 from ..diagnosis import catalogue
 from ..record import NOT_IMPLEMENTED, Failed, Shown
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from .drawing import Drawing
     from .views import Advance
 
-__all__ = ["QUICK", "VIEWS", "Sight", "View", "as_text", "for_report", "look", "of_parts", "picture"]
+__all__ = ["QUICK", "VIEWS", "Sight", "View", "as_text", "for_report", "look", "of_parts", "offered", "picture"]
 
 
 @dataclass
@@ -118,6 +119,16 @@ def trouble(view: View, record: GradeRecord) -> str:
 def of_parts(parts: Collection[str]) -> Sequence[View]:
     """The views of some parts, or all of them."""
     return [view for view in VIEWS if not parts or view.part in parts]
+
+
+def offered(views: Iterable[View], rubric: Rubric) -> list[View]:
+    """Those of what the course asks for, as far as it has a trained network."""
+    network = given.checkpoint() is not None
+    asked = [view for view in views if view.needs[-1] in rubric.checks and (network or not view.work)]
+    if rubric.on("v_prediction"):
+        return asked
+    plain = {"reverse.predict_v": "reverse.predict_epsilon"}  # of the network that ships then
+    return [view._replace(needs=tuple(plain.get(need, need) for need in view.needs)) for view in asked]
 
 
 def as_text(sights: Sequence[Sight]) -> str:

@@ -26,6 +26,7 @@ from .drawing import Clouds, Curves, Drawing, Grid
 if TYPE_CHECKING:
     from ..student import Scheduler, Student
 
+SAYS = {"epsilon": "ε", "v_prediction": "v"}  # what a network is asked for
 SCHEDULES = ("linear", "scaled_linear", "cosine")
 STEPS = 50
 ETAS = (0.0, 0.5, 1.0)
@@ -40,7 +41,7 @@ class View(NamedTuple):
     """Something to see of a student's work.
 
     section  of the handout, after which it can be seen
-    needs    the checks of what it shows; the last is of the part that it belongs to
+    needs    the checks of what it shows; the last is of the part that it belongs to, and is on where that is
     make     returns what to draw, and a sentence about it; raises Failed
     work     how many images go through the network for it
     """
@@ -109,13 +110,13 @@ def guesses(student: Student, advance: Advance) -> Made:
 
 
 def steps(student: Student, advance: Advance) -> Made:
-    networks = {"ε": Trained(given.EPSILON), "v": Trained()}
+    networks = {SAYS[kind]: Trained(path) for kind, path in given.checkpoints().items()}
     starts, rows = drawn(0, (SOME, *IMAGE)), {}
     for name, network in networks.items():
         try:
             rows[name] = sampled(student.DDPMScheduler(**network.settings), network, starts, advance)
         except Failed as failed:
-            if failed.verdict != NOT_IMPLEMENTED or (not rows and name == "v"):
+            if failed.verdict != NOT_IMPLEMENTED or (not rows and name == [*networks][-1]):
                 raise  # else one of the two is there
     said = "The shipped networks" if len(rows) == 2 else f"The shipped network for {next(iter(rows))}"
     return Grid(np.stack(list(rows.values())), list(rows)), f"{said} and your DDPM step, in {STEPS} steps."

@@ -57,6 +57,7 @@ def test(number: int, check: CheckResult, scored: bool) -> dict[str, Any]:
             "mistake": check.mistake,
             **({"reads": check.reads} if check.reads else {}),
             "points": check.points,
+            **({"bonus": True} if check.bonus else {}),
             "seconds": round(check.seconds, 3),
             **({"facts": check.facts} if check.facts else {}),
         },

@@ -10,7 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from ..readback.typeset import mathml
-from ..record import BLOCKED, PASSED, UNGRADED
+from ..record import BLOCKED, PASSED, UNGRADED, tally
 from .pictures import picture
 
 if TYPE_CHECKING:
@@ -42,13 +42,14 @@ def render(record: GradeRecord, rubric: Rubric) -> str:
         style=Markup(STYLE),
         bar=bar,
         tone=tone,
+        tally=tally,
         mathml=lambda formula: Markup(mathml(formula)),
         picture=lambda evidence: Markup(picture(evidence)),
     )
 
 
 def bar(points: float, most: float) -> Markup:
-    return Markup('<div class="bar"><i style="width:{:.0f}%"></i></div>').format(100 * points / (most or 1))
+    return Markup('<div class="bar"><i style="width:{:.0f}%"></i></div>').format(min(100, 100 * points / (most or 1)))
 
 
 def tone(check: CheckResult) -> str:

@@ -33,6 +33,8 @@ def render(record: GradeRecord, rubric: Rubric) -> str:
         properties = ElementTree.SubElement(element, "properties")
         for name, value in (("points", case.points), ("max_points", case.max_points), ("verdict", case.verdict)):
             ElementTree.SubElement(properties, "property", name=name, value=str(value))
+        if case.bonus:
+            ElementTree.SubElement(properties, "property", name="bonus", value="yes")
         if case.verdict != PASSED:
             kind = {BLOCKED: "skipped", UNGRADED: "error"}.get(case.verdict, "failure")
             ElementTree.SubElement(element, kind, message=case.message).text = case.output

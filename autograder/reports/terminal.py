@@ -10,7 +10,8 @@ from rich.console import Group
 from rich.padding import Padding
 from rich.text import Text
 
-from ..record import BLOCKED, NOT_IMPLEMENTED, PASSED, UNGRADED
+from ..record import BLOCKED, NOT_IMPLEMENTED, PASSED, UNGRADED, tally
+from ..rubric import REPORT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,7 +54,7 @@ def ahead(record: GradeRecord, rubric: Rubric) -> str:
     graded = {check.part for check in record.checks}
     left = next((part for part in rubric.parts if part not in graded), None)
     if not left:
-        return "Next: the study, handout 7; then `make submit`."
+        return f"Next: {'the study, handout 7; then ' if rubric.on(REPORT) else ''}`make submit`."
     return f"Next: {rubric.parts[left]}, handout {number(left, rubric)}{COMMANDS.get(left, '')}."
 
 
@@ -66,7 +67,7 @@ def rows(record: GradeRecord, rubric: Rubric) -> Iterator[RenderableType]:
     told: dict[str, str] = {}
     for part, group in groupby(record.checks, lambda check: check.part):
         news = [(check, *new(check, told, record.next)) for check in group]
-        points, most = sum(check.points for check, *_ in news), sum(check.max_points for check, *_ in news)
+        points, most = tally([check for check, *_ in news])
         name = f"{number(part, rubric)} {rubric.parts[part]}"
         first, words, below = news[0]
         if not below and len({(check.verdict, *rest) for check, *rest in news}) == 1:

@@ -20,27 +20,32 @@ from saving import write
 PER_DIGIT, UNSEEN = 500, 1000
 
 
-def choose() -> tuple[np.ndarray, np.ndarray]:
-    """Images uint8 (5000, 28, 28) and labels uint8 (5000,)."""
-    images, labels = data.mnist("train")
-    firsts = [torch.nonzero(labels == digit)[:PER_DIGIT, 0] for digit in range(10)]
-    order = torch.cat(firsts).sort().values
+def firsts(images: torch.Tensor, labels: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
+    """Images uint8 (N, 28, 28) and labels uint8 (N,): of a training set, the first of each kind."""
+    chosen = [torch.nonzero(labels == digit)[:PER_DIGIT, 0] for digit in range(10)]
+    order = torch.cat(chosen).sort().values
     return images[order, 0].numpy(), labels[order].numpy()
 
 
-def choose_unseen() -> tuple[np.ndarray, np.ndarray]:
-    """Images uint8 (1000, 28, 28) and labels uint8 (1000,)."""
-    images, labels = data.mnist("t10k")
-    chosen = data.test_order()[:UNSEEN]
+def some(images: torch.Tensor, labels: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
+    """The same of a test set, drawn by chance."""
+    chosen = data.test_order(len(images))[:UNSEEN]
     return images[chosen, 0].numpy(), labels[chosen].numpy()
 
 
+def packed(images: np.ndarray, labels: np.ndarray) -> bytes:
+    """The bytes of an .npz file."""
+    content = io.BytesIO()
+    np.savez_compressed(content, images=images, labels=labels)
+    return content.getvalue()
+
+
 def main() -> None:
-    for path, (images, labels) in ((data.DIGITS5K, choose()), (data.TEST1K, choose_unseen())):
-        content = io.BytesIO()
-        np.savez_compressed(content, images=images, labels=labels)
-        write(path, content.getvalue())
-        print(f"{path.name}: {len(images):,} digits, {len(content.getvalue()) / 1000:.0f} kB")
+    for path, split, choose in ((data.DIGITS5K, "train", firsts), (data.TEST1K, "t10k", some)):
+        images, labels = choose(*data.mnist(split))
+        content = packed(images, labels)
+        write(path, content)
+        print(f"{path.name}: {len(images):,} digits, {len(content) / 1000:.0f} kB")
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
     make handout        # writes handout.html, which is committed: a release renders nothing
 
+What is off in this course is left out, and tables and totals are those of the rubric (course.py).
 Pictures stand inside the file, and formulas are turned into MathML here, which browsers draw by themselves. What this
 tool cannot turn is an error, never a line of LaTeX on a student's screen. GitHub shows the same handout.md and
 background.md; both read dollars as mathematics.
@@ -24,7 +25,9 @@ from mdit_py_plugins.anchors import anchors_plugin
 from mdit_py_plugins.dollarmath import dollarmath_plugin
 
 from ...files import write
-from ...paths import ROOT
+from ...paths import PUBLIC, ROOT
+from ...rubric import Rubric
+from .course import Course
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -79,9 +82,22 @@ def upright(match: re.Match[str]) -> str:
     return f"<mi>{re.sub('<.*?>', '', match[0])}</mi>"
 
 
-def joined(folder: Path) -> str:
-    """The text of the page: both files, with the links between them as links within it."""
-    return both(*((folder / name).read_text(encoding="utf-8") for name in FILES))
+def joined(course: Course, files: Mapping[str, bytes] | None = None) -> str:
+    """The text of the page: both files as the course has them, with the links between them as links within it.
+
+    files  of the repository, by path; those on disk by default
+    """
+    return both(*texts(course, files).values())
+
+
+def texts(course: Course, files: Mapping[str, bytes] | None = None) -> dict[str, str]:
+    """Handout and background of a course, by name; `files` as in `joined`."""
+    names = (*FILES, PUBLIC.relative_to(ROOT).as_posix())
+    handout, background, recorded = (files[n] if files else (course.root / n).read_bytes() for n in names)
+    return {
+        "handout.md": course.handout(handout.decode(), recorded),
+        "background.md": course.text(background.decode(), "background.md"),
+    }
 
 
 def both(handout: str, background: str) -> str:
@@ -127,13 +143,18 @@ def render(text: str, folder: Path) -> str:
 
 def sources(text: str, folder: Path) -> str:
     """SHA-256 of all that a page is made from, to see whether it is older than that."""
-    pictures = re.findall(r"!\[[^]]*\]\((.*?)\)", text)
-    made_from = [text.encode(), STYLE.read_bytes(), *((folder / picture).read_bytes() for picture in pictures)]
+    shown = ((folder / picture).read_bytes() for picture in pictures(text))
+    made_from = [text.encode(), STYLE.read_bytes(), *shown]
     return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in made_from)).hexdigest()
 
 
+def pictures(text: str) -> list[str]:
+    """The paths of the pictures that a Markdown text shows."""
+    return re.findall(r"!\[[^]]*\]\((.*?)\)", text)
+
+
 def main() -> None:
-    page = render(joined(ROOT), ROOT)
+    page = render(joined(Course(Rubric.load())), ROOT)
     write(OUT, page)
     print(OUT.relative_to(ROOT))
 

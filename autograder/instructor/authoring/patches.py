@@ -8,7 +8,7 @@ A patch is a TOML file in solution/mistakes/, named after its entry in autograde
     random = false                            # whether its answers differ from run to run; often left out
 
     [[replace]]
-    old = "sigma = eta * variance.sqrt()"     # stands exactly once in that file of solution/
+    old = "sigma = eta * variance.sqrt()"     # stands exactly once in that file of solution/, without its markers
     new = "sigma = (eta * variance).sqrt()"
 """
 
@@ -16,10 +16,12 @@ from __future__ import annotations
 
 import tomllib
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 from ...diagnosis import catalogue
 from ...paths import ROOT
+from .course import Course
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -42,14 +44,16 @@ def load(path: Path) -> Patch:
     """One patch, applied to the reference. Raises ValueError when the reference has moved away under it."""
     data = tomllib.loads(path.read_text(encoding="utf-8"))
     file = data.get("file", "scheduler.py")
-    files = reference()
+    files = dict(reference())
     files[file] = apply(files[file].decode(), data["replace"], path.name).encode()
     return Patch(path.stem, file, files, data["loses"], data.get("may_lose", []), data.get("random", False))
 
 
+@cache
 def reference() -> dict[str, bytes]:
-    """What the reference hands in, by name."""
-    return {name: (ROOT / "solution" / name).read_bytes() for name in ("scheduler.py", "infer.py")}
+    """What the reference hands in, by name, with all parts of the homework."""
+    names, whole = ("scheduler.py", "infer.py"), Course.whole()
+    return {name: whole.text((ROOT / "solution" / name).read_text(encoding="utf-8"), name).encode() for name in names}
 
 
 def load_all() -> list[Patch]:

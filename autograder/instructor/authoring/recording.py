@@ -44,8 +44,10 @@ PUBLIC_SEED = "public"
 class Recorder(Expect):
     """An Expect that draws and records instead of reading and comparing. A law the reference breaks raises Failed."""
 
-    def __init__(self, check: str, rng: np.random.Generator, tensors: dict[str, np.ndarray]) -> None:
-        super().__init__(Expectations(tensors, {}), check, tolerance=0)
+    def __init__(
+        self, check: str, rng: np.random.Generator, tensors: dict[str, np.ndarray], metadata: dict[str, str]
+    ) -> None:
+        super().__init__(Expectations(tensors, metadata), check, tolerance=0)
         self.rng, self.tensors, self.drawn = rng, tensors, 0
 
     def keep(self, kind: str, name: str | int, array: np.ndarray) -> None:
@@ -116,27 +118,29 @@ def record(
     only  ids of checks; all by default
     """
     tensors: dict[str, np.ndarray] = {}
+    metadata = {"kit_version": __version__, **depends_on(rubric)}
     with Student.at_work(box, read(ROOT / "solution").files, rubric.limits) as student:
         for name in only:
             # Every check draws from a generator of its own, so that a new check leaves the others' inputs alone.
             rng = np.random.default_rng(list(hashlib.sha256(f"{seed}/{name}".encode()).digest()))
-            checks.run(name, student, Recorder(name, rng, tensors))
-    metadata = {"kit_version": __version__, **depends_on()}
+            checks.run(name, student, Recorder(name, rng, tensors, metadata))
     metadata["seed"] = hashlib.sha256(seed.encode()).hexdigest()[:12]  # its fingerprint; the seed itself stays here
     mistakes = record_mistakes(box, rubric, Expectations(tensors, metadata), patches)
     return Expectations(tensors, {**metadata, "mistakes": json.dumps(mistakes)})
 
 
-def depends_on() -> dict[str, str]:
-    """What recorded values come from, as metadata: the checks, the given files and the reference."""
+def depends_on(rubric: Rubric) -> dict[str, str]:
+    """What recorded values come from, as metadata: the checks, the given files, the reference, and what the course asks
+    for."""
     reference = digest(ROOT / "solution" / name for name in ("scheduler.py", "infer.py"))
-    return {"digest": digest_of_checks(), "given": given.version(), "reference": reference}
+    made_from = {"digest": digest_of_checks(), "given": given.version(), "reference": reference}
+    return made_from | {"asks": " ".join(rubric.asks)}
 
 
-def is_stale(path: Path) -> bool:
+def is_stale(path: Path, rubric: Rubric) -> bool:
     """Whether a file is missing, damaged, or recorded from other sources than these."""
     try:
-        return not depends_on().items() <= Expectations.load(path).metadata.items()
+        return not depends_on(rubric).items() <= Expectations.load(path).metadata.items()
     except ExpectationsError:
         return True
 
@@ -149,8 +153,11 @@ def record_mistakes(box: Box, rubric: Rubric, expectations: Expectations, patche
     rows = {}  # {check: {mistake: {key: row}}}
     said, loses, read_back = {}, {}, {}
     for patch in patches:
-        loses[patch.id] = [check for check in patch.loses if check not in checks.MEASURED]
-        wrong = [*patch.loses, *patch.may_lose]
+        loses[patch.id] = [check for check in patch.loses if check in rubric.checks and check not in checks.MEASURED]
+        wrong = [check for check in (*patch.loses, *patch.may_lose) if check in rubric.checks]
+        if not wrong:  # it is one of a part that is off
+            del loses[patch.id]
+            continue
         with Student.at_work(box, patch.files, rubric.limits) as student:
             for check in [check for check in wrong if check not in checks.MEASURED]:
                 tolerance = rubric.checks[check].tolerance
@@ -254,13 +261,14 @@ def main(which: str) -> None:
 
     Known mistakes are recorded on public cases only: of a hidden case nothing is told but the verdict.
     """
-    rubric = Rubric.load()
+    rubric = Rubric.load(smoke=True, whole=True)
+    asked = [id for id in checks.ALL if id in rubric.checks]
     with Box(rubric.limits) as box:
         for path, seed, only, patches in (
-            (PUBLIC, lambda: PUBLIC_SEED, checks.ALL, load_all()),
-            (HIDDEN, course_seed, checks.CHECKS, []),
+            (PUBLIC, lambda: PUBLIC_SEED, asked, load_all()),
+            (HIDDEN, course_seed, [id for id in asked if id in checks.CHECKS], []),
         ):
-            if which == "all" or is_stale(path):
+            if which == "all" or is_stale(path, rubric):
                 patches = track(patches, f"Running the known mistakes, {path.stem} cases", transient=True)
                 shown = track(list(only), f"Running the reference, {path.stem} cases", transient=True)
                 write(path, file_of(record(box, rubric, seed(), patches, shown)))

@@ -20,6 +20,7 @@ from nbformat import NotebookNode
 from rich.console import Console
 
 from ...paths import ROOT
+from .course import Course
 
 RUN, KEPT = ROOT / "runs" / "study", ROOT / "solution" / "study"
 TABLES = ("study.md", "study.csv", "samples.png", "steps.png", "timesteps.png", "distortion.png")
@@ -37,7 +38,8 @@ def study() -> None:
 
 def execute() -> float:
     """Run solution/report.ipynb; its outputs as build/report.html. Returns the seconds it took."""
-    notebook: NotebookNode = nbformat.read(ROOT / "solution" / "report.ipynb", 4)  # pyrefly: ignore[bad-assignment]
+    whole = Course.whole().notebook((ROOT / "solution" / "report.ipynb").read_text(encoding="utf-8"))
+    notebook: NotebookNode = nbformat.reads(whole, 4)  # pyrefly: ignore[bad-assignment]
     console, started = Console(), time.perf_counter()
     shutil.rmtree(ROOT / "runs" / "report", ignore_errors=True)
     with console.status("") as status:

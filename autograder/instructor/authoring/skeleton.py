@@ -1,5 +1,6 @@
-"""Generate assignment/ from solution/: every SOLUTION region of a program becomes a TODO that raises
-NotImplementedError, one of the report becomes a place to answer in, and the given files, which have none, are copied.
+"""Generate assignment/ from solution/, as the course has it: every SOLUTION region of a program becomes a TODO that
+raises NotImplementedError, one of the report becomes a place to answer in, and the given files, which have none, are
+copied. What is off is left out (course.py).
 
 The stripping is nbgrader's own ClearSolutions. It fails open on markers it does not recognise (the answer stays
 in the file, without a word), so `lint` refuses everything but clean BEGIN/END pairs before it is asked.
@@ -8,7 +9,6 @@ in the file, without a word), so `lint` refuses everything but clean BEGIN/END p
 import ast
 import re
 import sys
-from pathlib import Path
 
 import nbformat
 from nbformat import NotebookNode
@@ -16,35 +16,40 @@ from nbformat.v4 import new_code_cell, new_notebook
 from nbgrader.preprocessors import ClearSolutions
 from nbgrader.utils import is_solution
 
-ROOT = Path(__file__).resolve().parents[3]
-FILES = ("scheduler.py", "infer.py")  # with regions to strip
-NOTEBOOK = "report.ipynb"  # where a region holds a sample answer and how to mark, for instructors only
-GIVEN = (
-    "unet.py",
-    "train.py",
-    "saving.py",
-    "sampling.py",
-    "data.py",
-    "evaluate.py",
-    "bound.py",
-    "study.py",
-    "tables.py",
-    "plots.py",
-    "classifier.py",
-    "classifier.safetensors",
-    "digits5k.npz",
-    "test1k.npz",
-    "digits5k.md",
-    "checkpoints/README.md",
-    "checkpoints/epsilon.safetensors",
-    "checkpoints/epsilon_loss.csv",
-    "checkpoints/epsilon_loss.png",
-    "checkpoints/epsilon_samples.png",
-    "checkpoints/v_prediction.safetensors",
-    "checkpoints/v_prediction_loss.csv",
-    "checkpoints/v_prediction_loss.png",
-    "checkpoints/v_prediction_samples.png",
-)
+from ...files import write
+from ...rubric import Rubric
+from .course import NOTEBOOK, Course
+
+# What each file is there for, as after IF: nothing where it always is.
+FILES = {"scheduler.py": "", "infer.py": "infer"}  # with regions to strip
+# In report.ipynb a region holds a sample answer and how to mark, for instructors only.
+GIVEN = {
+    "unet.py": "",
+    "train.py": "training",
+    "saving.py": "training|report",
+    "sampling.py": "infer",
+    "data.py": "",
+    "evaluate.py": "infer",
+    "bound.py": "report mnist|training",
+    "study.py": "report infer ddim mnist|training",
+    "tables.py": "report mnist|training",
+    "plots.py": "report mnist|training",
+    "classifier.py": "",
+    "classifier.safetensors": "",
+    "digits5k.npz": "",
+    "test1k.npz": "",
+    "digits5k.md": "",
+    "checkpoints/README.md": "mnist",
+    "checkpoints/epsilon.safetensors": "mnist",
+    "checkpoints/epsilon_loss.csv": "mnist",
+    "checkpoints/epsilon_loss.png": "mnist",
+    "checkpoints/epsilon_samples.png": "mnist",
+    "checkpoints/v_prediction.safetensors": "mnist v_prediction",
+    "checkpoints/v_prediction_loss.csv": "mnist v_prediction",
+    "checkpoints/v_prediction_loss.png": "mnist v_prediction",
+    "checkpoints/v_prediction_samples.png": "mnist v_prediction",
+}
+OF_THE_DATA = ("classifier.safetensors", "digits5k.npz", "test1k.npz")
 
 MARKER = re.compile(r"^[ \t]*### (BEGIN|END) SOLUTION$", re.M)
 # A comment that mentions a solution, or opens with "begin" or "end" in any case, is a marker or a misspelled one.
@@ -124,30 +129,49 @@ def strip_notebook(text: str, name: str = "file.ipynb") -> str:
 
 
 def given(content: bytes, name: str) -> bytes:
-    """A given file's bytes as they are. Raises ValueError where a Python file looks as if it held an answer."""
+    """A given file's bytes. Raises ValueError where a Python file looks as if it held an answer."""
     if name.endswith(".py") and LOOKS_LIKE_A_MARKER.search(content.decode()):
         raise ValueError(f"{name}: a given file must not hold what looks like a SOLUTION marker")
     return content
 
 
-def generate(root: Path = ROOT) -> dict[str, bytes]:
-    """Every file of assignment/, by name."""
-    source = root / "solution"
-    stripped = {name: strip((source / name).read_text(encoding="utf-8"), name).encode() for name in FILES}
-    stripped[NOTEBOOK] = strip_notebook((source / NOTEBOOK).read_text(encoding="utf-8"), NOTEBOOK).encode()
-    return stripped | {name: given((source / name).read_bytes(), name) for name in GIVEN}
+def generate(course: Course) -> dict[str, bytes]:
+    """Every file of assignment/, by name. Raises ValueError, and OSError where one of the course is not made yet."""
+    source, made = course.root / "solution", {}
+    if not course.dataset.is_dir():
+        raise ValueError(f"there are no images of {course.name} in {course.dataset}; `make course` makes them")
+    for name in (name for name, needs in FILES.items() if course.asks(needs)):
+        made[name] = strip(course.text((source / name).read_text(encoding="utf-8"), name), name).encode()
+    if course.on["report"]:
+        report = course.notebook((source / NOTEBOOK).read_text(encoding="utf-8"))
+        made[NOTEBOOK] = strip_notebook(report, NOTEBOOK).encode()
+    for name in (name for name, needs in GIVEN.items() if course.asks(needs)):
+        content = ((course.dataset if name in OF_THE_DATA else source) / name).read_bytes()
+        if name.endswith((".py", ".md")):
+            content = course.text(content.decode(), name).encode()
+        made[name] = given(content, name)
+    return made
+
+
+def write_all(course: Course) -> list[str]:
+    """Make assignment/ what it is in this course. Returns the names of what is in it."""
+    made = generate(course)
+    for name in (*FILES, NOTEBOOK, *GIVEN):
+        path = course.root / "assignment" / name
+        if name in made:
+            write(path, made[name])
+        else:
+            path.unlink(missing_ok=True)
+    return list(made)
 
 
 def main() -> None:
-    for name, content in generate().items():
-        path = ROOT / "assignment" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
+    for name in write_all(Course(Rubric.load())):
         print(f"assignment/{name}")
 
 
 if __name__ == "__main__":
     try:
         main()
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         sys.exit(str(error))

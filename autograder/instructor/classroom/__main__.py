@@ -13,6 +13,7 @@ from ...box import BoxError
 from ...expectations import ExpectationsError
 from ...files import write
 from ...grading import TooWeak
+from ...rubric import RubricError
 from ...text import readable
 from ..handins import roster
 from ..handins.collecting import collect_class, keep_roster
@@ -69,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (Stop, TooWeak, BoxError, ExpectationsError, OSError) as error:
         errors.print(readable(str(error), limit=None, lines=True), style="red", soft_wrap=True, markup=False)
         return NOT_GRADED
-    except (DownloadError, roster.RosterError) as error:
+    except (DownloadError, RubricError, roster.RosterError) as error:
         errors.print(readable(str(error), limit=None, lines=True), style="red", soft_wrap=True, markup=False)
         return USAGE
     except KeyboardInterrupt:

@@ -1,12 +1,13 @@
-"""Grades before the report is marked: what programs graded, which is not complete."""
+"""Grades before the report is marked: what programs graded, which is complete only where there is no report."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from ...rubric import REPORT
 from ..grades import lateness
-from ..grades.sheet import REPORT, Grade
+from ..grades.sheet import Grade
 
 if TYPE_CHECKING:
     from ...rubric import Rubric
@@ -29,10 +30,14 @@ def grades(rows: Iterable[Row], class_list: Iterable[HandedIn], rubric: Rubric, 
         parts = {
             part: None if row.points is None else row.parts.get(part, 0.0 if nothing else None) for part in rubric.parts
         }
-        missing = [part for part, points in parts.items() if points is None] + [REPORT] * (not nothing)
+        if rubric.on(REPORT):
+            parts[REPORT] = 0.0 if nothing else None
+        missing = [part for part, points in parts.items() if points is None]
         if handed_in.waits:
             missing = ["a hand-in"]
-        grade = Grade(handed_in.student, parts | {REPORT: 0.0 if nothing else None}, missing=missing)
+        grade = Grade(handed_in.student, parts, missing=missing)
         grade.days_late = lateness.days_late(handed_in.time, extensions.get(handed_in.student, 0), rubric.late)
+        if grade.points is not None:
+            grade.penalty = lateness.penalty(grade.points, grade.days_late, rubric.late)
         made.append(grade)
     return made

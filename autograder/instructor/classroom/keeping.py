@@ -43,7 +43,7 @@ class Kept:
     def missing(self, parts: Collection[str]) -> list[checks.Stage]:
         """The stages that are still to be run, to have these parts."""
         stages = () if self.refused else checks.STAGES
-        return [stage for stage in stages if set(stage.parts) <= set(parts) and stage.name not in self.done]
+        return [stage for stage in stages if set(stage.parts) & set(parts) and stage.name not in self.done]
 
     @property
     def parts(self) -> set[str]:
@@ -58,9 +58,10 @@ class Kept:
         """The same findings, with the points and titles of another rubric."""
 
         def at_new_prices(results: dict[str, CheckResult]) -> dict[str, CheckResult]:
+            priced = ((rubric.checks[id], result) for id, result in results.items() if id in rubric.checks)
             return {
-                id: dataclasses.replace(result, max_points=rubric.checks[id].points, title=rubric.checks[id].title)
-                for id, result in results.items()
+                entry.id: dataclasses.replace(result, max_points=entry.points, title=entry.title, bonus=entry.bonus)
+                for entry, result in priced
             }
 
         results, waiting = at_new_prices(self.found.results), at_new_prices(self.found.waiting)

@@ -110,7 +110,7 @@ def numbers(rows: Sequence[Row], handed_in: Sequence[Row], scored: Sequence[Row]
     if scored:
         points = [row.points for row in scored if row.points is not None]
         shown |= {"mean": f"{statistics.mean(points):.1f}", "median": f"{statistics.median(points):g}"}
-        shown["all points"] = sum(row.points == row.max_points for row in scored)
+        shown["all points"] = sum(row.points is not None and row.points >= row.max_points for row in scored)
         shown["parts or cases missing"] = sum(not row.complete for row in scored)
     return shown
 
@@ -136,7 +136,9 @@ def made_with(rows: Iterable[Row]) -> str:
 
 
 def bins(scores: Sequence[float], most: float) -> list[Bin]:
-    """How many students have how many points, of `most`; none where nobody has a score."""
+    """How many students have how many points, up to `most` or to what a bonus made of it; none where nobody has a
+    score."""
+    most = max([most, *scores])
     counts = Counter(min(int(BINS * points / most), BINS - 1) for points in scores)
     step, made = WIDTH / BINS, []
     for n in range(BINS) if scores else ():

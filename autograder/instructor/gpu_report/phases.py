@@ -254,7 +254,7 @@ def quality(tiny: bool) -> None:
     tell("digits", line)
     runs = [(1000, 64), (1000, 256), (3000, 256), (10000, 256), (5000, 512)]
     for steps, batch in [(3, 4)] if tiny else runs:
-        schedule = {"prediction_type": smoke.KIND, **training.SCHEDULE}
+        schedule = {"prediction_type": "v_prediction", **training.SCHEDULE}
         settings = {"scheduler": schedule, "unet": {}, "steps": steps, "batch_size": batch, "seed": 0}
         settings |= {"timesteps": "log_snr"}
         run = train.Run(settings | {"precision": train.precision_on(device())}, images, device())

@@ -13,7 +13,7 @@ from rich.progress import track
 from sqlalchemy.exc import OperationalError
 
 from ...files import write
-from ...rubric import Rubric
+from ...rubric import Rubric, RubricError
 from ...text import readable
 from ..grades import canvas, sheet
 from ..grades.lateness import PolicyError
@@ -58,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     errors = Console(stderr=True)
     try:
         return options.run(options, Rubric.load(), Console(), errors)
-    except (CourseError, DownloadError, PolicyError, TableError, canvas.ExportError) as reason:
+    except (CourseError, DownloadError, PolicyError, RubricError, TableError, canvas.ExportError) as reason:
         errors.print(readable(f"{reason}.", limit=None), style="red", soft_wrap=True, markup=False)
         return USAGE
     except OSError as reason:  # a full disk, or one that may only be read

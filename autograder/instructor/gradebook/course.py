@@ -32,6 +32,7 @@ from traitlets.log import get_logger
 
 from ...files import write
 from ...paths import ROOT
+from ..authoring import course as authoring
 from ..authoring import skeleton
 from ..grades import lateness
 
@@ -171,12 +172,16 @@ configure(get_config(), Path(__file__).parent{arguments})
 
 def master(rubric: Rubric) -> str:
     """The notebook of the gradebook as text: the one that students got, and a locked cell for each part."""
-    text = (ROOT / "solution" / skeleton.NOTEBOOK).read_text(encoding="utf-8")
-    notebook = nbformat.reads(skeleton.strip_notebook(text, skeleton.NOTEBOOK), 4)
+    asked = skeleton.generate(authoring.Course(rubric))
+    if skeleton.NOTEBOOK not in asked:
+        raise CourseError(
+            "There is no report to mark: [parts.report] of rubric.toml is off. All grades stand in grades.csv already"
+        )
+    notebook = nbformat.reads(asked[skeleton.NOTEBOOK].decode(), 4)
     cells = [new_markdown_cell("## Parts 1 to 6, graded by programs", id="parts")]
     cells[0].metadata.nbgrader = metadata("parts")
     for part, title in rubric.parts.items():
-        points = sum(check.points for check in rubric.checks.values() if check.part == part)
+        points = sum(check.points for check in rubric.checks.values() if check.part == part and not check.bonus)
         # Whoever runs nbgrader's own Execute gives nothing for it; a mere comment would give all points.
         cell = new_code_cell(f'raise RuntimeError("{title}: graded by the autograder, not here")', id=PART + part)
         cell.metadata.nbgrader = metadata(PART + part, grade=True) | {"points": points}

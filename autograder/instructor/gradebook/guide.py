@@ -17,7 +17,8 @@ from nbgrader.preprocessors import NbGraderPreprocessor
 from nbgrader.utils import is_solution
 
 from ...paths import ROOT
-from ..authoring import skeleton
+from ...rubric import Rubric
+from ..authoring.course import NOTEBOOK, Course
 from .rendering import OURS
 from .restoring import grade_id
 
@@ -32,7 +33,8 @@ MARK = "For staff only"
 @cache
 def guide() -> dict[str, str]:
     """{id of an answer: sample answer, marking guide and common wrong answer, as Markdown}."""
-    notebook = nbformat.read(ROOT / "solution" / skeleton.NOTEBOOK, 4)
+    text = (ROOT / "solution" / NOTEBOOK).read_text(encoding="utf-8")
+    notebook = nbformat.reads(Course(Rubric.load()).notebook(text), 4)
     answers = [(grade_id(cell), cell.source) for cell in notebook.cells if is_solution(cell)]
     return {id: "\n".join(source.splitlines()[1:-1]) for id, source in answers if id}
 

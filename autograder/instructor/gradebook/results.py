@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 from nbgrader.api import MissingEntry
 
 from ...intake import parsing
+from ...rubric import REPORT
 from ...text import readable
-from ..grades.sheet import REPORT, Grade
+from ..grades.sheet import Grade
 from .course import ASSIGNMENT, PART, Course, quiet, update_due
 from .filling import LIMITS, made_from, set_dates
 from .filling import grades as grades_of

@@ -40,11 +40,12 @@ class RecordError(ValueError):
 
 @dataclass
 class Part:
-    """What a record says of one part: points, None where they are not known; the most that its checks give; lines for
-    staff and student."""
+    """What a record says of one part: points, None where they are not known; the most that its checks give; of both,
+    what comes on top as a bonus, None where nothing can; lines for staff and student."""
 
     points: float | None = None
     most: float = 0.0
+    extra: float | None = None
     lines: list[str] = field(default_factory=lambda: ["Not graded yet."])
 
 
@@ -57,11 +58,14 @@ def read(path: Path) -> dict[str, Part]:
         for test in results["tests"]:
             facts = test["extra_data"]
             points = number(facts["points"], test["max_score"])
-            part = parts.setdefault(facts["part"], Part(0.0, 0.0, []))
-            part.most += test["max_score"]
+            part = parts.setdefault(facts["part"], Part(0.0, lines=[]))
+            bonus = facts.get("bonus", False)
+            part.most += 0 if bonus else test["max_score"]
+            if bonus:
+                part.extra = (part.extra or 0.0) + points
             if part.points is not None:
                 unknown = provisional or (facts["verdict"] == UNGRADED and not scored)
-                part.points = None if unknown else part.points + points
+                part.points = None if unknown else part.points + (0 if bonus else points)
             told = f"\n{test['output']}".replace("\n", "\n    ").rstrip()
             verdict = facts["verdict"].replace("_", " ")
             part.lines.append(f"{points:g}/{test['max_score']:g}  {test['name']}: {verdict}{told}")
@@ -138,5 +142,7 @@ def locked(cell: NotebookNode, grade: CellGrade, part: Part) -> None:
     cell.outputs = [new_output("stream", name="stdout", text="\n".join(lines) + "\n")]
     if points is not None:
         cell.outputs.append(new_output("execute_result", data={"text/plain": repr(points)}, execution_count=1))
+        if part.extra is not None:
+            grade.extra_credit = part.extra  # nbgrader's own word for what comes on top
     grade.auto_score = points
     grade.needs_manual_grade = points is None and grade.manual_score is None

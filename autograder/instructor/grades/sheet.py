@@ -7,16 +7,14 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...files import write
-from ...intake.submission import REPORT as NOTEBOOK
-from ...paths import ROOT
+from ...rubric import GRADED, REPORT
 from ...text import readable
+from ..authoring.course import Course
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,8 +22,6 @@ if TYPE_CHECKING:
     from ...rubric import Rubric
     from ..handins.collecting import HandedIn
     from ..handins.roster import Roster
-
-REPORT = "report"
 
 
 @dataclass
@@ -62,7 +58,16 @@ def table(made: Iterable[Grade], handed_in: Iterable[HandedIn], rubric: Rubric, 
     entries = {entry.student: entry for entry in handed_in}
     people = {student.id: student for student in roster.students} if roster else {}
     most = total(rubric)
-    head = ["id", "last_name", "first_name", "email", "submitted", "days_late", *rubric.parts, REPORT]
+    head = [
+        "id",
+        "last_name",
+        "first_name",
+        "email",
+        "submitted",
+        "days_late",
+        *rubric.parts,
+        *[REPORT] * rubric.on(REPORT),
+    ]
     head += ["late_penalty", "points", "max_points", "complete", "notes"]
     buffer = io.StringIO()
     writer = csv.writer(buffer, quoting=csv.QUOTE_ALL, lineterminator="\n")
@@ -84,15 +89,7 @@ def table(made: Iterable[Grade], handed_in: Iterable[HandedIn], rubric: Rubric, 
 
 def total(rubric: Rubric) -> float:
     """The most that can be had: the parts, and the report as its questions say."""
-    return sum(check.points for check in rubric.checks.values()) + report_points()
-
-
-@cache
-def report_points() -> float:
-    """What all questions of the report give together. Read as JSON, as importing nbformat takes a second."""
-    notebook = json.loads((ROOT / "solution" / NOTEBOOK).read_text(encoding="utf-8"))
-    cells = [cell["metadata"].get("nbgrader", {}) for cell in notebook["cells"]]
-    return sum(cell["points"] for cell in cells if cell.get("solution"))
+    return rubric.total + (sum(Course(rubric).report.values()) if rubric.counts.get(REPORT) == GRADED else 0)
 
 
 def written(points: float | None) -> str:

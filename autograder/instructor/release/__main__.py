@@ -20,7 +20,9 @@ from ...expectations import Expectations, ExpectationsError
 from ...files import write
 from ...intake.handin import zipped
 from ...paths import COURSE, HIDDEN, PUBLIC, ROOT
-from ..authoring.skeleton import FILES, generate
+from ...rubric import Rubric
+from ..authoring.course import Course
+from ..authoring.skeleton import generate
 from ..fingerprint import sha256
 from . import bundles, leaks, trials
 from .bundles import GRADESCOPE, NAME, SOLUTION, STUDENT, NotReady
@@ -48,15 +50,17 @@ def release(
     public = Expectations.load(PUBLIC)
     hidden_bytes = bundles.hidden_expectations()
     hidden = Expectations.load(HIDDEN)
-    contents = bundles.all_of_them(files, hidden_bytes)
+    course = Course(Rubric.load())
+    contents = bundles.all_of_them(files, hidden_bytes, course)
     zips = {name: zipped(content, f"{NAME} {__version__}", bundles.MODES) for name, content in contents.items()}
     with tempfile.TemporaryDirectory() as folder:
-        proofs = all_proofs(files, contents, zips, public, hidden, Path(folder))
+        proofs = all_proofs(files, course, contents, zips, public, hidden, Path(folder))
         proven = [{"bundle": name, "claim": claim(proof), "evidence": prove(name, proof, *facts)}
                   for name, proof, *facts in show(proofs)]  # fmt: skip
     record = {
         "kit_version": __version__,
         "commit": commit,
+        "course": {**course.rubric.course, **course.rubric.counts},
         "hidden_seed": hidden.metadata["seed"],
         "recorded": {"public": sha256(PUBLIC.read_bytes()), "hidden": sha256(hidden_bytes)},
         "files": {name: {"bytes": len(data), "sha256": sha256(data)} for name, data in zips.items()},
@@ -67,6 +71,7 @@ def release(
 
 def all_proofs(
     files: Mapping[str, bytes],
+    course: Course,
     contents: Mapping[str, dict[str, bytes]],
     zips: Mapping[str, bytes],
     public: Expectations,
@@ -77,8 +82,8 @@ def all_proofs(
     student, gradescope, solution = (leaks.Bundle(name, contents[name]) for name in (STUDENT, GRADESCOPE, SOLUTION))
     answers, mistakes = leaks.answers(files), leaks.mistakes(files)
     seed = course_seed()
-    reference = {name: files[f"solution/{name}"] for name in FILES}
-    generated = generate()
+    off = leaks.off(files, course, files[bundles.RUBRIC].decode())
+    reference, generated = bundles.reference(files, course), generate(course)
     for name in (STUDENT, GRADESCOPE):
         with zipfile.ZipFile(io.BytesIO(zips[name])) as archive:
             archive.extractall(folder / name)
@@ -93,6 +98,7 @@ def all_proofs(
         *((bundle.name, leaks.the_course_seed_is_not_in_it, bundle, seed)
           for bundle in (student, gradescope, solution)),
         *((bundle.name, leaks.no_hidden_number_is_in_it, bundle, hidden, public) for bundle in (student, solution)),
+        *((bundle.name, leaks.nothing_that_is_off_is_in_it, bundle, off) for bundle in (student, solution) if off),
         (GRADESCOPE, leaks.the_hidden_cases_are_for_root_only, zips[GRADESCOPE]),
         (STUDENT, trials.the_stripped_files_import, folder / STUDENT / NAME),
         (STUDENT, trials.the_starter_scores_0, folder / STUDENT / NAME),

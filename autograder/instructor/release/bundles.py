@@ -1,5 +1,7 @@
 """What each bundle holds. A bundle is {path: bytes}; nothing is in one that git does not track, but for the hidden
-expectations in Gradescope's and the lists of packages, which come from pyproject.toml."""
+expectations in Gradescope's and the lists of packages, which come from pyproject.toml. Texts are as the course has them
+(authoring/course.py): what is off is in no bundle. The autograder's programs are the same for every course.
+"""
 
 from __future__ import annotations
 
@@ -7,19 +9,26 @@ import subprocess
 import tomllib
 from typing import TYPE_CHECKING
 
+from ...expectations import Expectations
 from ...paths import HIDDEN, ROOT
 from ..authoring import handout_page
+from ..authoring.course import asked, mistakes
+from ..authoring.recording import file_of
 from ..authoring.skeleton import FILES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from ..authoring.course import Course
+
 NAME = "ddpm-homework"
 STUDENT, GRADESCOPE, SOLUTION = f"{NAME}.zip", f"{NAME}-gradescope.zip", f"{NAME}-solution.zip"
 AT_THE_TOP = ("Makefile", *handout_page.FILES, "handout.html", "AGENTS.md", "constraints.txt", "LICENSE")
 WORKBENCH = "autograder/instructor/"
 SCRIPTS = f"{WORKBENCH}release/gradescope/"
+RUBRIC, MISTAKES = "autograder/rubric.toml", "autograder/mistakes.toml"
+RECORDED = "autograder/expectations/public.safetensors"
 HIDDEN_PATH = "course/hidden.safetensors"
 MODES = {HIDDEN_PATH: 0o600}  # permissions of what only root may read
 MAX_STUDENT = 10_000_000  # bytes
@@ -57,43 +66,66 @@ def git(*arguments: str, root: Path) -> str:
         raise NotReady(f"a release is made from a clone, and git does not work here: {said.strip()}") from None
 
 
-def all_of_them(files: Mapping[str, bytes], hidden: bytes) -> dict[str, dict[str, bytes]]:
-    """The bundles, by the names of their zips."""
-    return {STUDENT: student(files), GRADESCOPE: gradescope(files, hidden), SOLUTION: solution(files)}
+def all_of_them(files: Mapping[str, bytes], hidden: bytes, course: Course) -> dict[str, dict[str, bytes]]:
+    """The bundles of a course, by the names of their zips."""
+    return {
+        STUDENT: student(files, course),
+        GRADESCOPE: gradescope(files, hidden, course),
+        SOLUTION: solution(files, course),
+    }
 
 
-def student(files: Mapping[str, bytes]) -> dict[str, bytes]:
+def student(files: Mapping[str, bytes], course: Course) -> dict[str, bytes]:
     """What students get, in a folder of its own. NotReady where the handout's page is older than the handout."""
-    text = handout_page.both(*(files[name].decode() for name in handout_page.FILES))
+    texts = handout_page.texts(course, files)
+    text = handout_page.both(*texts.values())
     if handout_page.sources(text, ROOT) not in files.get("handout.html", b"").decode():
         raise NotReady(
-            "handout.html is missing or older than the Markdown it is made of, figures/ or handout_page.css; "
-            "`make handout` renders it"
+            "handout.html is missing or older than the Markdown it is made of, rubric.toml, figures/ or "
+            "handout_page.css; `make handout` renders it"
         )
-    kept = {name: data for name, data in files.items() if name in AT_THE_TOP or name.startswith("figures/")}
-    bundle = kept | grading_kit(files) | {"requirements.txt": requirements(files), "README.md": files["STUDENTS.md"]}
+    shown = handout_page.pictures(text)
+    kept = {name: data for name, data in files.items() if name in AT_THE_TOP or name in shown}
+    texts |= {name: course.text(files[name].decode(), name) for name in ("Makefile", "AGENTS.md")}
+    texts["README.md"] = course.text(files["STUDENTS.md"].decode(), "STUDENTS.md")
+    bundle = kept | {name: text.encode() for name, text in texts.items()}
+    bundle |= grading_kit(files, course) | {"requirements.txt": requirements(files)}
     return {f"{NAME}/{name}": data for name, data in bundle.items()}
 
 
-def gradescope(files: Mapping[str, bytes], hidden: bytes) -> dict[str, bytes]:
+def gradescope(files: Mapping[str, bytes], hidden: bytes, course: Course) -> dict[str, bytes]:
     """Gradescope's autograder: setup.sh and run_autograder at the root, the kit and the hidden expectations."""
     scripts = {name.removeprefix(SCRIPTS): data for name, data in files.items() if name.startswith(SCRIPTS)}
     kept = {"constraints.txt": files["constraints.txt"], "requirements.txt": requirements(files)}
-    return scripts | grading_kit(files) | kept | {HIDDEN_PATH: hidden}
+    return scripts | grading_kit(files, course) | kept | {HIDDEN_PATH: hidden}
 
 
-def solution(files: Mapping[str, bytes]) -> dict[str, bytes]:
+def solution(files: Mapping[str, bytes], course: Course) -> dict[str, bytes]:
     """The reference, for after the deadline: unpacked beside assignment/, it can be graded and run."""
-    return {f"solution/{name}": files[f"solution/{name}"] for name in FILES} | {"LICENSE": files["LICENSE"]}
+    return {f"solution/{name}": data for name, data in reference(files, course).items()} | {"LICENSE": files["LICENSE"]}
 
 
-def grading_kit(files: Mapping[str, bytes]) -> dict[str, bytes]:
+def reference(files: Mapping[str, bytes], course: Course) -> dict[str, bytes]:
+    """What the reference hands in, by name."""
+    names = [name for name, needs in FILES.items() if course.asks(needs)]
+    return {name: course.text(files[f"solution/{name}"].decode(), name).encode() for name in names}
+
+
+def grading_kit(files: Mapping[str, bytes], course: Course) -> dict[str, bytes]:
     """The files given to students, and the autograder without the instructor's workbench."""
-    return {
+    kit = {
         name: data
         for name, data in files.items()
         if name.startswith(("assignment/", "autograder/")) and not name.startswith(WORKBENCH)
     }
+    rubric = files[RUBRIC].decode()
+    everything = Expectations.read(files[RECORDED])
+    recorded = everything.only(asked(rubric))
+    kit[RUBRIC] = course.settings(rubric).encode()
+    kit[MISTAKES] = mistakes(files[MISTAKES].decode(), recorded.mistakes["loses"]).encode()
+    if recorded is not everything:
+        kit[RECORDED] = file_of(recorded)
+    return kit
 
 
 def requirements(files: Mapping[str, bytes]) -> bytes:

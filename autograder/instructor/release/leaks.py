@@ -15,7 +15,9 @@ import nbformat
 import numpy as np
 from nbformat import NotebookNode
 
-from ..authoring.skeleton import ANSWER, FILES, NOTEBOOK, REGION
+from ...rubric import REPORT, Rubric
+from ..authoring.course import NOTEBOOK, Course
+from ..authoring.skeleton import ANSWER, FILES, GIVEN, REGION
 from .bundles import HIDDEN_PATH, MAX_STUDENT, MODES
 from .contents import Unreadable, layers
 
@@ -33,6 +35,11 @@ SHARED = (
     'with safe_open(path, framework="pt") as file:',
     'device = "cuda" if torch.cuda.is_available() else "cpu"',
 )
+
+
+# Texts of the kit with regions, beside those in solution/.
+MARKED = ("handout.md", "background.md", "STUDENTS.md", "Makefile", "AGENTS.md")
+PROGRAM = re.compile(r"(^|/)autograder/.*\.(py|md|sh|css|j2)$")
 
 
 class NotProven(Exception):
@@ -82,11 +89,14 @@ def long_lines(text: str) -> set[str]:
 def answers(files: Mapping[str, bytes]) -> set[str]:
     """The lines of every SOLUTION region, but for those that are handed out: its TODO line, and what stands outside of
     the regions, too, as the arguments of infer.py. Those of the report hold its sample answers and how they are marked.
+    They are those of the whole kit, also of parts that are off.
     """
-    programs = [files[f"solution/{name}"].decode() for name in FILES]
+    whole = Course.whole()
+    programs = [whole.text(files[f"solution/{name}"].decode(), name) for name in FILES]
     handed_out = set().union(*(long_lines(REGION.sub("", program)) for program in programs))
     regions = [region for program in programs for _, _, region in REGION.findall(program)]
-    report: NotebookNode = nbformat.reads(files[f"solution/{NOTEBOOK}"].decode(), 4)  # pyrefly: ignore[bad-assignment]
+    notebook = whole.notebook(files[f"solution/{NOTEBOOK}"].decode())
+    report: NotebookNode = nbformat.reads(notebook, 4)  # pyrefly: ignore[bad-assignment]
     regions += [cell.source for cell in report.cells if ANSWER.fullmatch(cell.source)]
     return set().union(*map(long_lines, regions)) - handed_out - {normal(line) for line in SHARED}
 
@@ -95,9 +105,30 @@ def mistakes(files: Mapping[str, bytes]) -> set[str]:
     """The lines that the patches in solution/mistakes/ put in, but for those that they leave as they are."""
     patches = [data.decode() for name, data in files.items() if name.startswith("solution/mistakes/")]
     texts = [replace["new"] for patch in patches for replace in tomllib.loads(patch)["replace"]]
-    right = " ".join(normal(files[f"solution/{name}"].decode()) for name in FILES)
+    right = " ".join(normal(Course.whole().text(files[f"solution/{name}"].decode(), name)) for name in FILES)
     lines = set().union(*map(long_lines, texts)) - {normal(line) for line in SHARED}
     return {line for line in lines if line not in right}
+
+
+def off(files: Mapping[str, bytes], course: Course, rubric: str) -> set[str]:
+    """What tells of parts that are off: the lines that the course leaves out of the texts of the kit, and the ids and
+    titles of checks. Empty where nothing is off.
+
+    rubric  rubric.toml, as text
+    """
+    whole, left_out, kept = Course.whole(), set(), []
+    for path in (path for path in files if path in MARKED or path.startswith("solution/")):
+        if path.endswith((".py", ".md", ".ipynb")) or path == "Makefile":
+            made = Course.notebook if path.endswith(".ipynb") else Course.text
+            everything, here = (made(each, files[path].decode(), path) for each in (whole, course))
+            left_out |= long_lines(everything)
+            needs = {**FILES, **GIVEN, NOTEBOOK: REPORT}.get(path.removeprefix("solution/"), "")
+            kept += [here] if course.asks(needs) else []
+    asked, everything = (Rubric.read(rubric, smoke=True, whole=whole).checks for whole in (False, True))
+    for id in everything.keys() - asked.keys():
+        left_out |= {normal(id), normal(everything[id].title.removesuffix(" (bonus)"))}
+    there = " ".join(map(normal, kept))
+    return {line for line in left_out if f" {line} " not in f" {there} "}
 
 
 # ----- the proofs --------------------------------------------------------------------------------------------
@@ -123,6 +154,13 @@ def no_patch_of_a_mistake_is_in_it(bundle: Bundle, mistakes: Collection[str]) ->
     if patches:
         raise NotProven(f"{patches[0]} is in it")
     return none_of(bundle, mistakes, "a line of a patch")
+
+
+def nothing_that_is_off_is_in_it(bundle: Bundle, off: Collection[str]) -> str:
+    """No line of a part that is off, of 12 tokens or more, is in it, and no check of one. The autograder
+    itself is not looked into: it is the same for every course."""
+    shown = {path: data for path, data in bundle.files.items() if not PROGRAM.search(path)}
+    return none_of(Bundle(bundle.name, shown), off, "what tells of a part that is off")
 
 
 def none_of(bundle: Bundle, lines: Collection[str], what: str) -> str:
