@@ -1,21 +1,28 @@
 """What platforms read: each output beside the platform's own documentation, or beside what its own writer makes."""
 
+import base64
+import io
 import json
+import os
 import random
 import re
 import shutil
 import subprocess
 import sys
+import tarfile
+import zipfile
 from html.parser import HTMLParser
+from pathlib import Path
 from xml.etree import ElementTree
 
 import docutils.core
 import pytest
+import yaml
 from markdown_it import MarkdownIt
 
 from autograder import reports
 from autograder.instructor.authoring.course import Course
-from autograder.instructor.release import bundles
+from autograder.instructor.release import bundles, platforms
 from autograder.paths import PUBLIC, ROOT
 from autograder.record import CheckResult, GradeRecord, Shown
 from autograder.reports import gradescope, junit, markdown
@@ -184,7 +191,7 @@ def reported(results):
 def autoresult(text):
     """The scores that Autolab finds in an output (assessment_autograde_core.rb, parseAutoresult)."""
     *above, last = text.rstrip().splitlines()
-    if above:
+    if above and above[-1].startswith("{"):
         presentation = json.loads(above[-1])
         assert presentation["_presentation"] == "semantic"
         assert presentation["stages"] == list(presentation)[2:]
@@ -277,3 +284,144 @@ def test_every_report_of_a_real_grade(grade, rubric):
     assert results["score"] == 0
     assert "not implemented" in markdown.render(found, rubric)
     structure(junit.render(found, RUBRIC))
+
+
+# ----- the bundles, in the folders of each platform -------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def contents():
+    """Gradescope's bundle and the students', with public cases in the place of hidden ones; and the repository."""
+    files = bundles.tracked()
+    course = Course(RUBRIC)
+    return files, bundles.student(files, course), bundles.gradescope(files, PUBLIC.read_bytes(), course)
+
+
+@pytest.fixture
+def laid_out(contents, tmp_path):
+    """laid_out(platform) -> the bundle, unpacked into tmp_path, its kit into tmp_path/kit, as its image has it"""
+
+    def laid_out(name):
+        files, student, gradescope = contents
+        content = platforms.bundle(name, files, student, gradescope, RUBRIC)
+        for path, data in content.items():
+            place = tmp_path / path.removeprefix("image/")
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_bytes(data)
+            place.chmod(0o755 if data.startswith(b"#!") else 0o644)
+        return tmp_path
+
+    return laid_out
+
+
+@pytest.mark.parametrize("name", platforms.LAYOUTS)
+def test_a_bundle_holds_what_gradescopes_does_and_scripts(contents, name):
+    files, student, gradescope = contents
+    content = platforms.bundle(name, files, student, gradescope, RUBRIC)
+    if "autograde.tar" in content:
+        with tarfile.open(fileobj=io.BytesIO(content.pop("autograde.tar"))) as file:
+            assert {member.mode for member in file} == {0o600}
+            content |= {member.name: file.extractfile(member).read() for member in file}
+        content.pop(platforms.UNGRADED)
+    proven = {*student.values(), *gradescope.values()}
+    scripts = [path for path, data in content.items() if data not in proven]
+    assert len(scripts) <= 5 and all(files_of(files, path) for path in scripts)
+    assert (PUBLIC.read_bytes() in [data for path, data in content.items() if "hidden" in path]) == (
+        name != "classroom"
+    )
+
+
+def files_of(files, path):
+    return [
+        each for each in files if each.startswith(platforms.FOLDER) and each.endswith(path.partition("/")[2] or path)
+    ]
+
+
+def run_in(command, folder, path="", **changes):
+    """A script in the layout of its platform, whose absolute paths lie in `folder` here."""
+    environment = {**os.environ, "PATH": f"{path}:{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+
+
+@pytest.fixture
+def broken(tmp_path):
+    """A folder with a python that fails, as where the grader is killed."""
+    (tmp_path / "broken").mkdir()
+    for name in ("python", "python3"):
+        (tmp_path / "broken" / name).symlink_to("/bin/false")
+    return tmp_path / "broken"
+
+
+def prairielearn_job(folder, submission, path=""):
+    shutil.copytree(folder / "question" / "tests", folder / "grade" / "tests")
+    shutil.copytree(submission, folder / "grade" / "student", ignore=shutil.ignore_patterns("checkpoints", "mistakes"))
+    script = folder / "grade" / "tests" / "run.sh"
+    text = script.read_text().replace("/grade/", f"{folder}/grade/").replace("=/grade", f"={folder}/grade")
+    script.write_text(text.replace("/kit", f"{folder}/kit"))
+    run_in(["bash", script], folder, path)
+    return json.loads((folder / "grade" / "results" / "results.json").read_text())
+
+
+def autolab_job(folder, submission, path=""):
+    for name in ("scheduler.py", "infer.py"):
+        with zipfile.ZipFile(folder / "submission.zip", "a") as file:
+            file.write(submission / name, name)
+    (folder / "autograde-Makefile").rename(folder / "Makefile")
+    text = (folder / "Makefile").read_text()
+    (folder / "Makefile").write_text(text.replace("/kit", f"{folder}/kit"))
+    return autoresult(run_in(["make"], folder, path).stdout)
+
+
+def inginious_job(folder, submission, path=""):
+    """With the commands of its container, as its own library keeps what they say (feedback.py)."""
+    commands = folder / "commands"
+    commands.mkdir()
+    with zipfile.ZipFile(folder / "handed_in.zip", "w") as file:
+        for name in ("scheduler.py", "infer.py"):
+            file.write(submission / name, name)
+    said = {"feedback-result": 'echo "$1" >', "feedback-grade": 'echo "$1" >', "feedback-msg": 'echo "$2" >'}
+    for name, keep in said.items():
+        (commands / name).write_text(f"#!/bin/sh\n{keep} {folder}/{name}.said\n")
+    (commands / "getinput").write_text(f"#!/bin/sh\ncat {folder}/handed_in.zip\n")
+    for each in commands.iterdir():
+        each.chmod(0o755)
+    script = folder / "task" / "run"
+    script.write_text(script.read_text().replace("/kit", f"{folder}/kit"))
+    run_in(["bash", script], folder / "task", f"{path}:{commands}" if path else commands)
+    return {name: (folder / f"{name}.said").read_text().strip() for name in said if (folder / f"{name}.said").exists()}
+
+
+def test_a_grader_that_is_killed_gives_no_score_anywhere(laid_out, broken, tmp_path):
+    assert prairielearn_job(laid_out("prairielearn"), ROOT / "assignment", broken)["gradable"] is False
+    assert set(autolab_job(laid_out("autolab"), ROOT / "assignment", broken).values()) == {None}
+    said = inginious_job(laid_out("inginious"), ROOT / "assignment", broken)
+    assert said["feedback-result"] == "crash" and "feedback-grade" not in said
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(("submission", "points"), [("solution", 100), ("assignment", 0)])
+def test_each_platform_grades_in_its_layout(laid_out, submission, points):
+    """Gradescope has a test of its own above."""
+    assert prairielearn_job(laid_out("prairielearn"), ROOT / submission)["score"] == points / 100
+    assert sum(autolab_job(laid_out("autolab"), ROOT / submission).values()) == points
+    said = inginious_job(laid_out("inginious"), ROOT / submission)
+    assert float(said["feedback-grade"]) == points
+    assert said["feedback-result"] == ("success" if points else "failed")
+
+
+@pytest.mark.slow
+def test_the_workflow_of_a_classroom_reports_points(laid_out, tmp_path):
+    """Its step is run as it stands; the reporter is GitHub's."""
+    folder = laid_out("classroom")
+    workflow = yaml.safe_load((folder / ".github" / "workflows" / "classroom.yml").read_text())
+    (step,) = (step for step in workflow["jobs"]["grade"]["steps"] if step.get("id") == "grade")
+    output = tmp_path / "output"
+    environment = {
+        **os.environ,
+        "GITHUB_OUTPUT": str(output),
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+    }
+    subprocess.run(["bash", "-e", "-c", step["run"]], cwd=folder, env=environment, check=True, capture_output=True)
+    name, _, value = output.read_text().strip().partition("=")
+    assert name == "result" and reported(json.loads(base64.b64decode(value))) == {"totalPoints": 0, "maxPoints": 100}

@@ -15,8 +15,8 @@ course/hidden.safetensors: $(RECORDED_FROM)
 course: ## what rubric.toml describes, after a change of it: assignment/, handout.html, recorded cases; then dist/
 	@$(DEV) -m autograder.instructor.release.set_up
 
-release: ## dist/: the bundles for students, Gradescope and after the deadline, each proven not to leak
-	@$(DEV) -m autograder.instructor.release
+release: ## dist/: all bundles, each proven not to leak: make release [PLATFORMS="prairielearn autolab"]
+	@$(DEV) -m autograder.instructor.release $(value PLATFORMS)
 
 class: ## grade a class: make class SUBMISSIONS=path [ROSTER=roster.csv] [CLASS=class] [ARGS=...]
 	@$(DEV) -m autograder.instructor.classroom grade --class=$(call quoted,CLASS) $(if $(value ROSTER),--roster=$(call quoted,ROSTER)) $(value ARGS) $(if $(value SUBMISSIONS),-- $(call quoted,SUBMISSIONS))

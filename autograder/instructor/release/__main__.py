@@ -3,6 +3,7 @@ in the bundles."""
 
 from __future__ import annotations
 
+import argparse
 import io
 import json
 import re
@@ -24,12 +25,12 @@ from ...rubric import Rubric
 from ..authoring.course import Course
 from ..authoring.skeleton import generate
 from ..fingerprint import sha256
-from . import bundles, leaks, trials
+from . import bundles, leaks, platforms, trials
 from .bundles import GRADESCOPE, NAME, SOLUTION, STUDENT, NotReady
 from .leaks import NotProven
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 DIST = ROOT / "dist"
 # How long proofs that run something take, one beside the other; those that read take nothing to speak of.
@@ -40,12 +41,14 @@ def release(
     commit: str,
     files: Mapping[str, bytes],
     show: Callable[[list[tuple[Any, ...]]], Iterable[tuple[Any, ...]]] = list,
+    others: Sequence[str] = (),
 ) -> dict[str, bytes]:
     """All of dist/, by name. Raises NotReady or NotProven.
 
     commit  what RELEASE.json says that it was made from
     files   the repository's, by path
     show    wraps the list of proofs, to show how far it is
+    others  platforms beside Gradescope, whose bundles hold what Gradescope's and the students' do
     """
     public = Expectations.load(PUBLIC)
     hidden_bytes = bundles.hidden_expectations()
@@ -53,6 +56,9 @@ def release(
     course = Course(Rubric.load())
     contents = bundles.all_of_them(files, hidden_bytes, course)
     zips = {name: zipped(content, f"{NAME} {__version__}", bundles.MODES) for name, content in contents.items()}
+    for name in others:
+        content = platforms.bundle(name, files, contents[STUDENT], contents[GRADESCOPE], course.rubric)
+        zips[f"{NAME}-{name}.zip"] = zipped(content, f"{NAME} {__version__}", platforms.modes(content))
     with tempfile.TemporaryDirectory() as folder:
         proofs = all_proofs(files, course, contents, zips, public, hidden, Path(folder))
         proven = [{"bundle": name, "claim": claim(proof), "evidence": prove(name, proof, *facts)}
@@ -151,10 +157,15 @@ def open_fields(handout: str) -> list[str]:
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser("make release", description="Everything that leaves the building, in dist/.")
+    known = ("gradescope", *platforms.LAYOUTS)
+    parser.add_argument("platforms", nargs="*", choices=[*known, []], default=[], metavar="PLATFORM",
+                        help=f"bundles beside those for students and Gradescope: {', '.join(known)}")  # fmt: skip
+    wanted = dict.fromkeys(parser.parse_args().platforms)
     shutil.rmtree(DIST, ignore_errors=True)  # an old bundle must not be taken for a new one
     try:
         commit, files = bundles.commit(), bundles.tracked()
-        made = release(commit, files, shown)
+        made = release(commit, files, shown, [name for name in wanted if name in platforms.LAYOUTS])
         for name, data in made.items():
             write(DIST / name, data)
     except (NotReady, NotProven, ExpectationsError, OSError, ValueError) as reason:
