@@ -156,11 +156,18 @@ def open_fields(handout: str) -> list[str]:
     return [field for part in fields for field in re.findall(r"\[[^]]+\](?!\()", part)]
 
 
+def platform(name: str) -> str:
+    """One that there is a bundle for."""
+    known = ("gradescope", *platforms.LAYOUTS)
+    if name not in known:
+        raise argparse.ArgumentTypeError(f"there is no bundle for {name}; choose from {', '.join(known)}")
+    return name
+
+
 def main() -> None:
     parser = argparse.ArgumentParser("make release", description="Everything that leaves the building, in dist/.")
-    known = ("gradescope", *platforms.LAYOUTS)
-    parser.add_argument("platforms", nargs="*", choices=[*known, []], default=[], metavar="PLATFORM",
-                        help=f"bundles beside those for students and Gradescope: {', '.join(known)}")  # fmt: skip
+    parser.add_argument("platforms", nargs="*", type=platform, metavar="PLATFORM",
+                        help=f"bundles beside those for students and Gradescope: {', '.join(platforms.LAYOUTS)}")  # fmt: skip
     wanted = dict.fromkeys(parser.parse_args().platforms)
     shutil.rmtree(DIST, ignore_errors=True)  # an old bundle must not be taken for a new one
     try:
