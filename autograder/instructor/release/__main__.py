@@ -166,8 +166,8 @@ def platform(name: str) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser("make release", description="Everything that leaves the building, in dist/.")
-    parser.add_argument("platforms", nargs="*", type=platform, metavar="PLATFORM",
-                        help=f"bundles beside those for students and Gradescope: {', '.join(platforms.LAYOUTS)}")  # fmt: skip
+    others = ", ".join(platforms.LAYOUTS)
+    parser.add_argument("platforms", nargs="*", type=platform, metavar="PLATFORM", help=f"more bundles: {others}")
     wanted = dict.fromkeys(parser.parse_args().platforms)
     shutil.rmtree(DIST, ignore_errors=True)  # an old bundle must not be taken for a new one
     try:
