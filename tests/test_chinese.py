@@ -219,7 +219,7 @@ def test_a_missing_or_added_section_is_named(name):
     [
         (r"\hat x_0 = \frac{x_t - ", r"\hat x_0 = \frac{x_t + "),
         (r"$-\hat\varepsilon / \sqrt{1 - \bar\alpha_t}$", r"$\hat\varepsilon / \sqrt{1 - \bar\alpha_t}$"),
-        ("| `reverse.clip` | 带截断的预测 | 3 |", "| `reverse.clip` | 带截断的预测 | 4 |"),
+        ("| `reverse.clip` | predict：带截断 | 3 |", "| `reverse.clip` | predict：带截断 | 4 |"),
         ("| `ddim.noise` | DDIM 一步自己抽的噪声 | 1 | 4.2 |\n", ""),
         ("放大到 157 倍", "放大到 175 倍"),
         ("34 万", "35 万"),
