@@ -15,6 +15,7 @@ import pytest
 from markdown_it import MarkdownIt
 from mdit_py_plugins.dollarmath import dollarmath_plugin
 
+from autograder.instructor.authoring.handout_page import joined, render
 from autograder.paths import ROOT
 
 FILES = ("handout.md", "background.md", "STUDENTS.md", "AGENTS.md")
@@ -200,6 +201,32 @@ def test_as_chinese_is_set(name):
 )
 def test_what_is_not_set_so_is_seen(wrong):
     assert untidy(wrong)
+
+
+# ----- handout.zh.html ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def page():
+    return render(joined(ROOT, "zh-Hans"), ROOT, "zh-Hans")
+
+
+def test_the_committed_page_is_this_one(page):
+    assert (ROOT / "handout.zh.html").read_text(encoding="utf-8") == page, "run `make handout` and commit the pages"
+
+
+def test_every_formula_is_turned_and_every_link_leads_somewhere(page):
+    english = (ROOT / "handout.html").read_text(encoding="utf-8")
+    assert page.count("<math ") == english.count("<math ") > 300
+    links = {unquote(link) for link in re.findall(r'href="(.*?)"', page)}
+    anchors = {link[1:] for link in links if link.startswith("#")}
+    assert anchors and anchors <= set(re.findall(r'id="(.*?)"', page))
+    assert all(link.startswith(("#", "https://")) for link in links)
+
+
+def test_a_full_width_stop_stays_at_its_formula_without_a_space(page):
+    assert not re.search("[，。；：、（？）] ", page)
+    assert not re.search(r'(?<!"whole">)<span class="math inline">(?:(?!</span>).)*</span>[，。；：、？）]', page)
 
 
 # ----- that nothing slips through -------------------------------------------------------------------------------------
