@@ -225,7 +225,7 @@ def test_every_formula_is_turned_and_every_link_leads_somewhere(page):
 
 
 def test_a_full_width_stop_stays_at_its_formula_without_a_space(page):
-    assert not re.search("[，。；：、（？）] ", page)
+    assert not re.search("[，。；：、（？）] | [（）]", page)
     assert not re.search(r'(?<!"whole">)<span class="math inline">(?:(?!</span>).)*</span>[，。；：、？）]', page)
 
 

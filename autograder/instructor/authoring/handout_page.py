@@ -134,8 +134,8 @@ def render(text: str, folder: Path, lang: str = "en") -> str:
 
 
 def set_tight(body: str) -> str:
-    """Full-width stops bring their own space, the one behind them is for GitHub alone; and they never begin a line."""
-    body = re.sub(r"([，。：；、（？）](?:</strong>)?) ", r"\1", body)
+    """Full-width stops bring their own space, the one beside them is for GitHub alone; and they never begin a line."""
+    body = re.sub(r"([，。：；、（？）](?:</strong>)?) | (?=[（）])", r"\1", body)
     formula = r'<span class="math inline">(?:(?!</span>).)*</span>'
     return re.sub(rf"({formula}[，。：；、？）]+)", r'<span class="whole">\1</span>', body)
 
