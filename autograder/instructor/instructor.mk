@@ -55,7 +55,7 @@ figures: ## draw the handout's figures anew, from the reference and the checkpoi
 report: ## the reference report: the study with the kit's checkpoints, report.ipynb with its outputs (30 minutes)
 	@$(DEV) -m autograder.instructor.authoring.reference_report
 
-handout: ## the handout as one page that opens without a network: handout.html
+handout: ## the handout as one page that opens without a network: handout.html, and handout.zh.html in Chinese
 	@$(DEV) -m autograder.instructor.authoring.handout_page
 
 gradebook: ## nbgrader's gradebook, filled from CLASS (class): make gradebook [SUBMISSIONS=download.zip]

@@ -1,6 +1,6 @@
 """handout.html: the handout and its background as one page that opens anywhere, without a network.
 
-    make handout        # writes handout.html, which is committed: a release renders nothing
+    make handout        # writes handout.html and handout.zh.html, which are committed: a release renders nothing
 
 What is off in this course is left out, and tables and totals are those of the rubric (course.py).
 Pictures stand inside the file, and formulas are turned into MathML here, which browsers draw by themselves. What this
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 STYLE = Path(__file__).with_suffix(".css")
 FILES = ("handout.md", "background.md")
-OUT = ROOT / "handout.html"
+EDITIONS = {"en": "", "zh-Hans": ".zh"}  # a language, and what its files have before .md, .css and .html
 # Browsers no longer turn letters into script or double-struck ones by an attribute; Unicode has them as they are.
 LETTERS: dict[tuple[str, ...], str] = {
     ("script", "N"): "\N{MATHEMATICAL SCRIPT CAPITAL N}",
@@ -82,11 +82,15 @@ def upright(match: re.Match[str]) -> str:
     return f"<mi>{re.sub('<.*?>', '', match[0])}</mi>"
 
 
-def joined(course: Course, files: Mapping[str, bytes] | None = None) -> str:
-    """The text of the page: both files as the course has them, with the links between them as links within it.
+def joined(course: Course, files: Mapping[str, bytes] | None = None, lang: str = "en") -> str:
+    """The text of the page: both files as the course has them, with the links between them as links within it. Other
+    editions than the English one are of the whole homework.
 
     files  of the repository, by path; those on disk by default
     """
+    if lang != "en":
+        names = [Path(name).with_suffix(f"{EDITIONS[lang]}.md").as_posix() for name in FILES]
+        return both(*((files[n] if files else (course.root / n).read_bytes()).decode() for n in names))
     return both(*texts(course, files).values())
 
 
@@ -102,10 +106,16 @@ def texts(course: Course, files: Mapping[str, bytes] | None = None) -> dict[str,
 
 def both(handout: str, background: str) -> str:
     text = f"{handout}\n{background.replace('# ', '## ', 1)}"
-    return re.sub(r"\]\((?:handout|background)\.md(#[^)]*)\)", r"](\1)", text)
+    return re.sub(r"\]\((?:handout|background)(?:\.zh)?\.md(#[^)]*)\)", r"](\1)", text)
 
 
-def render(text: str, folder: Path) -> str:
+def style(lang: str) -> str:
+    """The style of every edition, and what a language adds to it."""
+    suffixes = dict.fromkeys(("", EDITIONS[lang]))
+    return "".join(STYLE.with_suffix(f"{suffix}.css").read_text(encoding="utf-8") for suffix in suffixes)
+
+
+def render(text: str, folder: Path, lang: str = "en") -> str:
     """The page of a Markdown text whose pictures lie under `folder`.
 
     ValueError for a formula that cannot be turned, OSError for a picture that is not there.
@@ -126,25 +136,33 @@ def render(text: str, folder: Path) -> str:
     markdown.use(dollarmath_plugin, allow_space=False, renderer=math)
     markdown.renderer.rules["image"] = image  # pyrefly: ignore[missing-attribute]
     body = markdown.render(text)
+    body = set_tight(body)
     body = body.replace('<div class="math block">', '<div class="formula">')
     body = body.replace("<table>", '<div class="table"><table>').replace("</table>", "</table></div>")
     heading = re.search(r"^# (.*)$", text, re.MULTILINE)
     assert heading is not None
     title = escape(heading[1])
     return f"""<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="made-from" content="{sources(text, folder)}">
+<html lang="{lang}"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="made-from" content="{sources(text, folder, lang)}">
 <title>{title}</title><style>
-{STYLE.read_text(encoding="utf-8")}</style></head>
+{style(lang)}</style></head>
 <body>
 {body}</body></html>
 """
 
 
-def sources(text: str, folder: Path) -> str:
+def set_tight(body: str) -> str:
+    """Full-width stops bring their own space, the one beside them is for GitHub alone; and they never begin a line."""
+    body = re.sub(r"([，。：；、（？）](?:</strong>)?) | (?=[（）])", r"\1", body)
+    formula = r'<span class="math inline">(?:(?!</span>).)*</span>'
+    return re.sub(rf"({formula}[，。：；、？）]+)", r'<span class="whole">\1</span>', body)
+
+
+def sources(text: str, folder: Path, lang: str = "en") -> str:
     """SHA-256 of all that a page is made from, to see whether it is older than that."""
     shown = ((folder / picture).read_bytes() for picture in pictures(text))
-    made_from = [text.encode(), STYLE.read_bytes(), *shown]
+    made_from = [text.encode(), style(lang).encode(), *shown]
     return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in made_from)).hexdigest()
 
 
@@ -154,9 +172,11 @@ def pictures(text: str) -> list[str]:
 
 
 def main() -> None:
-    page = render(joined(Course(Rubric.load())), ROOT)
-    write(OUT, page)
-    print(OUT.relative_to(ROOT))
+    course = Course(Rubric.load())
+    for lang, suffix in EDITIONS.items():
+        path = OUT.with_suffix(f"{suffix}.html")
+        write(path, render(joined(course, lang=lang), ROOT, lang))
+        print(path.relative_to(ROOT))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,272 @@
+"""The Chinese texts against the English ones: what can be compared without reading either language.
+
+Section by section and block by block, both hold the same formulas, numbers, code, links, pictures and fields to fill
+in. Where the English has moved on, the failure names the file, the section and what is missing there.
+"""
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from functools import cache
+from urllib.parse import unquote
+
+import pytest
+from markdown_it import MarkdownIt
+from mdit_py_plugins.dollarmath import dollarmath_plugin
+
+from autograder.instructor.authoring.course import Course
+from autograder.instructor.authoring.handout_page import joined, render, texts
+from autograder.paths import ROOT
+from autograder.rubric import Rubric
+
+FILES = ("handout.md", "background.md", "STUDENTS.md", "AGENTS.md")
+PARSER = MarkdownIt("commonmark").enable("table").use(dollarmath_plugin, allow_space=False)
+NUMBER = re.compile(r"(\d+(?:,\d{3})*(?:\.\d+)*(?:e-?\d+)?)(?: (thousand|万))?")
+HAN = r"[\u4e00-\u9fff]"
+
+
+def chinese(name):
+    return name.replace(".md", ".zh.md")
+
+
+COURSE = Course(Rubric.load())  # the Chinese edition is of the whole homework, and has no regions
+RAW = {name: (ROOT / name).read_text(encoding="utf-8") for file in FILES for name in (file, chinese(file))}
+TEXTS = RAW | {name: COURSE.text(RAW[name], name) for name in FILES} | texts(COURSE)
+
+
+@dataclass
+class Section:
+    title: str
+    level: int
+    blocks: list[tuple[str, dict]]  # (kind, {what: what there is of it in this block})
+
+    @property
+    def anchor(self) -> str:
+        """As GitHub makes it of the title."""
+        return re.sub(r"[^\w\- ]", "", self.title.lower()).replace(" ", "-")
+
+    @property
+    def key(self) -> str:
+        """Equal for a section and its translation: its number; without one, all that is in it but links."""
+        number = re.match(r"\d+(\.\d+)?\b", self.title)
+        rest = [
+            (kind, {what: value for what, value in facts.items() if what != "links"}) for kind, facts in self.blocks
+        ]
+        return f"{self.level} {number[0] if number else rest}"
+
+
+@cache
+def sections(text):
+    """What stands before the first heading counts to it: nothing does in these texts."""
+    found = []
+    tokens = PARSER.parse(text)
+    for before, token in zip([None, *tokens], tokens, strict=False):
+        if token.type == "heading_open":
+            found.append(Section("", int(token.tag[1]), []))
+        elif token.type == "inline" and before.type == "heading_open":
+            found[-1].title = token.content
+            found[-1].blocks.append(("heading", inline(token)))
+        elif token.type.endswith("_open"):
+            found[-1].blocks.append((token.type.removesuffix("_open"), {}))
+        elif token.type == "inline":
+            found[-1].blocks.append(("text", inline(token)))
+        elif token.type == "math_block":
+            found[-1].blocks.append(("formula", {"formula": token.content}))
+        elif token.type in ("fence", "code_block"):
+            found[-1].blocks.append(("code", program(token)))
+        elif token.type == "html_block":
+            found[-1].blocks.append(("comment", {"comment": re.findall(r"<!-- ([A-Z]+)", token.content)}))
+    return found
+
+
+def inline(token):
+    parts = token.children
+    plain = "".join({"text": part.content, "softbreak": " "}.get(part.type, "\0") for part in parts)
+    images = [part for part in parts if part.type == "image"]
+    return {
+        "formulas": [part.content for part in parts if part.type.startswith("math_inline")],
+        "numbers": numbers(" ".join([plain, *(image.content for image in images)])),
+        "code": sorted(part.content.replace(".zh.", ".") for part in parts if part.type == "code_inline"),
+        "links": [unquote(part.attrs["href"]) for part in parts if part.type == "link_open"],
+        "pictures": [image.attrs["src"] for image in images],
+        "words made strong": sum(part.type in ("em_open", "strong_open") for part in parts),
+        "brackets": len(re.findall(r"\[[^]]*\]", plain)),  # the instructor's fields among them
+    }
+
+
+def numbers(text):
+    """Sorted, as Chinese has another order of words; 340 thousand is 34 wan."""
+    scale = {"": 1, "thousand": 1_000, "万": 10_000}
+    found = ((number.replace(",", ""), unit) for number, unit in NUMBER.findall(text))
+    return sorted(str(int(number) * scale[unit]) if unit else number for number, unit in found)
+
+
+def program(token):
+    """Lines without what explains them: a comment, or all that stands behind two spaces."""
+    lines = [re.split(r"(?<=\S) {2,}|#", line, maxsplit=1) for line in token.content.splitlines()]
+    words = " ".join(line[1] for line in lines if len(line) == 2)
+    return {"language": token.info, "lines": [line[0].rstrip() for line in lines], "numbers": numbers(words)}
+
+
+def pairs(english, translated):
+    """([(section, its translation)], [titles without one], [titles that only the translation has])"""
+    both, missing, added = [], [], []
+    matcher = SequenceMatcher(None, [s.key for s in english], [s.key for s in translated], autojunk=False)
+    for _, a, b, c, d in matcher.get_opcodes():
+        if b - a == d - c:
+            both += zip(english[a:b], translated[c:d], strict=True)
+        else:
+            missing += [section.title for section in english[a:b]]
+            added += [section.title for section in translated[c:d]]
+    return both, missing, added
+
+
+def anchors(texts):
+    """{a link to a Chinese section: the link to the English one}"""
+    found = {}
+    for name in FILES:
+        both, _, _ = pairs(sections(texts[name]), sections(texts[chinese(name)]))
+        found |= {f"{chinese(name)}#{there.anchor}": f"{name}#{here.anchor}" for here, there in both}
+    return found
+
+
+def differences(texts, name):
+    """One line for each thing that the English text `name` and its translation do not have alike."""
+    both, missing, added = pairs(sections(texts[name]), sections(texts[chinese(name)]))
+    lines = [f"{chinese(name)} lacks the section: {title}" for title in missing]
+    lines += [f"{chinese(name)} has a section that {name} lacks: {title}" for title in added]
+    known = anchors(texts)
+    for here, there in both:
+        where = f"{chinese(name)}, {there.title} ({here.title})"
+        kinds = [[kind for kind, _ in section.blocks] for section in (here, there)]
+        if kinds[0] != kinds[1]:
+            more, fewer = (Counter(a) - Counter(b) for a, b in (kinds, kinds[::-1]))
+            lines.append(f"{where}: lacks {dict(more)}, has {dict(fewer)} too many, or in another order")
+            continue
+        for index, ((kind, facts), (_, theirs)) in enumerate(zip(here.blocks, there.blocks, strict=True), 1):
+            facts, theirs = {**facts}, {**theirs}
+            if "links" in facts:
+                facts["links"] = [link if link[0] != "#" else name + link for link in facts["links"]]
+                theirs["links"] = [led(link, chinese(name), known) for link in theirs["links"]]
+            lines += [
+                f"{where}: {what} of {kind} {index}: {lag(value, theirs[what])}"
+                for what, value in facts.items()
+                if theirs[what] != value
+            ]
+    return lines
+
+
+def lag(value, theirs):
+    if not isinstance(value, list):
+        return f"{theirs}, in English {value}"
+    lacks, more = ([*(Counter(a) - Counter(b)).elements()] for a, b in ((value, theirs), (theirs, value)))
+    return f"lacks {lacks}, has {more} too many" if lacks or more else f"in English in this order: {value}"
+
+
+def led(link, name, known):
+    """Where a link of the Chinese file `name` would lead in English."""
+    return known.get(
+        link if link[0] != "#" else name + link, link.replace(".zh.md", ".md") if "#" not in link else link
+    )
+
+
+# ----- the texts ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_both_say_the_same(name):
+    found = differences(TEXTS, name)
+    assert not found, "\n".join(found)
+
+
+def untidy(text):
+    """Pieces where no space stands between Chinese and Latin, a stop is not of full width, or GitHub may show dollars.
+
+    GitHub reads a formula only behind a space; a stop of full width may follow it.
+    """
+    text = re.sub(r"^\$\$\n.*\n\$\$$", "", text, flags=re.MULTILINE)
+    text = re.sub(r"```.*?```|^    [^\n]*$", "", text, flags=re.MULTILINE | re.DOTALL)
+    formulas = re.finditer(r"(^|.)\$[^$\n]+\$(.?)", text, re.MULTILINE)
+    found = [match[0] for match in formulas if match[1] not in ("", " ") or match[2] not in " ，。；：、？）"]
+    text = re.sub(r"\]\([^)]*\)", "]", re.sub(r"`[^`\n]*`|\$[^$\n]*\$", "\0", text)).replace("*", "")
+    for wrong in (rf"{HAN}[A-Za-z0-9\0]", rf"[A-Za-z0-9\0%]{HAN}", rf"{HAN} ?[,;:?!.](?!\.\.)", rf"{HAN} {HAN}", "您"):
+        found += re.findall(rf".{{0,12}}{wrong}.{{0,12}}", text)
+    return found
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_as_chinese_is_set(name):
+    assert untidy(TEXTS[chinese(name)]) == []
+
+
+@pytest.mark.parametrize(
+    "wrong", ["方差$x$ 大", "方差，$x$ 大", "方差 $x$大", "用CPU 算", "用 CPU算", "先算,再加", "请您看", "先 再"]
+)
+def test_what_is_not_set_so_is_seen(wrong):
+    assert untidy(wrong)
+
+
+# ----- handout.zh.html ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def page():
+    return render(joined(ROOT, "zh-Hans"), ROOT, "zh-Hans")
+
+
+def test_the_committed_page_is_this_one(page):
+    assert (ROOT / "handout.zh.html").read_text(encoding="utf-8") == page, "run `make handout` and commit the pages"
+
+
+def test_every_formula_is_turned_and_every_link_leads_somewhere(page):
+    english = (ROOT / "handout.html").read_text(encoding="utf-8")
+    assert page.count("<math ") == english.count("<math ") > 300
+    links = {unquote(link) for link in re.findall(r'href="(.*?)"', page)}
+    anchors = {link[1:] for link in links if link.startswith("#")}
+    assert anchors and anchors <= set(re.findall(r'id="(.*?)"', page))
+    assert all(link.startswith(("#", "https://")) for link in links)
+
+
+def test_a_full_width_stop_stays_at_its_formula_without_a_space(page):
+    assert not re.search("[，。；：、（？）] | [（）]", page)
+    assert not re.search(r'(?<!"whole">)<span class="math inline">(?:(?!</span>).)*</span>[，。；：、？）]', page)
+
+
+# ----- that nothing slips through -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_missing_or_added_section_is_named(name):
+    english, translated = sections(TEXTS[name]), sections(TEXTS[chinese(name)])
+    for index, section in enumerate(english):
+        without = [*translated[:index], *translated[index + 1 :]]
+        assert pairs(english, without)[1:] == ([section.title], [])
+        assert pairs(without, translated)[1:] == ([], [translated[index].title])
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (r"\hat x_0 = \frac{x_t - ", r"\hat x_0 = \frac{x_t + "),
+        (r"$-\hat\varepsilon / \sqrt{1 - \bar\alpha_t}$", r"$\hat\varepsilon / \sqrt{1 - \bar\alpha_t}$"),
+        ("| `reverse.clip` | predict：带截断 | 3 |", "| `reverse.clip` | predict：带截断 | 4 |"),
+        ("| `ddim.noise` | DDIM 一步自己抽的噪声 | 1 | 4.2 |\n", ""),
+        ("放大到 157 倍", "放大到 175 倍"),
+        ("34 万", "35 万"),
+        ("### 5.3 试训练（不计分）\n", ""),
+        ("figures/losses.png", "figures/noising.png"),
+        ("](#约定)", "](#接口)"),
+        ("](background.zh.md#推导)", "](background.zh.md#延伸阅读)"),
+        ("eta=0.0, generator", "eta=1.0, generator"),
+        ("--minutes 5", "--minutes 6"),
+        ("[地点]。提问", "某处。提问"),
+        ("<!-- INSTRUCTOR: 需要", "<!-- 需要"),
+        ("干净图像，是这里最典型的错误", "干净图像，\n\n是这里最典型的错误"),
+        ("也不要自己抽", "也不要**自己**抽"),
+    ],
+)
+def test_a_change_is_seen(old, new):
+    text = TEXTS["handout.zh.md"]
+    assert text.count(old) >= 1
+    assert differences(TEXTS | {"handout.zh.md": text.replace(old, new, 1)}, "handout.md")
