@@ -4,15 +4,16 @@ these."""
 from __future__ import annotations
 
 import math
+import re
 import tomllib
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from .paths import RUBRIC
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
 GRADED, BONUS, OFF = "graded", "bonus", "off"
 ALWAYS = ("schedule", "forward", "reverse")  # all other parts build on them
@@ -21,6 +22,7 @@ MNIST = "mnist"  # a data set, and what a check needs whose trained networks shi
 REPORT = "report"
 # Parts of one section of the handout, which come and go together.
 TOGETHER = (("loss", "training"),)
+NAME = re.compile(r"[\w-]+", re.ASCII)  # of a folder: it goes into programs
 FIELDS = {"title", "points", "section", "tolerance"}  # of a check; it may have `needs`
 DEFAULT_STEPS = 50  # of infer.py: a network with fewer timesteps could not be sampled from without an option
 
@@ -153,8 +155,9 @@ def settings(data: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, Entry]]
     if data["smoke"] and (smoke is None or off.intersection(smoke.needs)):
         raise RubricError("smoke = true needs the parts ddim, loss and training, and one of them is off")
     course = data["course"]
-    if not isinstance(course.get("data"), str) or not course["data"]:
-        raise RubricError(f"[course]: data is {course.get('data')!r}; it must be mnist, fashion or a folder")
+    if not isinstance(course.get("data"), str) or not NAME.fullmatch(Path(course["data"]).name):
+        told = f"[course]: data is {course.get('data')!r}; it must be mnist, fashion or a folder"
+        raise RubricError(f"{told}, whose name has only letters, digits, - and _")
     T = course.get("num_train_timesteps")
     if isinstance(T, bool) or not isinstance(T, int) or T < DEFAULT_STEPS:
         raise RubricError(f"[course]: num_train_timesteps is {T!r}; it must be a whole number from {DEFAULT_STEPS} on")

@@ -121,6 +121,7 @@ def test_without_a_report_the_grade_of_the_code_is_the_whole():
         ({"points": {"ddim.eta": "true"}}, "points is True"),
         ({"T": 49}, "from 50 on"),
         ({"data": ""}, "mnist, fashion or a folder"),
+        ({"data": "data/a b"}, "letters, digits"),
     ],
 )
 def test_a_setting_that_makes_no_sense_is_one_line(settings, said):

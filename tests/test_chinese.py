@@ -212,7 +212,7 @@ def test_what_is_not_set_so_is_seen(wrong):
 
 @pytest.fixture(scope="module")
 def page():
-    return render(joined(ROOT, "zh-Hans"), ROOT, "zh-Hans")
+    return render(joined(COURSE, lang="zh-Hans"), ROOT, "zh-Hans")
 
 
 def test_the_committed_page_is_this_one(page):

@@ -214,6 +214,26 @@ def test_programs_of_every_course_are_whole(name, root, tmp_path):
     assert not [line for line in lines if "scheduler.py" not in line or "F401" not in line], lines
 
 
+@pytest.mark.parametrize("name", [*SETTINGS, *MORE])
+def test_pages_of_every_course_are_markdown(name, root):
+    """Quotations and tables end where they should, rows have as many cells as their head, formulas are closed."""
+    course, files = course_of(name, root), bundles.tracked()
+    texts = handout_page.texts(course, files)
+    texts["STUDENTS.md"] = course.text(files["STUDENTS.md"].decode(), "STUDENTS.md")
+    for text in texts.values():
+        assert text.count("```") % 2 == 0 and "{" + "name}" not in text and "{shipped}" not in text
+        prose = re.sub(r"(?s)```.*?```", "", text)
+        assert not re.search(r"^>.*\n(?!>|\n)", prose, re.MULTILINE)
+        assert not re.search(r"[^\n]\n#+ |^#+ .*\n[^\n]", prose, re.MULTILINE)
+        assert not re.search(r"[^\n|]\n\||^\|.*[^|\n]\n|^\|.*\|\n[^|\n]", prose, re.MULTILINE)
+        for table in re.findall(r"(?m)(?:^\|.*\n)+", prose):
+            rows = [re.sub(r"\$[^$]*\$|`[^`]*`", "x", row) for row in table.splitlines()]
+            assert len({row.count("|") for row in rows}) == 1, rows
+        assert all(line.count("$") % 2 == 0 for line in prose.splitlines())
+        words = re.sub(r"(?s)\$\$.*?\$\$|\$[^$\n]*\$|^    [^\n]*$", "x", prose, flags=re.MULTILINE)
+        assert not re.search(r"[^ |`\n]  +[^ |#`]| [.,;:](?= |$)", words, re.MULTILINE)  # no blank is left over
+
+
 @pytest.mark.parametrize("name", [*SETTINGS, "without ddim", "parts 1 to 3"])
 def test_no_word_of_what_is_off(name, made):
     course, student, _ = made(name)

@@ -127,7 +127,7 @@ def test_who_has_parts_1_and_2_sees_them(tmp_path, no_hidden, capsys):
         "  After 1.4: The schedules: drawn.",
         "  After 2.2: A digit in noise: drawn.",
         "  After 3.4: A spiral, guessed: waits for TODO 3.2",
-        "  After 3.7: 16 digits by your step: waits for TODO 3.1",
+        "  After 3.7: Digits by your step: waits for TODO 3.1",
         "  After 4.1: The same beginnings: waits for TODO 3.1",
         "  After 6.3: 64 digits from infer.py: waits for infer.py",
     ]

@@ -135,7 +135,8 @@ def etas(student: Student, advance: Advance) -> Made:
     said = f"{SOME} beginnings and {STEPS} steps of your DDIM."
     if len(rows) == len(ETAS) and np.array_equal(rows[0], rows[-1]):
         return Grid(rows[0][None]), f"{said} It takes no notice of eta yet (4.2)."
-    more = " With η = 1 it should be the step of 3.7: its row for v." if len(rows) == len(ETAS) else ""
+    row = f"its row for {SAYS[network.settings['prediction_type']]}"
+    more = f" With η = 1 it should be the step of 3.7: {row}." if len(rows) == len(ETAS) else ""
     return Grid(np.stack(rows), [f"η = {eta:g}" for eta in ETAS[: len(rows)]]), said + more
 
 
@@ -157,7 +158,7 @@ VIEWS = (
     View("1.4", "The schedules", tuple(f"schedule.{name}" for name in SCHEDULES), schedules),
     View("2.2", "A digit in noise", ("schedule.linear", "forward.add_noise"), noising),
     View("3.4", "A spiral, guessed", ("forward.add_noise", *PREDICT), guesses),
-    View("3.7", f"{2 * SOME} digits by your step", STEP, steps, 2 * SOME * STEPS),
+    View("3.7", "Digits by your step", STEP, steps, 2 * SOME * STEPS),
     View("4.1", "The same beginnings", DDIM, etas, len(ETAS) * SOME * STEPS),
     View("6.3", f"{ALL} digits from infer.py", INFER, program, ALL * STEPS),
 )

@@ -37,9 +37,9 @@ def render(record: GradeRecord, rubric: Rubric, when: str = "") -> Group:
 
 
 def elsewhere(record: GradeRecord, rubric: Rubric) -> list[str]:
-    """A line about the points that are not in this grade, where there are any."""
+    """A line about the points that are not in this grade, where there are any; a bonus is nobody's duty."""
     graded = {check.id for check in record.checks}
-    left = [entry for entry in rubric.checks.values() if entry.id not in graded and entry.points]
+    left = [entry for entry in rubric.checks.values() if entry.id not in graded and entry.points and not entry.bonus]
     if not left:
         return []
     *parts, last = dict.fromkeys(number(entry.part, rubric) for entry in left)

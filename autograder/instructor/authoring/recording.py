@@ -26,7 +26,7 @@ from ...files import digest, write
 from ...intake.submission import read
 from ...paths import COURSE, HIDDEN, PUBLIC, ROOT
 from ...record import Failed
-from ...rubric import Rubric
+from ...rubric import Rubric, RubricError
 from ...student import Student
 from .patches import load_all
 
@@ -276,4 +276,7 @@ def main(which: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:] or ["all"])
+    try:
+        main(*sys.argv[1:] or ["all"])
+    except RubricError as error:
+        sys.exit(str(error))

@@ -44,7 +44,7 @@ def resolve(text: str, on: Mapping[str, bool], values: Mapping[str, object], nam
         kept.append(between if all(regions) else "")
         if word == "ELSE" and between.strip():
             raise fail(found, "ELSE comes last in its region")
-        word, rest = found["word"] or found["word_"], (found["rest"] or found["rest_"] or "").rstrip()
+        word, rest = found["word"] or found["word_"], found["rest"] or found["rest_"] or ""
         if word == "IF":
             names = rest.replace("|", " ").split()
             if not names or not set(names) <= on.keys():
