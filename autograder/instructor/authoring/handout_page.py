@@ -174,7 +174,7 @@ def pictures(text: str) -> list[str]:
 def main() -> None:
     course = Course(Rubric.load())
     for lang, suffix in EDITIONS.items():
-        path = OUT.with_suffix(f"{suffix}.html")
+        path = ROOT / f"handout{suffix}.html"
         write(path, render(joined(course, lang=lang), ROOT, lang))
         print(path.relative_to(ROOT))
 
