@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from markdown_it.token import Token
     from markdown_it.utils import OptionsDict
 
+OUT = ROOT / "handout.html"
 STYLE = Path(__file__).with_suffix(".css")
 FILES = ("handout.md", "background.md")
 EDITIONS = {"en": "", "zh-Hans": ".zh"}  # a language, and what its files have before .md, .css and .html
