@@ -786,6 +786,49 @@ def test_edits_of_due_date_times_and_extensions_count_at_the_next_look(small):
     assert small.grades()["ada"].penalty == 10 and small.grades()["ada"].days_late == 1
 
 
+def test_what_is_agreed_with_a_student_counts_whoever_makes_the_feedback(small, monkeypatch):
+    """A budget of two late days, of which one was used up before: of two days late, one costs."""
+    small.by_hand("ada", warmup=2, steps_answer=4)
+    strict = rubric(policy="budget", days_in_all=2)
+    monkeypatch.setattr(Rubric, "load", lambda: strict)
+    late_by(small, 1.5)
+    (small.folder / "exceptions.csv").write_text("student,used_days\nada,1\n")
+    grade = small.grades(policy="budget", days_in_all=2)["ada"]
+    assert (grade.days_late, grade.days_used, grade.penalty) == (2, 1, 10.6)
+    assert small.course.api().generate_feedback(ASSIGNMENT, "ada")["success"]
+    assert "Late submission penalty (Score: -10.6)" in small.course.feedback("ada").read_text(encoding="utf-8")
+    (small.folder / "exceptions.csv").write_text("student,due\nada,2026-11-26\n")
+    assert small.grades(policy="budget", days_in_all=0)["ada"].penalty == 0
+    with small.course.gradebook() as gradebook:
+        assert gradebook.find_submission(ASSIGNMENT, "ada").extension == timedelta(days=2)
+
+
+def test_what_is_withheld_is_marked_and_has_no_feedback_also_by_the_button(small, capsys):
+    small.by_hand("ada", warmup=2, steps_answer=4)
+    assert results.feedback(small.folder, [small.grades()["ada"]]) == {} and small.course.feedback("ada").exists()
+    (small.folder / "exceptions.csv").write_text("student,status\nada,withheld\n")
+    shutil.move(small.folder / "results", small.folder / "withheld")  # where `make class` writes it now
+    assert small.fill().same == 1
+    grade = small.grades()["ada"]
+    assert grade.points is None and grade.complete and grade.parts["report"] == 6
+    assert (
+        main(["feedback", str(small.folder)]) == 0 and "Withheld, and without feedback: ada." in capsys.readouterr().out
+    )
+    assert not small.course.feedback("ada").exists()
+    done = small.course.api().generate_feedback(ASSIGNMENT, "ada")
+    assert not done["success"] and "the grade of ada is withheld" in done["error"] + done.get("log", "")
+    assert not small.course.feedback("ada").exists()
+
+
+def test_who_is_excused_holds_nobody_up(small, capsys):
+    (small.folder / "exceptions.csv").write_text("student,status\nada,excused\n")
+    grade = small.grades()["ada"]
+    assert grade.missing and grade.complete and grade.points is None
+    assert main(["feedback", str(small.folder)]) == 0 and "wait" not in capsys.readouterr().err
+    small.handed_in = [replace(small.handed_in[0], path=None)]
+    assert set(small.grades()["ada"].parts.values()) == {None}
+
+
 def test_a_copied_class_never_touches_the_original(small, tmp_path, monkeypatch):
     original, copied = tmp_path, tmp_path.with_name(f"{tmp_path.name} (copy)")
     shutil.copytree(original, copied)
@@ -833,7 +876,7 @@ def test_a_part_that_the_rubric_has_dropped_counts_no_more():
     cells = [SimpleNamespace(name=f"part_{part}", score=5.0, needs_manual_grade=part == "smoke") for part in "abs"]
     cells.append(SimpleNamespace(name="part_smoke", score=1.0, needs_manual_grade=True))
     submission = SimpleNamespace(notebooks=[], student=SimpleNamespace(id="ada"))
-    grade = results.grade_of(submission, cells, {"a": 0.0, "b": 0.0}, 0)
+    grade = results.grade_of(submission, cells, {"a": 0.0, "b": 0.0})
     assert grade.complete and grade.points == 10
 
 

@@ -15,7 +15,7 @@ from sqlalchemy.exc import OperationalError
 from ...files import write
 from ...rubric import Rubric
 from ...text import readable
-from ..grades import canvas, sheet
+from ..grades import canvas, exceptions, lateness, sheet
 from ..grades.lateness import PolicyError
 from ..handins import collecting
 from ..handins.platforms import DownloadError
@@ -72,12 +72,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return MISSING
 
 
-def the_class(folder: Path) -> tuple[ClassList, Roster | None]:
-    """The list and the roster of a class. Raises CourseError and RosterError."""
+def the_class(folder: Path, rubric: Rubric) -> tuple[ClassList, Roster | None]:
+    """The list and the roster of a class. Raises CourseError, PolicyError and TableError."""
     try:
-        return collecting.class_list(folder)
+        listed, roster = collecting.class_list(folder, zone=lateness.time_zone(rubric.late))
     except FileNotFoundError:
         raise CourseError(f"Nothing was collected into {folder} yet; --submissions PATH does it") from None
+    exceptions.of_class(folder, rubric.late, listed, roster)
+    return listed, roster
 
 
 def run_fill(options: argparse.Namespace, rubric: Rubric, console: Console, errors: Console) -> int:
@@ -85,7 +87,7 @@ def run_fill(options: argparse.Namespace, rubric: Rubric, console: Console, erro
         collecting.keep_roster(options.roster, options.folder)
     if options.submissions:
         collecting.collect_class(options.submissions, options.folder)
-    handed_in, roster = the_class(options.folder)
+    handed_in, roster = the_class(options.folder, rubric)
     filled = fill(options.folder, handed_in, rubric, roster, options.db_url,
                   lambda entries: track(entries, "Filling the gradebook", console=errors, transient=True))  # fmt: skip
     for student, notes in filled.notes.items():
@@ -102,7 +104,7 @@ def run_fill(options: argparse.Namespace, rubric: Rubric, console: Console, erro
 
 
 def run_feedback(options: argparse.Namespace, rubric: Rubric, console: Console, errors: Console) -> int:
-    handed_in, roster = the_class(options.folder)
+    handed_in, roster = the_class(options.folder, rubric)
     if not Course(options.folder).config.exists():
         raise CourseError("The gradebook is empty; `make gradebook` fills it")
     if bool(options.canvas) != bool(options.column):
@@ -124,6 +126,8 @@ def run_feedback(options: argparse.Namespace, rubric: Rubric, console: Console, 
             errors.print(f"Not in {options.canvas}: {', '.join(lost)}", style="red", soft_wrap=True, markup=False)
     for student, why in failed.items():
         errors.print(f"{student} gets no feedback: {readable(why)}", style="red", soft_wrap=True, markup=False)
+    if withheld := [grade.student for grade in made if grade.status == exceptions.WITHHELD]:
+        console.print(f"Withheld, and without feedback: {', '.join(withheld)}.", soft_wrap=True, markup=False)
     if waiting := [grade for grade in made if not grade.complete]:
         for grade in waiting[:10]:
             errors.print(f"{grade.student} waits for {', '.join(grade.missing)}", style="red", markup=False)

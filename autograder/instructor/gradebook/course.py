@@ -34,6 +34,7 @@ from ...files import write
 from ...paths import ROOT
 from ..authoring import skeleton
 from ..grades import lateness
+from ..grades.exceptions import WITHHELD
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
@@ -71,7 +72,7 @@ class Course:
         return self.root / "feedback" / student / ASSIGNMENT / f"{NOTEBOOK}.html"
 
     def results(self, student: str) -> Path:
-        return self.folder / "results" / student / "results.json"
+        return results(self.folder, student)
 
     def configuration(self) -> Config:
         """nbgrader's configuration for this folder, wherever it lies now. Raises CourseError."""
@@ -152,9 +153,16 @@ def configure(c: Config, root: Path, db_url: str | None = None, belongs_to: str 
         f"{HERE}.guide.RefuseGuide",
     ]
     c.RestoreCells.release = str(Path(root) / "release")
-    c.ExternalScores.results = str(Path(root).parent / "results")
+    c.ExternalScores.folder = str(Path(root).parent)
     c.ExternalScores.release = str(Path(root) / "release")
+    c.SettleLateness.folder = str(Path(root).parent)
     c.Exchange.root = str(Path(root) / "exchange")  # not used; without it formgrader complains
+
+
+def results(folder: Path, student: str) -> Path:
+    """The grade record of a student, wherever it lies: what is withheld is not among the results."""
+    withheld = folder / WITHHELD / student / "results.json"
+    return withheld if withheld.exists() else folder / "results" / student / "results.json"
 
 
 CONFIG = """# Written by the kit, for nbgrader started in this folder; db_url is yours to change.

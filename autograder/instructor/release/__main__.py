@@ -20,8 +20,10 @@ from ...expectations import Expectations, ExpectationsError
 from ...files import write
 from ...intake.handin import zipped
 from ...paths import COURSE, HIDDEN, PUBLIC, ROOT
+from ...rubric import Rubric
 from ..authoring.skeleton import FILES, generate
 from ..fingerprint import sha256
+from ..grades import lateness
 from . import bundles, leaks, trials
 from .bundles import GRADESCOPE, NAME, SOLUTION, STUDENT, NotReady
 from .leaks import NotProven
@@ -144,10 +146,17 @@ def open_fields(handout: str) -> list[str]:
     return [field for part in fields for field in re.findall(r"\[[^]]+\](?!\()", part)]
 
 
+def late_work(handout: str, late: Mapping[str, Any]) -> str:
+    """What to tell an instructor whose handout does not say of late work what the rubric does; "" where it does."""
+    said, meant = re.findall(r"\*\*Late work\.\*\* (.*)", handout), lateness.in_words(late)
+    return "" if said == [meant] else f"Late work, in handout.md: {' '.join(said)} In rubric.toml: {meant}"
+
+
 def main() -> None:
     shutil.rmtree(DIST, ignore_errors=True)  # an old bundle must not be taken for a new one
     try:
         commit, files = bundles.commit(), bundles.tracked()
+        differs = late_work(files["handout.md"].decode(), Rubric.load().late)
         made = release(commit, files, shown)
         for name, data in made.items():
             write(DIST / name, data)
@@ -159,6 +168,8 @@ def main() -> None:
     print(f"{len(json.loads(made['RELEASE.json'])['proofs'])} proofs hold; RELEASE.json lists them.")
     if fields := open_fields(files["handout.md"].decode()):
         print(f"Still open in handout.md, between its INSTRUCTOR comments: {', '.join(fields)}.")
+    if differs:
+        print(differs)
 
 
 if __name__ == "__main__":
