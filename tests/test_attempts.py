@@ -1,15 +1,20 @@
 """Several hand-ins of one student, and what is agreed with single students, through whole runs. Nothing is graded here:
 a stand-in earns the points (test_hand_ins.py)."""
 
+import html
 import json
 import random
+import re
 from dataclasses import replace
 from datetime import datetime
+from urllib.parse import unquote
 
 import pytest
 from test_hand_ins import CODE, grades, lay, make, pack
 
+from autograder.instructor.classroom import page
 from autograder.instructor.grades import lateness
+from autograder.instructor.grades.sheet import Grade
 from autograder.instructor.handins.collecting import People, class_list, collect, load_class
 from autograder.instructor.handins.roster import Person, Roster
 from autograder.intake.handin import zipped
@@ -148,6 +153,52 @@ def test_what_makes_no_sense_is_one_line_before_anything_is_graded(make, course,
     agree(tmp_path, "")
     course()
     assert make() == 0 and grades(tmp_path)["ada"]["code"] == "100", "and what was collected is there"
+
+
+# ----- the page for staff --------------------------------------------------------------------------------------------
+
+
+def test_the_staff_page_leads_to_what_was_handed_in(make, course, tmp_path):
+    """With names, lateness, what is agreed and which hand-in counts. A refusal is told once."""
+    course(attempt="best")
+    roster = "id,first_name,last_name\nada,Ada,Lovelace\nbob,Bob,Young\ncy,Cy,Zee\ndan,Dan,Ü & <b>Co\neve,,\n"
+    lay(tmp_path / "class", {"roster.csv": roster.encode()})
+    agree(tmp_path, "student,due,status,note\nbob,2026-12-03,withheld,asked to come by\ncy,,excused,ill\n")
+    files = uploads(*ADA, *BOB, ("x", "01-10-00-00", CODE)) | {"stray.txt": b""}
+    files |= {"Homework_dan_attempt_2026-12-01-10-00-00_notes.txt": b"see my repository"}
+    assert make("--", pack(tmp_path / "d.zip", files)) == 3
+    shown = (tmp_path / "class/index.html").read_text(encoding="utf-8")
+    links = [unquote(html.unescape(link)) for link in re.findall('href="([^"#]*)"', shown)]
+    assert len(links) >= 12 and [link for link in links if not (tmp_path / "class" / link).exists()] == []
+    assert any(link.startswith("submissions/ada~") for link in links) and "withheld/bob/report.html" in links
+    words = " ".join(html.unescape(re.sub("<[^>]*>", " ", shown.partition("<body>")[2])).split())
+    assert "Ada Lovelace" in words and "Dan Ü & <b>Co" in words
+    assert "Due 2026-12-01 23:59+01:00. Late work: 1 late days in all; after that 10 %" in words
+    assert "The class: 5 students and 1 stranger" in words and "stranger x : Nobody in the roster" in words
+    assert words.index("not understood stray.txt") < words.rindex("To look at") < words.rindex("Distribution")
+    assert "1 handed in nothing and wait, as their work may be among these: eve" in words
+    assert "Due 2026-12-03 23:59+01:00. Agreed: asked to come by" in words and "Agreed: ill" in words
+    assert "Of 3 hand-ins, number 1 (2026-12-01 10:00:00+01:00) counts." in words
+    assert words.count("there is no scheduler.py in it") == 2, "in a sentence of To look at, and in Dan's own line"
+    row = re.search(r'<tr data-words="dan;.*?</tr>', shown, re.DOTALL)[0]
+    assert len(re.findall("refused", re.sub("<tr[^>]*>|<a.*?</a>", "", row))) == 1
+
+
+def test_make_feedback_brings_the_page_up_to_date(make, course, tmp_path):
+    """With the points for the report, which only the gradebook knows, and the total."""
+    course()
+    assert make("--", pack(tmp_path / "d.zip", uploads(*ADA, *BOB))) == 0
+    folder = tmp_path / "class"
+    listed, roster = class_list(folder, zone=lateness.time_zone(LATE))
+    parts = dict.fromkeys(Rubric.load().parts, 0.0) | {"reverse": 35.0, "report": 17.5}
+    made = [Grade("ada", parts, 5.25, rate=10.0), Grade("bob", parts | {"report": None}, missing=["warmup"])]
+    page.show(folder, Rubric.load(), listed, roster, made)
+    rows = re.findall(r"<tr data-words=.*?</tr>", (folder / "index.html").read_text(encoding="utf-8"), re.DOTALL)
+    (ada, bob) = ([re.search(f'data-label="{name}" data-value="(.*?)"', row)[1] for name in ("report", "total")]
+                  for row in rows)  # fmt: skip
+    assert ada == ["17.5", "47.25"] and bob == ["", ""]
+    page.show(tmp_path / "nowhere", Rubric.load(), listed, roster, made)
+    assert not (tmp_path / "nowhere").exists(), "nothing was graded there"
 
 
 # ----- what is kept ---------------------------------------------------------------------------------------------------

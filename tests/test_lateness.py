@@ -1,5 +1,6 @@
 """What lateness costs, at the second: over generated policies, students' terms, times and time zones."""
 
+import json
 import math
 import textwrap
 from datetime import UTC, datetime, timedelta
@@ -13,11 +14,12 @@ from hypothesis import strategies as st
 
 from autograder.instructor.grades import attempts, lateness
 from autograder.instructor.grades.exceptions import Agreed, Terms, agreed
+from autograder.instructor.grades.questions import possible
 from autograder.instructor.grades.sheet import REPORT, Grade, report_points
 from autograder.instructor.handins.collecting import HandedIn
 from autograder.instructor.handins.roster import Person, Roster
 from autograder.instructor.handins.tables import TableError
-from autograder.paths import PACKAGE
+from autograder.paths import ASSIGNMENT, PACKAGE
 
 SECOND = timedelta(seconds=1)
 # Some change their clocks, one by half an hour; the years below hold changes both ways.
@@ -188,7 +190,7 @@ class Drawn:
         return attempts.counting(self.attempts, terms, rubric(late), lambda each: self.points[each.key])
 
     def worth(self, attempt, terms, late):
-        whole = self.points[attempt.key] + report_points() * attempts.has_report(attempt)
+        whole = self.points[attempt.key] + attempts.for_report(attempt)
         return earned(whole, attempt.time, terms, late)[0]
 
 
@@ -228,7 +230,7 @@ def test_where_the_best_counts_no_hand_in_is_one_too_many_or_too_early(data):
     drawn.attempts[n].time -= timedelta(seconds=data.draw(st.integers(0, 9 * 86_400)))
     assert drawn.worth(drawn.counting(terms, late), terms, late) >= before
     times = [each.time for each in (*drawn.attempts, *more.attempts)]
-    reports = [attempts.has_report(each) for each in (*drawn.attempts, *more.attempts)]
+    reports = [bool(each.report) for each in (*drawn.attempts, *more.attempts)]
     both = Drawn(times, [*drawn.points.values(), *more.points.values()], reports)
     assert both.worth(both.counting(terms, late), terms, late) >= before
 
@@ -264,6 +266,29 @@ def test_examples_of_what_counts():
     assert counting((-1, None, False), (0.5, 100, True)) == 1, "what is not graded may be the best"
     assert counting((-1, 10, False), (0.5, 100, True), policy=lateness.ON_TIME) == 1
     assert counting((0.2, 90, False), (0.5, 10, True), (1.5, 100, True), policy=lateness.ON_TIME) == 2
+
+
+@pytest.mark.parametrize(
+    ("answered", "points"), [((), 0), (("warmup",), 2), (("warmup", "steps_answer"), 6), (None, 20), ("elsewhere", 20)]
+)
+def test_what_a_report_can_give_before_it_is_marked(answered, points, tmp_path):
+    notebook = json.loads((ASSIGNMENT / "report.ipynb").read_text(encoding="utf-8"))
+    for cell in notebook["cells"]:
+        if answered is None or cell.get("id") in answered:
+            cell["source"] = f"{''.join(cell['source'])}\n\nIt is the mean."
+    if answered == "elsewhere":
+        notebook["cells"].append(
+            {"cell_type": "markdown", "id": "own", "metadata": {}, "source": ["All of them: few."]}
+        )
+    (tmp_path / "report.ipynb").write_text(json.dumps(notebook), encoding="utf-8")
+    assert attempts.for_report(HandedIn("ada", tmp_path)) == points
+
+
+@pytest.mark.parametrize(
+    "raw", [b"", b"{", b"[]", b'{"cells": 7}', b'{"cells": [{"source": 7}]}', b"[" * 100_000, b"\xff"]
+)
+def test_a_report_that_cannot_be_read_counts_in_full(raw):
+    assert possible(raw) == report_points() == 20
 
 
 # ----- exceptions.csv ------------------------------------------------------------------------------------------------

@@ -125,18 +125,18 @@ def row(kept: Kept, made: GradeRecord | None, by_hand: ByHand) -> Row:
     """A student with this record, or with None, where grading broke off."""
     if made is None:
         return Row(
-            kept.student, None, 0, parts={}, verdicts={}, mistakes={}, by_hand={}, complete=False, why=kept.failed,
-            notes=kept.notes, denied=[], endings={}, seconds=0, made_with={},
+            kept.student, None, 0.0, parts={}, verdicts={}, mistakes={}, by_hand={}, complete=False, why=kept.failed,
+            notes=kept.notes, denied=[], endings={}, seconds=0.0, made_with={},
         )  # fmt: skip
     parts: dict[str, float] = {}
     for check in made.checks:
-        parts[check.part] = parts.get(check.part, 0) + check.points
+        parts[check.part] = parts.get(check.part, 0.0) + check.points
     faults = [f"{check.id}: {check.message}" for check in made.ungraded]
     ended = Counter(run.get("signal") or run["ended"] for run in made.runs if run.get("ended") not in (None, "closed"))
     return Row(
         student=kept.student,
-        points=None if faults else made.points,
-        max_points=made.max_points,
+        points=None if faults else float(made.points),
+        max_points=float(made.max_points),
         parts=parts,
         verdicts={check.id: check.verdict for check in made.checks},
         mistakes={check.id: check.mistake for check in made.checks if check.mistake},
@@ -146,7 +146,7 @@ def row(kept: Kept, made: GradeRecord | None, by_hand: ByHand) -> Row:
         notes=made.notes,
         denied=list(dict.fromkeys(note for run in made.runs for note in run.get("denied", ()))),
         endings=dict(ended),
-        seconds=made.seconds,
+        seconds=float(made.seconds),
         made_with=made.made_with,
     )
 

@@ -12,7 +12,6 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from ...expectations import Expectations
-from ...files import write
 from ...paths import HIDDEN
 from ...rubric import Rubric
 from ..fingerprint import kit, prices
@@ -133,7 +132,7 @@ class Session:
         self.class_list[:] = [self.counting.get(entry.student, entry) for entry in self.class_list]
         collecting.keep_counting(self.folder, self.class_list)
         known = {handed_in.student: handed_in for handed_in in self.class_list}
-        outdated = {entry.student for entry in self.class_list if self.outdated.get(entry.key)}
+        outdated = [entry.student for entry in self.class_list if self.outdated.get(entry.key)]
         if unknown := self.overrides.keys() - known.keys():
             names = ", ".join(sorted(unknown))
             self.say(f"overrides.toml names {names}, who is not in this class: these points go to nobody.", "yellow")
@@ -143,12 +142,12 @@ class Session:
         rows = [self.rows[student] for student in sorted(known)]
         for row in rows:
             entry = known[row.student]
-            report = [f"The report waits: {entry.report}."] * bool(entry.report)
-            row.notes = [*[f"{entry.place}."] * bool(entry.digest), *entry.notes, *report, *row.notes]
-        write(self.folder / "index.html", page.render(rows, self.rubric, outdated, self.class_list))
-        written, then = "index.html and results/", "`make feedback`, which bring grades.csv up to date"
-        if not (self.folder / "nbgrader").exists():  # else points by hand and lateness stand in grades.csv
-            made = before_marking.grades(rows, self.class_list, self.rubric, self.terms)
+            row.notes = [*[f"{entry.place}."] * bool(entry.digest), *entry.notes, *row.notes]
+        made = before_marking.grades(rows, self.class_list, self.rubric, self.terms)
+        shown = page.Shown(rows, outdated)
+        page.show(self.folder, self.rubric, self.class_list, self.roster, made, shown)
+        written, then = "index.html and results/", "`make feedback`, which bring these and grades.csv up to date"
+        if not (self.folder / "nbgrader").exists():  # else points by hand stand in grades.csv
             write_sheet(self.folder, made, self.class_list, self.rubric, self.roster)
             written, then = f"grades.csv, {written}", "`make formgrader`, to mark the reports"
         self.say(f"Written: {written} in {self.folder}/. Next: `make gradebook` and {then}.", "dim")

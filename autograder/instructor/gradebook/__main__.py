@@ -15,6 +15,7 @@ from sqlalchemy.exc import OperationalError
 from ...files import write
 from ...rubric import Rubric
 from ...text import readable
+from ..classroom import page
 from ..grades import canvas, exceptions, lateness, sheet
 from ..grades.lateness import PolicyError
 from ..handins import collecting
@@ -113,6 +114,7 @@ def run_feedback(options: argparse.Namespace, rubric: Rubric, console: Console, 
     failed = results.feedback(options.folder, made,
                               lambda each: track(each, "Writing feedback", console=errors, transient=True))  # fmt: skip
     print(sheet.write_sheet(options.folder, made, handed_in, rubric, roster))
+    page.show(options.folder, rubric, handed_in, roster, made)
     if options.canvas:
         scale = {"yes": True, "no": False, None: None}[options.scale]
         most = sheet.total(rubric)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ...intake.submission import REPORT
 from . import lateness
+from .questions import possible
 from .sheet import report_points
 
 if TYPE_CHECKING:
@@ -50,18 +51,21 @@ def counting(
         return worth(attempts[n], days, points(attempts[n])), -days, n
 
     def worth(attempt: HandedIn, days: int, code: float | None) -> float:
-        """After lateness. Where there is a report it counts in full: only that of the hand-in that counts is marked."""
+        """After lateness. Nobody has marked the report yet: it counts with what its answers can give."""
         if code is None:
             return math.inf
-        whole = code + has_report(attempt) * report_points()
+        whole = code + for_report(attempt)
         return round(whole - terms.penalty(whole, days, rubric.late), 2)
 
     return attempts[max(range(len(attempts)), key=rank)]
 
 
-def has_report(attempt: HandedIn) -> bool:
-    """Whether there is one, also one that cannot be read yet."""
-    return bool(attempt.report) or bool(attempt.path and (attempt.path / REPORT).exists())
+def for_report(attempt: HandedIn) -> float:
+    """What the report can give at most, also one that cannot be read yet."""
+    if attempt.report:
+        return report_points()
+    path = attempt.path / REPORT if attempt.path else None
+    return possible(path.read_bytes()) if path and path.exists() else 0.0
 
 
 def note(counting: HandedIn, late: Mapping[str, Any]) -> list[str]:

@@ -43,6 +43,7 @@ class Grade:
     missing    what there are no points for yet
     notes      for staff, of the report and of what is agreed
     status     of exceptions.csv
+    rate       percent of all points that lateness takes off
     """
 
     student: str
@@ -53,6 +54,7 @@ class Grade:
     notes: list[str] = field(default_factory=list)
     days_used: int = 0
     status: str = ""
+    rate: float = 0.0
 
     def under(self, terms: Terms, time: datetime | None, late: Mapping[str, Any]) -> Grade:
         """Itself, with days late and status as the student's terms make them.
@@ -61,6 +63,7 @@ class Grade:
         """
         self.status, self.days_late = terms.status, terms.days_late(time, late)
         self.days_used = 0 if self.status == EXCUSED else terms.days_used(self.days_late, late)
+        self.rate = 0.0 if self.status == EXCUSED else terms.penalty(100.0, self.days_late, late)
         own = [f"Due {terms.due.isoformat(' ', 'minutes')}."] if terms.due else []
         self.notes += [*own, *[f"Agreed: {terms.note}"] * bool(terms.note)]
         return self

@@ -284,7 +284,7 @@ def blackboard(found: list[File], directory: Directory | None) -> Arranged | Non
         if not members:
             reasons |= dict.fromkeys(paths, f"an attempt of {readable(user)} without a file")
             continue
-        order = (float(when.replace("-", "")), "")
+        order = (float(when.replace("-", "")), when)
         try:
             time = datetime.strptime(when, "%Y-%m-%d-%H-%M-%S")
         except ValueError:
