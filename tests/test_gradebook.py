@@ -6,6 +6,7 @@ import copy
 import csv
 import io
 import json
+import random
 import re
 import shutil
 import sqlite3
@@ -14,9 +15,12 @@ from datetime import UTC, datetime, timedelta
 from html import unescape
 from html.parser import HTMLParser
 from types import SimpleNamespace
+from xml.etree import ElementTree
 
 import nbformat
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
 from nbgrader import api
 from nbgrader.utils import determine_grade, is_solution
@@ -540,6 +544,54 @@ def test_feedback_has_points_comments_and_the_report(classroom):
     assert not any(line in page for line in guide.lines())
 
 
+def test_the_page_of_a_student_has_the_comments_first_and_needs_nothing(classroom):
+    """One file, with questions by their names, formulas that browsers draw, and what report.html says of the code."""
+    with classroom.course.gradebook() as gradebook:
+        comment = gradebook.find_comment("warmup", "report", ASSIGNMENT, "good")
+        comment.manual_comment = r"Well *seen*: $\hat x_0 < 1$, but $\nosuch{x}$."
+        gradebook.db.commit()
+    code = classroom.course.results("good").with_name("report.html")
+    code.write_text("<body><header>1 of 2</header><section>how it went</section><footer>x</footer></body>")
+    feedback_of(classroom, "good", warmup=1.5, steps_answer=3)
+    page = classroom.course.page("good").read_text(encoding="utf-8")
+    words = " ".join(unescape(re.sub("<[^>]*>", " ", page.partition("<body>")[2])).split())
+    assert words.startswith("good 99.5 of 120 points code 95 of 100 report 4.5 of 20 Comments Question 1, Warm-up")
+    assert "Question 4, Prediction type, steps and eta 3/4" in words and "The mean of all data" in words
+    assert page.index("Well <em>seen</em>") < page.index("Your report") < page.index("how it went")
+    assert "1 of 2" not in words and page.count("<math ") >= 3 and r"<code>\nosuch{x}</code>" in page
+    assert words.count("No answer was found here.") == 5
+    assert not re.search(r"<(script|link|iframe|object|img)\b|url\(|@import", page)
+    assert [path.name for path in classroom.course.page("good").parent.iterdir()].count("good.html") == 1
+    incomplete = replace(classroom.grades()["good"], missing=["x"])
+    assert results.feedback(classroom.folder, [incomplete]) == {} and not classroom.course.page("good").exists()
+
+
+def test_nothing_of_a_student_acts_on_that_page_either(classroom):
+    feedback_of(classroom, "hostile", warmup=1)
+    found = Tags(classroom.course.page("hostile").read_text(encoding="utf-8")).found
+    assert {tag for tag, _ in found}.isdisjoint({"script", "iframe", "form", "button", "svg", "link", "bdo"})
+    for tag, attributes in found:
+        assert not [name for name in attributes if name.startswith("on")], tag
+        assert not attributes.get("href") or attributes["href"].startswith(("#", "http://", "https://"))
+        assert tag != "img" or attributes["src"].startswith("data:image/png;base64,")
+        assert "style" not in attributes or tag in ("td", "th", "i", "table"), (tag, attributes)
+
+
+PIECES = [*r"\ { } _ ^ & < > \" x 1 $ % \\ é".split(), r"\frac", r"\href{javascript:a}", r"\style", r"\begin{matrix}",
+          r"\end{matrix}", r"\text", r"\color{red}", r"\sqrt", r"\left(", "<script>", " "]  # fmt: skip
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.sampled_from(PIECES)).map("".join), st.booleans())
+def test_a_formula_is_drawn_or_stands_there_as_it_was_written(formula, display):
+    made = rendering.drawn(formula, display)
+    for element in ElementTree.fromstring(made).iter():
+        tag = element.tag.rpartition("}")[2]
+        assert tag == "code" or (tag in rendering.MATHML and rendering.ALLOWED.issuperset(element.attrib))
+    if made.startswith("<code>"):
+        assert unescape(made[6:-7]) == formula
+
+
 @pytest.mark.parametrize("name", [*NOTEBOOKS, "corrupt", "missing", "refused"])
 def test_everybody_can_get_feedback(name, classroom):
     points = dict.fromkeys(classroom.grades()[name].missing, 1)
@@ -867,6 +919,50 @@ def test_another_database(tmp_path, small, monkeypatch):
     fill(small.folder, small.handed_in, rubric())
     assert small.course.api().config.CourseDirectory.db_url == url and (tmp_path / "elsewhere.db").exists()
     assert small.grades()["ada"].parts["schedule"] == 15
+
+
+# ----- formgrader --------------------------------------------------------------------------------------------
+
+
+def test_formgrader_opens_on_what_is_to_be_marked_and_not_for_root(small, monkeypatch, capsys):
+    """(What it shows there is tested in a browser: test_formgrader.py.)"""
+    from autograder.instructor.gradebook import formgrader
+
+    started = []
+    monkeypatch.chdir(small.folder)  # and back, in the end
+    monkeypatch.setattr(formgrader.LabApp, "launch_instance", started.append)
+    monkeypatch.setattr(formgrader, "only", lambda *share: started.append(share))
+    monkeypatch.setattr(formgrader.os, "geteuid", lambda: 0)
+    assert main(["formgrader", str(small.folder)]) == USAGE
+    told = capsys.readouterr().err
+    assert "ARGS=--allow-root" in told and len(told.splitlines()) == 1 and not started
+    assert main(["formgrader", str(small.folder), "--allow-root", "--share", "2/3", "--", "--no-browser"]) == 0
+    share, options = started
+    assert share == (2, 3) and options[-2:] == ["--allow-root", "--no-browser"]
+    assert "--LabApp.default_url=/formgrader/gradebook/homework/report" in options
+    for wrong in ("3/2", "0/2", "2", "a/b"):
+        with pytest.raises(SystemExit):
+            main(["formgrader", str(small.folder), "--share", wrong])
+        assert f"'{wrong}' is no share; write the second of three as 2/3" in capsys.readouterr().err
+
+
+def test_shares_of_a_class_are_all_of_it_and_stay_the_same(monkeypatch):
+    from autograder.instructor.gradebook import formgrader
+
+    drawn = random.Random(0)
+    submissions = [SimpleNamespace(id=f"{drawn.getrandbits(128):032x}") for _ in range(300)]
+    shares = []
+    for number in (1, 2, 3):
+        with monkeypatch.context() as patch:
+            patch.setattr(formgrader.NbGraderAPI, "_filter_existing_notebooks", lambda self, name, several: several)
+            formgrader.only(number, 3)
+            shown = formgrader.NbGraderAPI._filter_existing_notebooks
+            shares.append(shown(None, "homework", submissions))
+            assert shown(None, "homework", submissions[::2]) == [
+                each for each in shares[-1] if each in submissions[::2]
+            ]
+    assert sorted(each.id for share in shares for each in share) == sorted(each.id for each in submissions)
+    assert all(80 < len(share) < 120 for share in shares)
 
 
 # ----- grades.csv and Canvas ---------------------------------------------------------------------------------

@@ -27,7 +27,7 @@ ZONES = ("UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asi
 DUE = "2026-12-01T23:59+01:00"
 BUDGET = {"due": DUE, "policy": "budget", "grace_minutes": 10, "per_day_percent": 10, "last_day": 7, "days_in_all": 3}
 
-quick = settings(max_examples=150, deadline=None)
+quick = settings(max_examples=100, deadline=None)
 dues = st.datetimes(datetime(2026, 3, 1), datetime(2027, 4, 10)).map(lambda time: time.replace(microsecond=0))
 days = st.integers(0, 12)
 

@@ -10,6 +10,7 @@ The folder of a class, outside git:
     kept/<student>.json        what grading found so far, each written as soon as it is known (keeping.py, store.py)
     results/<student>/         report.html and results.json, made from what is kept (publishing.py)
     withheld/<student>/        the same of students who may not see theirs
+    feedback/<student>.html    what the student gets once the report is marked (gradebook/feedback.py)
     regraded/                  a regrade that is not yet published: kept/ of its own, and changes.csv (regrading.py)
     overrides.toml             points given by hand, with a reason; only ever read
     grades.csv, index.html     the class as a table and as a page, for staff

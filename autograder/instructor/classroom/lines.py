@@ -96,8 +96,8 @@ def files(handed_in: HandedIn, folder: Path) -> dict[str, str]:
     for n, other in enumerate(handed_in.several, 1):
         if other.digest != handed_in.digest and other.path:
             found[f"hand-in {n}"] = other.path
-    pages = {"feedback": folder / "nbgrader" / "feedback" / handed_in.student / "homework" / "report.html"}
-    found |= {name: path for name, path in pages.items() if path.exists()}
+    page = folder / "feedback" / f"{handed_in.student}.html"
+    found |= {"feedback": page} if page.exists() else {}
     return {name: quote(path.relative_to(folder).as_posix()) for name, path in found.items()}
 
 

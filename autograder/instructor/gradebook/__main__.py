@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,7 +26,6 @@ from .filling import fill
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import NoReturn
 
     from ..handins.collecting import ClassList
     from ..handins.roster import Roster
@@ -46,7 +44,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command.set_defaults(run=run_fill)
     command = commands.add_parser("formgrader", help="open nbgrader's formgrader, to mark the reports")
     command.add_argument("folder", type=Path, nargs="?", default=Path("class"))
-    command.add_argument("jupyter", nargs="*", metavar="-- OPTION", help="for jupyter lab, such as -- --no-browser")
+    command.add_argument("--allow-root", action="store_true", help="start also as root")
+    command.add_argument("--share", type=share, default=(1, 1), metavar="2/3",
+                         help="show the second of three shares of the class: each assistant takes another")  # fmt: skip
+    command.epilog = "What stands behind -- is for jupyter lab, such as: -- --no-browser"
     command.set_defaults(run=run_formgrader)
     command = commands.add_parser("feedback", help="reckon lateness, write grades.csv and the feedback for students")
     command.add_argument("folder", type=Path, nargs="?", default=Path("class"))
@@ -55,7 +56,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command.add_argument("--scale", choices=("yes", "no"),
                          help="where Canvas has other points possible: scale to these, or do not")  # fmt: skip
     command.set_defaults(run=run_feedback)
-    options = parser.parse_args(arguments)
+    arguments, jupyter = list(sys.argv[1:] if arguments is None else arguments), []
+    if arguments[:1] == ["formgrader"] and "--" in arguments:
+        end = arguments.index("--")
+        arguments, jupyter = arguments[:end], arguments[end + 1 :]
+    options = parser.parse_args(arguments, argparse.Namespace(jupyter=jupyter))
     errors = Console(stderr=True)
     try:
         return options.run(options, Rubric.load(), Console(), errors)
@@ -111,8 +116,9 @@ def run_feedback(options: argparse.Namespace, rubric: Rubric, console: Console, 
     if bool(options.canvas) != bool(options.column):
         raise canvas.ExportError("A file of Canvas and the name of its column go together")
     made = results.grades(options.folder, handed_in, rubric, roster)
-    failed = results.feedback(options.folder, made,
-                              lambda each: track(each, "Writing feedback", console=errors, transient=True))  # fmt: skip
+    failed = results.feedback(
+        options.folder, made, lambda each: track(each, "Writing feedback", console=errors, transient=True), rubric
+    )
     print(sheet.write_sheet(options.folder, made, handed_in, rubric, roster))
     page.show(options.folder, rubric, handed_in, roster, made)
     if options.canvas:
@@ -138,17 +144,24 @@ def run_feedback(options: argparse.Namespace, rubric: Rubric, console: Console, 
     return MISSING if waiting or failed else DONE
 
 
-def run_formgrader(options: argparse.Namespace, rubric: Rubric, console: Console, errors: Console) -> NoReturn:
+def share(text: str) -> tuple[int, int]:
+    """2/3 as (2, 3). Raises ArgumentTypeError."""
+    number, _, of = text.partition("/")
+    if not (number.isdecimal() and of.isdecimal() and 1 <= int(number) <= int(of)):
+        raise argparse.ArgumentTypeError(f"{text!r} is no share; write the second of three as 2/3")
+    return int(number), int(of)
+
+
+def run_formgrader(options: argparse.Namespace, rubric: Rubric, console: Console, errors: Console) -> int:
+    from . import formgrader  # Jupyter's server takes a second to import
+
     course = Course(options.folder)
     if not course.config.exists():
         raise CourseError("The gradebook is empty; `make gradebook` fills it")
     course.configuration()  # refuses a copy of a class whose gradebook lies elsewhere
     course.configure()
-    # Formgrader looks for its configuration where it is started: elsewhere its Autograde button would run student code.
-    os.chdir(course.root)
-    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={course.root}"]
-    os.execv(sys.executable, [*command, "--LabApp.default_url=/formgrader", *options.jupyter])
+    formgrader.run(course, options.share, options.allow_root, options.jupyter)
+    return DONE
 
 
 if __name__ == "__main__":

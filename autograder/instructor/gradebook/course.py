@@ -13,6 +13,7 @@ Students never get these cells: they stand in the staging copy only, and `restor
 from __future__ import annotations
 
 import ast
+import importlib.util
 import os
 import re
 import sys
@@ -24,6 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import nbformat
+import nbgrader
 from nbformat.v4 import new_code_cell, new_markdown_cell
 from nbgrader.api import Gradebook
 from nbgrader.apps import NbGraderAPI
@@ -46,6 +48,10 @@ ASSIGNMENT, NOTEBOOK = "homework", "report"
 STUB = "*Your answer:*"
 PART = "part_"  # the id of a locked cell is this and the part
 HERE = __package__
+TEMPLATES = (  # ours come first
+    Path(__file__).parent / "templates",
+    Path(nbgrader.__file__).parent / "server_extensions" / "formgrader" / "templates",
+)
 
 
 class CourseError(Exception):
@@ -70,6 +76,10 @@ class Course:
 
     def feedback(self, student: str) -> Path:
         return self.root / "feedback" / student / ASSIGNMENT / f"{NOTEBOOK}.html"
+
+    def page(self, student: str) -> Path:
+        """What the student gets."""
+        return self.folder / "feedback" / f"{student}.html"
 
     def results(self, student: str) -> Path:
         return results(self.folder, student)
@@ -145,6 +155,8 @@ def configure(c: Config, root: Path, db_url: str | None = None, belongs_to: str 
     # Instead of Execute, SaveAutoGrades and AssignLatePenalties: no kernel, no student code, points from the record.
     c.Autograde.autograde_preprocessors = [f"{HERE}.scores.ExternalScores", f"{ng}LimitOutput"]
     c.HTMLExporter.preprocessors = [f"{HERE}.guide.ShowGuide"]
+    if importlib.util.find_spec("jupyter_server_mathjax"):  # else formulas need the network
+        c.HTMLExporter.extra_template_basedirs = [str(each) for each in TEMPLATES]
     c.HTMLExporter.filters = {"markdown2html": f"{HERE}.rendering.markdown2html"}
     c.GenerateFeedback.preprocessors = [
         f"{HERE}.late.SettleLateness",

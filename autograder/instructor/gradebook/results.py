@@ -9,22 +9,26 @@ from typing import TYPE_CHECKING
 
 from nbgrader.api import MissingEntry
 
+from ...files import write
 from ...intake import parsing
+from ...rubric import Rubric
 from ...text import readable
+from ..grades import attempts
 from ..grades.exceptions import EXCUSED, WITHHELD, agreed
-from ..grades.sheet import REPORT, Grade
+from ..grades.sheet import REPORT, Grade, report_points, total
 from .course import ASSIGNMENT, PART, Course, quiet, update_due
+from .feedback import render
 from .filling import LIMITS, made_from, set_dates
 from .filling import grades as grades_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
+    from typing import Any
 
     from nbgrader.api import Grade as CellGrade
     from nbgrader.api import Gradebook, SubmittedAssignment
 
-    from ...rubric import Rubric
     from ..grades.exceptions import Terms
     from ..handins.collecting import HandedIn
     from ..handins.roster import Roster
@@ -39,6 +43,7 @@ def grades(folder: Path, handed_in: Iterable[HandedIn], rubric: Rubric, roster: 
         update_due(gradebook, rubric.late)
         for entry in handed_in:
             grade = grade_in(gradebook, course, entry, terms[entry.student], rubric)
+            grade.told = attempts.note(entry, rubric.late)
             made.append(grade.under(terms[entry.student], entry.time, rubric.late))
         gradebook.db.commit()
     return made
@@ -80,18 +85,24 @@ def grade_of(submission: SubmittedAssignment, cells: Sequence[CellGrade], parts:
     return Grade(submission.student.id, parts, penalty, missing=missing)
 
 
-def feedback(folder: Path, made: list[Grade], show: Callable[[list[Grade]], Iterable[Grade]] = iter) -> dict[str, str]:
+def feedback(
+    folder: Path,
+    made: list[Grade],
+    show: Callable[[list[Grade]], Iterable[Grade]] = iter,
+    rubric: Rubric | None = None,
+) -> dict[str, str]:
     """Feedback for everybody whose grade is complete and not withheld; what others had before is taken away, as it is
     no longer true, or not theirs to see.
     Returns {student: why there is none}."""
-    course, failed = Course(folder), {}
+    course, rubric, failed = Course(folder), rubric or Rubric.load(), {}
     for grade in show(made):
-        page = course.feedback(grade.student)
         if grade.missing or grade.status == WITHHELD:
-            page.unlink(missing_ok=True)
+            course.feedback(grade.student).unlink(missing_ok=True)
+            course.page(grade.student).unlink(missing_ok=True)
         elif course.autograded(grade.student).exists():
+            told = summary(grade, rubric)
             try:
-                why = parsing.parse(__name__, "write_feedback", str(course.folder), grade.student, **LIMITS)
+                why = parsing.parse(__name__, "write_feedback", str(course.folder), grade.student, told, **LIMITS)
             except parsing.Unparsable as reason:
                 why = str(reason)
             if why:
@@ -99,8 +110,25 @@ def feedback(folder: Path, made: list[Grade], show: Callable[[list[Grade]], Iter
     return failed
 
 
+def summary(grade: Grade, rubric: Rubric) -> dict[str, Any]:
+    """What feedback.py says of a grade, as plain data. Whoever is excused has no points that count."""
+    most = report_points()
+    code, report = grade.code or 0.0, grade.parts[REPORT] or 0.0
+    lines = [("code", code, total(rubric) - most), ("report", report, most)]
+    days = f"{grade.days_late} day{'s' * (grade.days_late > 1)} late"
+    used = f", {grade.days_used} of your late days used" if grade.days_used else ""
+    lines += [(f"{days}{used}", -grade.penalty, 0.0)] * bool(grade.days_late)
+    notes = ["You are excused: these points do not count."] * (grade.status == EXCUSED)
+    earned = round(code + report - grade.penalty, 2)
+    return {"lines": lines, "total": earned, "most": total(rubric), "notes": notes + grade.told}
+
+
 @quiet()
-def write_feedback(folder: str, student: str) -> str:
+def write_feedback(folder: str, student: str, grade: dict[str, Any]) -> str:
     """Write the feedback of a student, in the room of parsing.py. Returns why that failed, in one line, or ""."""
-    done = Course(folder).api().generate_feedback(ASSIGNMENT, student)
-    return "" if done["success"] else readable(done["error"].strip().splitlines()[-1], limit=500)
+    course = Course(folder)
+    done = course.api().generate_feedback(ASSIGNMENT, student)
+    if not done["success"]:
+        return readable(done["error"].strip().splitlines()[-1], limit=500)
+    write(course.page(student), render(course, student, grade))
+    return ""

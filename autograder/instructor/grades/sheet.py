@@ -44,6 +44,7 @@ class Grade:
     notes      for staff, of the report and of what is agreed
     status     of exceptions.csv
     rate       percent of all points that lateness takes off
+    told       notes for the student
     """
 
     student: str
@@ -55,6 +56,7 @@ class Grade:
     days_used: int = 0
     status: str = ""
     rate: float = 0.0
+    told: list[str] = field(default_factory=list)
 
     def under(self, terms: Terms, time: datetime | None, late: Mapping[str, Any]) -> Grade:
         """Itself, with days late and status as the student's terms make them.
