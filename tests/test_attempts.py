@@ -235,6 +235,21 @@ def test_no_hand_in_is_lost_whichever_downloads_it_came_in(seed, tmp_path):
         assert [time for _, time in found[user]] == sorted(time for _, time in found[user])
 
 
+def test_what_an_older_version_collected_is_still_there(tmp_path):
+    """Its list knew of no earlier hand-ins."""
+    into, people = tmp_path / "in", People(Roster([Person("ada")]), zone=lateness.time_zone(LATE))
+    collect(pack(tmp_path / "d.zip", uploads(("ada", "01-10-00-00", FIRST))), into, people.roster)
+    index = into / ".collected.json"
+    data = json.loads(index.read_text())
+    for account in data["accounts"].values():
+        del account["digest"], account["earlier"]
+    data.pop("counting", None)
+    index.write_text(json.dumps(data, indent=1) + "\n")
+    assert contents(load_class(into, people)[0]) == [(FIRST, moment("01-10-00-00"))]
+    collect(pack(tmp_path / "e.zip", uploads(("ada", "02-10-00-00", SECOND))), into, people.roster)
+    assert contents(load_class(into, people)[0]) == [(FIRST, moment("01-10-00-00")), (SECOND, moment("02-10-00-00"))]
+
+
 def moment(when):
     return datetime.strptime(f"2026-12-{when}", "%Y-%m-%d-%H-%M-%S").replace(tzinfo=lateness.time_zone(LATE))
 

@@ -241,7 +241,7 @@ def keep_counting(folder: Path, class_list: ClassList) -> None:
     """Keep which hand-in of each student counts now, for the commands to come."""
     counting = {entry.student: entry.digest for entry in class_list if entry.digest}
     collection = Collection.load(Path(folder, SUBMISSIONS))
-    if collection.counting != counting:
+    if (collection.counting or {}) != counting:
         collection.counting = counting
         collection.save(Path(folder, SUBMISSIONS))
 
@@ -290,11 +290,11 @@ def listing(collection: Collection, found: Mapping[str, Match], people: People, 
     for student in people.roster.students if people.roster else []:
         *earlier, entry = all_of.pop(student.id, None) or [HandedIn(student.id, notes=only.get(student.id, []))]
         entry = replace(entry, student=student.id, time=student.submitted or entry.time)
-        listed.append(one_of([*earlier, entry], collection.counting))
+        listed.append(one_of([*earlier, entry], collection.counting or {}))
     used = {fold_name(entry.student) for entry in listed}
     for *earlier, entry in sorted([*all_of.values(), *strangers], key=lambda entries: entries[-1].student):
         entry = replace(entry, student=unique(entry.student, used))
-        listed.append(one_of([*earlier, entry], collection.counting))
+        listed.append(one_of([*earlier, entry], collection.counting or {}))
         used.add(fold_name(entry.student))
     if collection.settled:
         listed.strangers, listed.unread, listed.doubts = {}, {}, {}

@@ -79,7 +79,7 @@ class Account:
     notes: list[str] = field(default_factory=list)
     waits: str = ""
     digest: str = ""
-    earlier: list[Attempt] = field(default_factory=list)
+    earlier: tuple[Attempt, ...] = ()
 
 
 @dataclass
@@ -95,7 +95,7 @@ class Collection:
     accounts: dict[str, Account] = field(default_factory=dict)
     unread: dict[str, str] = field(default_factory=dict)
     settled: bool = False
-    counting: dict[str, str] = field(default_factory=dict)
+    counting: dict[str, str] | None = None
 
     @classmethod
     def load(cls, into: Path) -> Collection:
@@ -203,7 +203,7 @@ def take(account: Account, bundles: list[Upload], into: Path, folder: str, befor
         told = f"the latest, {told}, counts, and not {several}."
         notes.insert(len(bundle.notes), f"Handed in {len(bundles)} times; {told}")
     latest = Attempt(digest(files), path, bundle.time, bundle.order)
-    attempts = [] if before is None else kept_apart(before, latest, into)
+    attempts = list(kept_apart(before, latest, into)) if before else []
     for each in older:
         contents, path, reason, told = contents_of(each)
         attempts.append(Attempt(digest(contents), path, each.time, each.order, told, reason))
@@ -218,7 +218,7 @@ def take(account: Account, bundles: list[Upload], into: Path, folder: str, befor
         if not again(each, latest)
     }
     return replace(account, path=where, time=bundle.time, order=bundle.order, files=len(paths), shared=shared,
-                   notes=notes, waits=waits, digest=latest.digest, earlier=list(apart.values()))  # fmt: skip
+                   notes=notes, waits=waits, digest=latest.digest, earlier=tuple(apart.values()))  # fmt: skip
 
 
 def again(attempt: Attempt, latest: Attempt) -> bool:
@@ -242,26 +242,31 @@ def path_apart(attempt: Attempt, folder: str) -> str:
     return f"{folder}~{attempt.digest}" + (f"/{attempt.path}" if attempt.path != "." else "")
 
 
-def kept_apart(before: Account, latest: Attempt, into: Path) -> list[Attempt]:
+def kept_apart(before: Account, latest: Attempt, into: Path) -> tuple[Attempt, ...]:
     """All that an account handed in before. What lies in the account's own folder, where the latest will lie, is copied
     first, so that a run that is killed loses none."""
     folder, _, path = before.path.partition("/")
-    last = Attempt(before.digest, path or ".", before.time, before.order, before.notes, before.waits)
+    known = before.digest or digest(files_in(into / folder))  # an older version of the kit kept none
+    last = Attempt(known, path or ".", before.time, before.order, before.notes, before.waits)
     if again(last, latest):
         return before.earlier
-    there = {file.name: file.read_bytes() for file in (into / folder).glob("*") if file.is_file()}
+    there = files_in(into / folder)
     if digest(there) == last.digest:
         lay_apart(last, there, into, folder)
     elif (into / f"{folder}~{last.digest}").is_dir():  # a run was killed after it had done so
         last.path = path_apart(last, folder)
     else:
         return before.earlier
-    return [*before.earlier, last]
+    return (*before.earlier, last)
+
+
+def files_in(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.glob("*") if path.is_file()}
 
 
 def put(folder: Path, files: Mapping[str, bytes]) -> None:
     """Make the folder hold these files and nothing else; one that does is left alone."""
-    if folder.is_dir() and {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()} == files:
+    if folder.is_dir() and files_in(folder) == files:
         return
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".") as scratch:
