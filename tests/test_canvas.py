@@ -73,6 +73,15 @@ def test_excused_stays_also_where_there_are_points(fill):
     assert cells == {"Lovelace, Ada": "EX", "Young, Bob": "70.25"} and left == {"Lovelace, Ada": "EX stays"}
 
 
+@pytest.mark.parametrize(("status", "cell"), [("excused", "EX"), ("withheld", "3"), ("", "70.25")])
+def test_excused_is_ex_and_withheld_leaves_what_stands_there(tmp_path, status, cell):
+    (tmp_path / "e.csv").write_text(f'{HEAD}"Lovelace, Ada",1,ada@x.edu,S1,3\n')
+    made, handed_in = [Grade("ada", FULL, status=status)], [HandedIn("ada", tmp_path)]
+    text, left, _ = canvas.fill(tmp_path / "e.csv", "Homework", made, handed_in, 120, Roster(PEOPLE[:1]))
+    assert next(csv.reader([text.splitlines()[1]]))[-1] == cell
+    assert ("Lovelace, Ada" in left) == (status == "withheld")
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "cp1252"])
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
 @pytest.mark.parametrize("split", [True, False])

@@ -36,7 +36,9 @@ from autograder.instructor.classroom import page, publishing, session
 from autograder.instructor.classroom.keeping import Kept
 from autograder.instructor.classroom.running import Conditions, Run
 from autograder.instructor.classroom.working import Stop
+from autograder.instructor.grades.sheet import Grade
 from autograder.instructor.handins.collecting import ClassList, HandedIn
+from autograder.instructor.handins.roster import Person, Roster
 from autograder.instructor.store import Store
 from autograder.intake.submission import read
 from autograder.paths import ROOT
@@ -408,6 +410,21 @@ def test_the_staff_page_sorts_and_filters_in_a_real_browser(tmp_path):
     assert seen["markup"] == ["student0005"]
 
 
+@pytest.mark.skipif(not shutil.which("chromium"), reason="needs Chromium")
+def test_the_staff_page_fits_a_phone(tmp_path):
+    """Nothing sticks out to the side, also with long names, grades, and words that nothing breaks."""
+    rows = [replace(row, notes=["x" * 200], why="w" * 200) for row in synthetic(12)]
+    people = [Person(row.student, "Maximiliane Charlotte", "van der Berg-Featherstonehaugh") for row in rows]
+    made = {row.student: Grade(row.student, dict.fromkeys(row.parts, 1.0) | {"report": 17.25}, 12.5, 3) for row in rows}
+    listed = ClassList([HandedIn(row.student, tmp_path) for row in rows])
+    listed.unread = {"y" * 200: "z" * 200}
+    text = page.render(rows, Rubric.load(), {"student0001"}, listed, Roster(people), made)
+    measure = "<script>document.title = JSON.stringify([innerWidth, document.documentElement.scrollWidth])</script>"
+    (tmp_path / "index.html").write_text(text.replace("</body>", f"{measure}</body>"), encoding="utf-8")
+    width, needed = browse(tmp_path / "index.html", "--window-size=500,900")
+    assert needed <= width == 500
+
+
 class Elements(HTMLParser):
     """The elements of a page, and the text between them."""
 
@@ -445,9 +462,9 @@ def test_nothing_from_a_submission_is_markup_on_the_staff_page(hostile):
     assert f"results/{quote(hostile, safe='')}%200/report.html" in odd.attributes
 
 
-def browse(path):
+def browse(path, *options):
     """The title that the page has given itself in the end, as JSON."""
-    command = ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom", path.as_uri()]
+    command = ["chromium", "--headless", "--no-sandbox", "--disable-gpu", *options, "--dump-dom", path.as_uri()]
     dumped = subprocess.run(command, capture_output=True, text=True, timeout=60).stdout
     return json.loads(html.unescape(re.search("<title>(.*?)</title>", dumped)[1]))
 

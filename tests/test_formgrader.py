@@ -1,5 +1,6 @@
 """Marking in a real browser: formgrader as `make formgrader` starts it, in Debian's Chromium."""
 
+import importlib.util
 import json
 import os
 import re
@@ -111,6 +112,13 @@ def test_points_and_a_comment_are_given_beside_the_guide(classroom, address, bro
     picture(browser, tmp_path_factory, "marked")
     grade = classroom.grades()["ada"]
     assert grade.points == 99.5 and grade.parts["report"] == 4.5
+
+
+@pytest.mark.skipif(not importlib.util.find_spec("jupyter_server_mathjax"), reason="needs jupyter-server-mathjax")
+def test_formulas_are_drawn_without_a_network(classroom, address, browser):
+    browser.get(f"{address}/formgrader/submissions/{submission(classroom, 'ada')}")
+    until(lambda: browser.find_elements("class name", "MathJax"))
+    assert all(source.startswith((address, "data:")) for source in sources(browser) if source)
 
 
 def test_nothing_that_a_student_wrote_acts_there(classroom, address, browser, tmp_path_factory):

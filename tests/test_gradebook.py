@@ -6,6 +6,7 @@ import copy
 import csv
 import io
 import json
+import random
 import re
 import shutil
 import sqlite3
@@ -14,10 +15,13 @@ from datetime import UTC, datetime, timedelta
 from html import unescape
 from html.parser import HTMLParser
 from types import SimpleNamespace
+from xml.etree import ElementTree
 
 import nbformat
 import pytest
 from courses import rubric_text
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
 from nbgrader import api
 from nbgrader.utils import determine_grade, is_solution
@@ -541,6 +545,54 @@ def test_feedback_has_points_comments_and_the_report(classroom):
     assert not any(line in page for line in guide.lines())
 
 
+def test_the_page_of_a_student_has_the_comments_first_and_needs_nothing(classroom):
+    """One file, with questions by their names, formulas that browsers draw, and what report.html says of the code."""
+    with classroom.course.gradebook() as gradebook:
+        comment = gradebook.find_comment("warmup", "report", ASSIGNMENT, "good")
+        comment.manual_comment = r"Well *seen*: $\hat x_0 < 1$, but $\nosuch{x}$."
+        gradebook.db.commit()
+    code = classroom.course.results("good").with_name("report.html")
+    code.write_text("<body><header>1 of 2</header><section>how it went</section><footer>x</footer></body>")
+    feedback_of(classroom, "good", warmup=1.5, steps_answer=3)
+    page = classroom.course.page("good").read_text(encoding="utf-8")
+    words = " ".join(unescape(re.sub("<[^>]*>", " ", page.partition("<body>")[2])).split())
+    assert words.startswith("good 99.5 of 120 points code 95 of 100 report 4.5 of 20 Comments Question 1, Warm-up")
+    assert "Question 4, Prediction type, steps and eta 3/4" in words and "The mean of all data" in words
+    assert page.index("Well <em>seen</em>") < page.index("Your report") < page.index("how it went")
+    assert "1 of 2" not in words and page.count("<math ") >= 3 and r"<code>\nosuch{x}</code>" in page
+    assert words.count("No answer was found here.") == 5
+    assert not re.search(r"<(script|link|iframe|object|img)\b|url\(|@import", page)
+    assert [path.name for path in classroom.course.page("good").parent.iterdir()].count("good.html") == 1
+    incomplete = replace(classroom.grades()["good"], missing=["x"])
+    assert results.feedback(classroom.folder, [incomplete]) == {} and not classroom.course.page("good").exists()
+
+
+def test_nothing_of_a_student_acts_on_that_page_either(classroom):
+    feedback_of(classroom, "hostile", warmup=1)
+    found = Tags(classroom.course.page("hostile").read_text(encoding="utf-8")).found
+    assert {tag for tag, _ in found}.isdisjoint({"script", "iframe", "form", "button", "svg", "link", "bdo"})
+    for tag, attributes in found:
+        assert not [name for name in attributes if name.startswith("on")], tag
+        assert not attributes.get("href") or attributes["href"].startswith(("#", "http://", "https://"))
+        assert tag != "img" or attributes["src"].startswith("data:image/png;base64,")
+        assert "style" not in attributes or tag in ("td", "th", "i", "table"), (tag, attributes)
+
+
+PIECES = [*r"\ { } _ ^ & < > \" x 1 $ % \\ é".split(), r"\frac", r"\href{javascript:a}", r"\style", r"\begin{matrix}",
+          r"\end{matrix}", r"\text", r"\color{red}", r"\sqrt", r"\left(", "<script>", " "]  # fmt: skip
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.sampled_from(PIECES)).map("".join), st.booleans())
+def test_a_formula_is_drawn_or_stands_there_as_it_was_written(formula, display):
+    made = rendering.drawn(formula, display)
+    for element in ElementTree.fromstring(made).iter():
+        tag = element.tag.rpartition("}")[2]
+        assert tag == "code" or (tag in rendering.MATHML and rendering.ALLOWED.issuperset(element.attrib))
+    if made.startswith("<code>"):
+        assert unescape(made[6:-7]) == formula
+
+
 @pytest.mark.parametrize("name", [*NOTEBOOKS, "corrupt", "missing", "refused"])
 def test_everybody_can_get_feedback(name, classroom):
     points = dict.fromkeys(classroom.grades()[name].missing, 1)
@@ -800,6 +852,49 @@ def test_edits_of_due_date_times_and_extensions_count_at_the_next_look(small):
     assert small.grades()["ada"].penalty == 10 and small.grades()["ada"].days_late == 1
 
 
+def test_what_is_agreed_with_a_student_counts_whoever_makes_the_feedback(small, monkeypatch):
+    """A budget of two late days, of which one was used up before: of two days late, one costs."""
+    small.by_hand("ada", warmup=2, steps_answer=4)
+    strict = rubric(policy="budget", days_in_all=2)
+    monkeypatch.setattr(Rubric, "load", lambda: strict)
+    late_by(small, 1.5)
+    (small.folder / "exceptions.csv").write_text("student,used_days\nada,1\n")
+    grade = small.grades(policy="budget", days_in_all=2)["ada"]
+    assert (grade.days_late, grade.days_used, grade.penalty) == (2, 1, 10.6)
+    assert small.course.api().generate_feedback(ASSIGNMENT, "ada")["success"]
+    assert "Late submission penalty (Score: -10.6)" in small.course.feedback("ada").read_text(encoding="utf-8")
+    (small.folder / "exceptions.csv").write_text("student,due\nada,2026-11-26\n")
+    assert small.grades(policy="budget", days_in_all=0)["ada"].penalty == 0
+    with small.course.gradebook() as gradebook:
+        assert gradebook.find_submission(ASSIGNMENT, "ada").extension == timedelta(days=2)
+
+
+def test_what_is_withheld_is_marked_and_has_no_feedback_also_by_the_button(small, capsys):
+    small.by_hand("ada", warmup=2, steps_answer=4)
+    assert results.feedback(small.folder, [small.grades()["ada"]]) == {} and small.course.feedback("ada").exists()
+    (small.folder / "exceptions.csv").write_text("student,status\nada,withheld\n")
+    shutil.move(small.folder / "results", small.folder / "withheld")  # where `make class` writes it now
+    assert small.fill().same == 1
+    grade = small.grades()["ada"]
+    assert grade.points is None and grade.complete and grade.parts["report"] == 6
+    assert (
+        main(["feedback", str(small.folder)]) == 0 and "Withheld, and without feedback: ada." in capsys.readouterr().out
+    )
+    assert not small.course.feedback("ada").exists()
+    done = small.course.api().generate_feedback(ASSIGNMENT, "ada")
+    assert not done["success"] and "the grade of ada is withheld" in done["error"] + done.get("log", "")
+    assert not small.course.feedback("ada").exists()
+
+
+def test_who_is_excused_holds_nobody_up(small, capsys):
+    (small.folder / "exceptions.csv").write_text("student,status\nada,excused\n")
+    grade = small.grades()["ada"]
+    assert grade.missing and grade.complete and grade.points is None
+    assert main(["feedback", str(small.folder)]) == 0 and "wait" not in capsys.readouterr().err
+    small.handed_in = [replace(small.handed_in[0], path=None)]
+    assert set(small.grades()["ada"].parts.values()) == {None}
+
+
 def test_a_copied_class_never_touches_the_original(small, tmp_path, monkeypatch):
     original, copied = tmp_path, tmp_path.with_name(f"{tmp_path.name} (copy)")
     shutil.copytree(original, copied)
@@ -840,6 +935,50 @@ def test_another_database(tmp_path, small, monkeypatch):
     assert small.grades()["ada"].parts["schedule"] == 15
 
 
+# ----- formgrader --------------------------------------------------------------------------------------------
+
+
+def test_formgrader_opens_on_what_is_to_be_marked_and_not_for_root(small, monkeypatch, capsys):
+    """(What it shows there is tested in a browser: test_formgrader.py.)"""
+    from autograder.instructor.gradebook import formgrader
+
+    started = []
+    monkeypatch.chdir(small.folder)  # and back, in the end
+    monkeypatch.setattr(formgrader.LabApp, "launch_instance", started.append)
+    monkeypatch.setattr(formgrader, "only", lambda *share: started.append(share))
+    monkeypatch.setattr(formgrader.os, "geteuid", lambda: 0)
+    assert main(["formgrader", str(small.folder)]) == USAGE
+    told = capsys.readouterr().err
+    assert "ARGS=--allow-root" in told and len(told.splitlines()) == 1 and not started
+    assert main(["formgrader", str(small.folder), "--allow-root", "--share", "2/3", "--", "--no-browser"]) == 0
+    share, options = started
+    assert share == (2, 3) and options[-2:] == ["--allow-root", "--no-browser"]
+    assert "--LabApp.default_url=/formgrader/gradebook/homework/report" in options
+    for wrong in ("3/2", "0/2", "2", "a/b"):
+        with pytest.raises(SystemExit):
+            main(["formgrader", str(small.folder), "--share", wrong])
+        assert f"'{wrong}' is no share; write the second of three as 2/3" in capsys.readouterr().err
+
+
+def test_shares_of_a_class_are_all_of_it_and_stay_the_same(monkeypatch):
+    from autograder.instructor.gradebook import formgrader
+
+    drawn = random.Random(0)
+    submissions = [SimpleNamespace(id=f"{drawn.getrandbits(128):032x}") for _ in range(300)]
+    shares = []
+    for number in (1, 2, 3):
+        with monkeypatch.context() as patch:
+            patch.setattr(formgrader.NbGraderAPI, "_filter_existing_notebooks", lambda self, name, several: several)
+            formgrader.only(number, 3)
+            shown = formgrader.NbGraderAPI._filter_existing_notebooks
+            shares.append(shown(None, "homework", submissions))
+            assert shown(None, "homework", submissions[::2]) == [
+                each for each in shares[-1] if each in submissions[::2]
+            ]
+    assert sorted(each.id for share in shares for each in share) == sorted(each.id for each in submissions)
+    assert all(80 < len(share) < 120 for share in shares)
+
+
 # ----- grades.csv and Canvas ---------------------------------------------------------------------------------
 
 
@@ -847,7 +986,7 @@ def test_a_part_that_the_rubric_has_dropped_counts_no_more():
     cells = [SimpleNamespace(name=f"part_{part}", score=5.0, needs_manual_grade=part == "smoke") for part in "abs"]
     cells.append(SimpleNamespace(name="part_smoke", score=1.0, needs_manual_grade=True))
     submission = SimpleNamespace(notebooks=[], student=SimpleNamespace(id="ada"))
-    grade = results.grade_of(submission, cells, {"a": 0.0, "b": 0.0}, 0)
+    grade = results.grade_of(submission, cells, {"a": 0.0, "b": 0.0})
     assert grade.complete and grade.points == 10
 
 

@@ -5,6 +5,7 @@ import gzip
 import io
 import json
 import py_compile
+import re
 import stat
 import subprocess
 import tarfile
@@ -20,6 +21,7 @@ from safetensors.numpy import save
 from autograder.instructor.authoring import recording
 from autograder.instructor.authoring.course import NOTEBOOK, Course
 from autograder.instructor.authoring.skeleton import FILES, GIVEN, generate
+from autograder.instructor.grades import lateness
 from autograder.instructor.release import __main__ as release
 from autograder.instructor.release import bundles, leaks, trials
 from autograder.instructor.release.bundles import GRADESCOPE, HIDDEN_PATH, NAME, STUDENT, NotReady
@@ -433,6 +435,27 @@ def test_without_hidden_cases_there_is_no_release(monkeypatch, tmp_path):
 def test_fields_that_an_instructor_left_open_are_named():
     text = "[a](b) <!-- INSTRUCTOR: x --> Due: [date]. See [this](#there). <!-- INSTRUCTOR: end --> [no field]"
     assert release.open_fields(text) == ["[date]"]
+
+
+def test_the_handout_and_the_rubric_say_the_same_of_late_work(files):
+    """The handout's own words, with its fields filled in, are those of the policy `budget`."""
+    late = {"due": "2026-12-01T23:59", "time_zone": "Europe/Berlin", "policy": "budget", "grace_minutes": 10,
+            "per_day_percent": 10, "last_day": 7, "days_in_all": 3}  # fmt: skip
+    handout, filled = files["handout.md"].decode(), {"[n]": "3", "[p]": "10", "[date]": "8 December 2026, 23:59"}
+    assert "In rubric.toml: 3 late days in all; after that 10 %" in release.late_work(handout, late)
+    before, line, after = re.split(r"(\*\*Late work\.\*\*.*)", handout)
+    for field, value in filled.items():
+        assert line.count(field) == 1
+        line = line.replace(field, value)
+    assert release.late_work(before + line + after, late) == ""
+    for changed in ({"days_in_all": 2}, {"per_day_percent": 12.5}, {"last_day": 8}, {"policy": "per_day"}):
+        assert release.late_work(before + line + after, late | changed)
+    others = [lateness.in_words(late | {"policy": policy}) for policy in ("none", "per_day", "cut_off")]
+    assert others == [
+        "Nothing is taken off.",
+        "10 % of the points per day begun, and nothing after 8 December 2026, 23:59.",
+        "Nothing after 1 December 2026, 23:59.",
+    ]
 
 
 # ----- an unpacked bundle at work ----------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from autograder.grading import Found, conclude
 from autograder.instructor.classroom import before_marking, page, publishing
 from autograder.instructor.classroom.keeping import Kept
 from autograder.instructor.grades import sheet
+from autograder.instructor.grades.exceptions import Agreed
 from autograder.instructor.handins.collecting import HandedIn
 from autograder.intake.handin import zipped
 from autograder.record import CRASHED, PASSED, UNGRADED, CheckResult, Failed
@@ -111,7 +112,7 @@ def test_every_page_and_table_of_a_class_is_readable(text):
     rows.append(publishing.row(Kept(depends, "bob", [text], failed=text), None, {}))
     rows.append(publishing.row(Kept(depends, "eve", [text]), made(text), {}))
     class_list = [HandedIn(row.student, "x", notes=[text]) for row in rows]
-    text = sheet.table(before_marking.grades(rows, class_list, RUBRIC, None), class_list, RUBRIC)
+    text = sheet.table(before_marking.grades(rows, class_list, RUBRIC, Agreed()), class_list, RUBRIC)
     assert is_readable(page.render(rows, RUBRIC)) and is_readable("".join(map(publishing.summary, rows)))
     assert is_readable(text) and len(list(csv.reader(io.StringIO(text)))) == len(rows) + 1
 

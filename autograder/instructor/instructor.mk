@@ -61,10 +61,10 @@ handout: ## the handout as one page that opens without a network: handout.html, 
 gradebook: ## nbgrader's gradebook, filled from CLASS (class): make gradebook [SUBMISSIONS=download.zip]
 	@$(DEV) -m autograder.instructor.gradebook fill $(value ARGS) $(if $(value SUBMISSIONS),--submissions=$(call quoted,SUBMISSIONS)) $(if $(value ROSTER),--roster=$(call quoted,ROSTER)) -- $(call quoted,CLASS)
 
-formgrader: ## mark the reports in the browser [ARGS="-- --no-browser"]
+formgrader: ## mark the reports in the browser [ARGS="--share 2/3"] [ARGS="-- --no-browser"]
 	@$(DEV) -m autograder.instructor.gradebook formgrader $(call quoted,CLASS) $(value ARGS)
 
-feedback: ## lateness, grades.csv, a page for each student [CANVAS=export.csv COLUMN=Homework]
+feedback: ## lateness, grades.csv, one page for each student [CANVAS=export.csv COLUMN=Homework]
 	@$(DEV) -m autograder.instructor.gradebook feedback $(value ARGS) $(if $(value CANVAS),--canvas=$(call quoted,CANVAS)) $(if $(value COLUMN),--column=$(call quoted,COLUMN)) -- $(call quoted,CLASS)
 
 bench: ## time grading, the box, training, sampling and the gradebook, each beside others

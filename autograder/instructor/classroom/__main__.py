@@ -15,9 +15,10 @@ from ...files import write
 from ...grading import TooWeak
 from ...rubric import RubricError
 from ...text import readable
-from ..handins import roster
+from ..grades.lateness import PolicyError
 from ..handins.collecting import collect_class, keep_roster
 from ..handins.platforms import DownloadError
+from ..handins.tables import TableError
 from .regrading import Regrade, as_csv, table
 from .session import Session
 from .working import Stop
@@ -70,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (Stop, TooWeak, BoxError, ExpectationsError, OSError) as error:
         errors.print(readable(str(error), limit=None, lines=True), style="red", soft_wrap=True, markup=False)
         return NOT_GRADED
-    except (DownloadError, RubricError, roster.RosterError) as error:
+    except (DownloadError, PolicyError, RubricError, TableError) as error:
         errors.print(readable(str(error), limit=None, lines=True), style="red", soft_wrap=True, markup=False)
         return USAGE
     except KeyboardInterrupt:
@@ -119,7 +120,7 @@ def run_grade(options: argparse.Namespace) -> int:
             session.known, session.kept, checks.EXACT if options.exact else tuple(session.rubric.parts)
         ):
             session.publish(kept)
-        failed = session.finish(session.outdated)
+        failed = session.finish()
     if session.outdated:
         causes = Counter(cause for causes in session.outdated.values() for cause in causes)
         why = ", ".join(f"{cause} for {count}" for cause, count in causes.items())

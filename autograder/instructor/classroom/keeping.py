@@ -25,7 +25,7 @@ class Kept:
 
     depends  what the grade depends on: digests of the submission, the kit and the rubric's points, fingerprint of the
              seed
-    name     of the submission, for the reports
+    name     of the submission: the student, and of an earlier hand-in its digest behind a ~
     notes    about what was handed in
     refused  why nothing was run, or ""
     failed   why grading broke off, or "": a fault of ours
@@ -39,6 +39,10 @@ class Kept:
     failed: str = ""
     done: list[str] = field(default_factory=list)
     found: Found = field(default_factory=Found)
+
+    @property
+    def student(self) -> str:
+        return self.name.partition("~")[0]
 
     def missing(self, parts: Collection[str]) -> list[checks.Stage]:
         """The stages that are still to be run, to have these parts."""

@@ -5,25 +5,33 @@ from __future__ import annotations
 
 import statistics
 from collections import Counter, defaultdict
-from collections.abc import Container, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 from markupsafe import Markup
 
 from ...diagnosis import Mistake, catalogue
-from ...record import CRASHED, OVER_LIMIT, PASSED, TIMED_OUT, VERDICTS
+from ...files import write
+from ...intake.submission import REPORT as NOTEBOOK
+from ...record import PASSED, VERDICTS
 from ...reports.html import STYLE, bar, template
-from .publishing import ungraded
+from ...rubric import REPORT
+from ..grades import lateness
+from ..grades.exceptions import EXCUSED, WITHHELD
+from ..grades.sheet import Grade, report_points
+from ..store import Store
+from .lines import Line, line, refusal
+from .publishing import Row, ungraded
 
 if TYPE_CHECKING:
     from ...rubric import Entry, Rubric
     from ..handins.collecting import ClassList
-    from .publishing import Row
+    from ..handins.roster import Roster
 
 HERE = Path(__file__).parent
+SHOWN = ".page"  # in the folder of the class
 BINS, WIDTH, HEIGHT = 20, 720, 150
 SLOW, NOTICED = 3, 20  # times the median, and seconds at least
 ENDS = {
@@ -53,66 +61,117 @@ class Bin:
 
 
 @dataclass
-class Line:
-    """One student in the table of all.
+class Shown:
+    """What a run found, kept for the commands after it that write the page anew."""
 
-    words       what the filter looks for
-    has_report  whether there is a report to link to
-    numbers     points in all and of each part, seconds of grading
+    rows: list[Row]
+    outdated: list[str] = field(default_factory=list)
+
+
+def show(
+    folder: Path, rubric: Rubric, class_list: ClassList, roster: Roster | None, made: Iterable[Grade],
+    shown: Shown | None = None,
+) -> None:  # fmt: skip
+    """Write index.html of a class.
+
+    made   grades of everybody, as they are known now
+    shown  what a run found just now; by default what the last one did, and no page where there was none
     """
-
-    student: str
-    words: str
-    has_report: bool
-    numbers: list[float | None]
-    remarks: str
+    kept = Store(folder, Shown)
+    if shown:
+        kept.put(SHOWN, shown)
+    elif not (shown := kept.get(SHOWN)):
+        return
+    grades = {grade.student: grade for grade in made}
+    rows = [row for row in shown.rows if row.student in grades]
+    write(folder / "index.html", render(rows, rubric, shown.outdated, class_list, roster, grades, folder))
 
 
 def render(
-    rows: Sequence[Row], rubric: Rubric, outdated: Container[str] = (), class_list: ClassList | None = None
+    rows: Sequence[Row],
+    rubric: Rubric,
+    outdated: Container[str] = (),
+    class_list: ClassList | None = None,
+    roster: Roster | None = None,
+    grades: Mapping[str, Grade] | None = None,
+    folder: Path | None = None,
 ) -> str:
     """The page as text.
 
     rows        in the order of names
     outdated    students whose grade is of another kit, submission, points or seed than the present one
     class_list  for where every file of the download went
+    roster      for names
+    grades      for lateness, the report and the total
+    folder      of the class, where the page will lie; for links to what was handed in
     """
     handed_in = [row for row in rows if row.verdicts and "nothing was handed in" not in row.why]
     scored = [row for row in handed_in if row.points is not None]
     style, script = ((HERE / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
     most = max((row.max_points for row in scored), default=0)
+    people = roster.ids if roster else {}
+    entries = {entry.student: entry for entry in class_list or ()}
+    everybody = {
+        id: line(row, rubric, people.get(id), entries.get(id), (grades or {}).get(id), folder)
+        for row in rows
+        for id in [row.student]
+    }
     return template(HERE / "page.html.j2").render(
-        numbers=numbers(rows, handed_in, scored),
+        title=title(rows, class_list),
+        numbers=numbers(rows, handed_in, scored, to_mark(everybody.values()) if grades else None),
+        late=lateness.in_words(rubric.late) if lateness.due(rubric.late) else "",
+        due=lateness.due(rubric.late),
         class_list=class_list,
         to_settle=to_settle(class_list) if class_list is not None else [],
         most=most,
+        most_report=report_points(rubric),
         bins=bins([row.points for row in scored if row.points is not None], most),
         width=WIDTH,
         height=HEIGHT,
         checks=[per_check(handed_in, entry) for entry in rubric.checks.values()],
         mistakes=mistakes(rows),
-        to_look_at=to_look_at(rows, outdated),
-        columns={"total": "Total", **rubric.parts, "seconds": "Seconds of grading"},
-        everybody=[line(row, rubric) for row in rows],
+        to_look_at=to_look_at(rows, outdated, class_list.waiting if class_list is not None else ()),
+        parts=rubric.parts,
+        graded=grades is not None,
+        everybody=everybody,
         made_with=made_with(rows),
         style=Markup(STYLE + style),
         script=Markup(script),
         bar=bar,
-        quote=quote,
     )
 
 
-def numbers(rows: Sequence[Row], handed_in: Sequence[Row], scored: Sequence[Row]) -> dict[str, int | str]:
+def title(rows: Sequence[Row], class_list: ClassList | None) -> str:
+    strangers = sum(entry.stranger for entry in class_list or ())
+    also = f" and {strangers} stranger{'s' * (strangers > 1)}" if strangers else ""
+    return f"The class: {len(rows) - strangers} students{also}"
+
+
+def numbers(
+    rows: Sequence[Row], handed_in: Sequence[Row], scored: Sequence[Row], to_mark: int | None
+) -> dict[str, int | str]:
     """What stands in large figures above all."""
     shown: dict[str, int | str] = {"handed in": len(handed_in)}
-    shown["nothing handed in"] = len(rows) - len(handed_in) - sum(not row.verdicts for row in rows)
+    nothing = [row for row in rows if row.verdicts and row not in handed_in]
+    shown["handed in nothing"] = sum(row.status != EXCUSED for row in nothing)
     shown["not graded"] = sum(ungraded(row) for row in rows)
+    for status in (EXCUSED, WITHHELD):
+        if count := sum(row.status == status for row in rows):
+            shown[status] = count
+    if to_mark is not None:
+        shown["reports to mark"] = to_mark
     if scored:
         points = [row.points for row in scored if row.points is not None]
-        shown |= {"mean": f"{statistics.mean(points):.1f}", "median": f"{statistics.median(points):g}"}
+        shown |= {"mean, for code": f"{statistics.mean(points):.1f}", "median": f"{statistics.median(points):g}"}
         shown["all points"] = sum(row.points is not None and row.points >= row.max_points for row in scored)
         shown["parts or cases missing"] = sum(not row.complete for row in scored)
     return shown
+
+
+def to_mark(everybody: Iterable[Line]) -> int:
+    """How many reports are there and have no points yet."""
+    there = [line.grade for line in everybody if line.grade and NOTEBOOK in line.files]
+    return sum(grade.status != EXCUSED and grade.parts.get(REPORT, 0) is None for grade in there)
 
 
 def to_settle(class_list: ClassList) -> list[tuple[str, str, str]]:
@@ -171,50 +230,34 @@ def mistakes(rows: Iterable[Row]) -> list[tuple[Mistake, list[str], list[str]]]:
     ]
 
 
-def to_look_at(rows: Sequence[Row], outdated: Container[str]) -> list[tuple[str, str, str]]:
-    """(student, what, facts) of what a person should look at, most pressing first."""
-    lines = [(row, "not graded", row.why) for row in rows if ungraded(row)]
-    lines += [(row, "nothing was run", row.why) for row in rows if row.why and not ungraded(row)]
-    lines += [(row, "the box refused", ", ".join(row.denied)) for row in rows if row.denied]
-    lines += [
-        (row, "unusual ends", ", ".join(f"{ENDS.get(why, why)} ({count})" for why, count in row.endings.items()))
-        for row in rows
-        if row.endings
-    ]
+def to_look_at(
+    rows: Sequence[Row], outdated: Container[str], waiting: Container[str] = ()
+) -> dict[str, dict[str, list[tuple[str, str]]]]:
+    """{what a person should look at: {why: [(student, more about this one)]}}, most pressing first.
+
+    waiting  students of whom nothing is known, who are told of elsewhere
+    """
+    found: defaultdict[str, defaultdict[str, list[tuple[str, str]]]] = defaultdict(lambda: defaultdict(list))
+    for row in rows:
+        if ungraded(row) and row.student not in waiting:
+            found["not graded"][row.why].append((row.student, ""))
+    for row in rows:
+        if row.why and not ungraded(row) and row.status != EXCUSED:
+            found["nothing was run"][refusal(row) or row.why].append((row.student, ""))
+    for row in rows:
+        for note in row.denied:
+            found["the box refused"][note].append((row.student, ""))
+    for row in rows:
+        for why, count in row.endings.items():
+            found["unusual ends"][ENDS.get(why, why)].append((row.student, f"{count} times" if count > 1 else ""))
     usual = statistics.median([row.seconds for row in rows if row.seconds] or [0])
     slow = sorted((row for row in rows if row.seconds > max(NOTICED, SLOW * usual)), key=lambda row: -row.seconds)
-    lines += [(row, "slow", f"{row.seconds:.0f} s; the median is {usual:.1f} s") for row in slow]
-    lines += [
-        (row, "points by hand", "; ".join(f"{id}: {why}" for id, why in row.by_hand.items()))
-        for row in rows
-        if row.by_hand
-    ]
-    lines += [
-        (row, "graded before a change", "`make regrade` shows what it comes to")
-        for row in rows
-        if row.student in outdated
-    ]
-    return [(row.student, what, why) for row, what, why in lines]
-
-
-def line(row: Row, rubric: Rubric) -> Line:
-    lost = {id: verdict for id, verdict in row.verdicts.items() if verdict != PASSED}
-    # Each ends with a semicolon, for the page's own links: some names begin like others.
-    words = [f"{word};" for word in (row.student, *(f"{id}:{end}" for id, end in lost.items()), *row.mistakes.values())]
-    numbers = [row.points, *(row.parts.get(part) for part in rubric.parts), row.seconds and round(row.seconds, 1)]
-    return Line(row.student, " ".join([*words, remarks(row)]), bool(row.verdicts), numbers, remarks(row))
-
-
-def remarks(row: Row) -> str:
-    """In a few words, what is not ordinary about this student's grade."""
-    counts = Counter(row.verdicts.values())
-    said = [
-        f"{counts[verdict]} {verdict.replace('_', ' ')}"
-        for verdict in (CRASHED, TIMED_OUT, OVER_LIMIT)
-        if counts[verdict]
-    ]
-    said += ["the box refused something"] * bool(row.denied) + ["points by hand"] * bool(row.by_hand)
-    said += [] if row.complete or ungraded(row) else ["not complete"]
-    why = [f"not graded: {row.why}"] if ungraded(row) else [row.why] * bool(row.why)
-    told = [", ".join(why + said), *row.notes]
-    return " ".join(filter(None, told))
+    for row in slow:
+        found["slow"][f"the median is {usual:.1f} s"].append((row.student, f"{row.seconds:.0f} s"))
+    for row in rows:
+        for id, why in row.by_hand.items():
+            found["points by hand"][why.rstrip(".")].append((row.student, id))
+    for row in rows:
+        if row.student in outdated:
+            found["graded before a change"]["`make regrade` shows what it comes to"].append((row.student, ""))
+    return {what: dict(reasons) for what, reasons in found.items()}

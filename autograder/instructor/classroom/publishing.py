@@ -3,14 +3,17 @@ what the staff page and grades.csv need to know of the student."""
 
 from __future__ import annotations
 
+import shutil
 import tomllib
 from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from ... import reports
 from ...grading import conclude, not_run
 from ...record import BLOCKED, UNGRADED
 from ...text import readable
+from ..grades.exceptions import EXCUSED, WITHHELD
 from .keeping import Kept
 from .working import Stop
 
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
     from ...record import GradeRecord
     from ...rubric import Rubric
 
+RESULTS = "results"
 KEYS = {"student", "check", "points", "reason"}
 ByHand = dict[str, tuple[float, str]]  # {check: (points, reason)} of one student
 
@@ -35,6 +39,7 @@ class Row:
     denied     what the box refused, as its processes noted it
     endings    {why a boxed process ended: how often}, but for ordinary ends
     made_with  as in a GradeRecord
+    status     of exceptions.csv
     """
 
     student: str
@@ -51,6 +56,7 @@ class Row:
     endings: dict[str, int]
     seconds: float
     made_with: dict[str, Any]
+    status: str = ""
 
     def __post_init__(self) -> None:
         self.why, self.notes = readable(self.why, limit=None), [readable(note, limit=None) for note in self.notes]
@@ -92,7 +98,7 @@ def record(kept: Kept, rubric: Rubric, by_hand: ByHand) -> GradeRecord | None:
     found = kept.found
     if kept.refused:
         found = not_run(rubric.checks.values(), kept.refused)
-    made = conclude(found, rubric, kept.name, list(kept.notes), kept.depends["seed"])
+    made = conclude(found, rubric, kept.student, list(kept.notes), kept.depends["seed"])
     for n, check in enumerate(made.checks):
         if check.id in by_hand:
             points, reason = by_hand[check.id]
@@ -101,22 +107,36 @@ def record(kept: Kept, rubric: Rubric, by_hand: ByHand) -> GradeRecord | None:
     return made
 
 
+def hand_back(folder: Path, made: GradeRecord, rubric: Rubric, status: str, nothing: bool) -> None:
+    """Write what a student may see into results/, or what only staff may into withheld/; nowhere the 0 of somebody who
+    is excused.
+
+    status   of exceptions.csv
+    nothing  whether nothing was handed in
+    """
+    where = {EXCUSED: "" if nothing else RESULTS, WITHHELD: WITHHELD}.get(status, RESULTS)
+    for other in {RESULTS, WITHHELD} - {where}:
+        shutil.rmtree(folder / other / made.submission, ignore_errors=True)
+    if where:
+        reports.write_all(folder / where / made.submission, made, rubric, in_class=True)
+
+
 def row(kept: Kept, made: GradeRecord | None, by_hand: ByHand) -> Row:
     """A student with this record, or with None, where grading broke off."""
     if made is None:
         return Row(
-            kept.name, None, 0, parts={}, verdicts={}, mistakes={}, by_hand={}, complete=False, why=kept.failed,
-            notes=kept.notes, denied=[], endings={}, seconds=0, made_with={},
+            kept.student, None, 0.0, parts={}, verdicts={}, mistakes={}, by_hand={}, complete=False, why=kept.failed,
+            notes=kept.notes, denied=[], endings={}, seconds=0.0, made_with={},
         )  # fmt: skip
     parts: dict[str, float] = {}
     for check in made.checks:
-        parts[check.part] = parts.get(check.part, 0) + check.points
+        parts[check.part] = parts.get(check.part, 0.0) + check.points
     faults = [f"{check.id}: {check.message}" for check in made.ungraded]
     ended = Counter(run.get("signal") or run["ended"] for run in made.runs if run.get("ended") not in (None, "closed"))
     return Row(
-        student=kept.name,
-        points=None if faults else made.points,
-        max_points=made.max_points,
+        student=kept.student,
+        points=None if faults else float(made.points),
+        max_points=float(made.max_points),
         parts=parts,
         verdicts={check.id: check.verdict for check in made.checks},
         mistakes={check.id: check.mistake for check in made.checks if check.mistake},
@@ -126,7 +146,7 @@ def row(kept: Kept, made: GradeRecord | None, by_hand: ByHand) -> Row:
         notes=made.notes,
         denied=list(dict.fromkeys(note for run in made.runs for note in run.get("denied", ()))),
         endings=dict(ended),
-        seconds=made.seconds,
+        seconds=float(made.seconds),
         made_with=made.made_with,
     )
 
@@ -138,6 +158,8 @@ def waiting(student: str, why: str) -> Row:
 
 def summary(row: Row) -> str:
     """One line about a student, for the terminal: points, and how many checks ended in which way."""
+    if row.status:
+        return row.status
     if row.points is None:
         return f"not graded: {row.why}"
     counts = Counter(row.verdicts.values())

@@ -59,25 +59,24 @@ class Regrade:
     def __init__(self, session: Session, students: Collection[str] = ()) -> None:
         self.session, self.students = session, students
         self.store = Store(session.folder / "regraded", Kept)
-        published = {one.student: session.kept.get(one.student) for one in session.known}
-        if unknown := set(students) - published.keys():
+        published = {one.key: session.kept.get(one.key) for one in session.known}
+        if unknown := set(students) - {one.student for one in session.known}:
             raise DownloadError(f"There is no {', '.join(sorted(unknown))} in {session.folder}.")
         if missing := [student for student, kept in published.items() if kept is None]:
             raise DownloadError(f"{len(missing)} are not graded yet, such as {missing[0]}: `make class` first.")
-        self.published = {student: kept for student, kept in published.items() if kept is not None}
-        self.now = {one.student: session.conditions.intake(one)[0] for one in session.known}
-        self.causes = {student: kept.changed(self.now[student]) for student, kept in self.published.items()}
-        wanted = set(students) or {student for student, causes in self.causes.items() if causes}
-        self.again = [one for one in session.known if one.student in wanted]
+        self.published = {key: kept for key, kept in published.items() if kept is not None}
+        self.now = {one.key: session.conditions.intake(one)[0] for one in session.known}
+        self.causes = {key: kept.changed(self.now[key]) for key, kept in self.published.items()}
+        self.again = [one for one in session.known if (one.student in students if students else self.causes[one.key])]
 
     def run(self) -> list[Change]:
         """Grade them again, in the parts that were graded before. The largest change comes first."""
-        for student in (one.student for one in self.again):
-            before = self.published[student]
-            if student in self.students:
-                self.store.path(student).unlink(missing_ok=True)
-            elif self.causes[student] == ["points"] and not before.broken:
-                self.store.put(student, before.repriced(self.now[student].depends, self.session.rubric))
+        for one in self.again:
+            before = self.published[one.key]
+            if one.student in self.students:
+                self.store.path(one.key).unlink(missing_ok=True)
+            elif self.causes[one.key] == ["points"] and not before.broken:
+                self.store.put(one.key, before.repriced(self.now[one.key].depends, self.session.rubric))
         parts = {part for kept in self.published.values() for part in kept.parts} or set(self.session.rubric.parts)
         changes = []
         for kept in self.session.run(self.again, self.store, parts, settled=False):
@@ -87,18 +86,19 @@ class Regrade:
 
     def publish(self) -> list[str]:
         """Make the regraded results those of the class. Returns who is not graded."""
-        for student in (one.student for one in self.again):
-            kept = self.store.get(student)
-            if kept is None or kept.found.waiting or kept.changed(self.now[student]) or kept.broken:
-                raise DownloadError(f"{student} is not regraded as things stand now: the same without --publish first.")
-        for student in (one.student for one in self.again):
-            os.replace(self.store.path(student), self.session.kept.path(student))
-            self.causes[student] = []
-        for student in self.published:
-            kept = self.session.kept.get(student)
+        for key in (one.key for one in self.again):
+            kept = self.store.get(key)
+            if kept is None or kept.found.waiting or kept.changed(self.now[key]) or kept.broken:
+                raise DownloadError(f"{key} is not regraded as things stand now: the same without --publish first.")
+        for key in (one.key for one in self.again):
+            os.replace(self.store.path(key), self.session.kept.path(key))
+            self.causes[key] = []
+        self.session.outdated = {key: causes for key, causes in self.causes.items() if causes}
+        for key in self.published:
+            kept = self.session.kept.get(key)
             assert kept is not None  # all of these were read above
             self.session.publish(kept)
-        return self.session.finish({student for student, causes in self.causes.items() if causes})
+        return self.session.finish()
 
 
 def change(student: str, before: GradeRecord | None, after: GradeRecord | None, causes: Iterable[str]) -> Change:

@@ -59,7 +59,7 @@ class Conditions:
             "points": self.points,
             "seed": self.seed,
         }
-        return Kept(depends, handed_in.student, notes, refused), submission
+        return Kept(depends, handed_in.key, notes, refused), submission
 
 
 @dataclass
@@ -128,10 +128,10 @@ class Run:
         try:
             kept, submission = self.conditions.intake(handed_in)
         except OSError as error:
-            kept = Kept({}, handed_in.student, [], failed=f"what was handed in cannot be read: {error}")
+            kept = Kept({}, handed_in.key, [], failed=f"what was handed in cannot be read: {error}")
             self.store.put(kept.name, kept)
             return kept
-        known = self.store.get(handed_in.student)
+        known = self.store.get(handed_in.key)
         if known and known.refused == NOTHING and handed_in.path:
             known = None
         changed = known.changed(kept) if known else []

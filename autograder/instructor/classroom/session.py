@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Container, Iterator
+from collections.abc import Collection, Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from ... import reports
 from ...expectations import Expectations
-from ...files import write
 from ...paths import HIDDEN
 from ...rubric import Rubric
 from ..fingerprint import kit, prices
+from ..grades import attempts, exceptions, lateness
 from ..grades.sheet import write_sheet
 from ..handins import collecting
 from ..handins.platforms import DownloadError
@@ -44,21 +44,34 @@ class Session:
 
     options            of the command line: folder, device, workers, trainings, cluster, slurm
     absent_are_absent  whether staff says so just now; None for what was said before
-    class_list         of all; `known` are those who are graded, while the others wait
-    Raises Stop, DownloadError and RosterError.
+    class_list         of all; `known` are the hand-ins that are graded, while who waits has none
+    terms              what is agreed with single students
+    outdated           {key of a hand-in: names of what changed since it was graded}
+    Raises Stop, DownloadError, TableError and PolicyError.
     """
 
     def __init__(self, options: Namespace, absent_are_absent: bool | None = None) -> None:
         self.options, self.folder, self.console = options, options.folder, Console(highlight=False)
+        self.rubric = Rubric.load()
         try:
-            self.class_list, self.roster = collecting.class_list(self.folder, absent_are_absent)
+            zone = lateness.time_zone(self.rubric.late)
+            self.class_list, self.roster = collecting.class_list(self.folder, absent_are_absent, zone)
         except FileNotFoundError:
             raise DownloadError(f"Nothing was collected in {self.folder} yet: `make class SUBMISSIONS=path`.") from None
-        self.known = [entry for entry in self.class_list if not entry.waits]
-        self.rubric = Rubric.load()
+        self.terms = exceptions.of_class(self.folder, self.rubric.late, self.class_list, self.roster)
+        self.candidates = {
+            entry.student: attempts.candidates(entry.attempts, self.terms[entry.student], self.rubric)
+            for entry in self.class_list
+            if not entry.waits
+        }
+        self.known = [one for several in self.candidates.values() for one in several]
         self.overrides = publishing.overrides(self.folder / "overrides.toml", self.rubric)
         self.kept = Store(self.folder / "kept", Kept)
+        self.outdated: dict[str, list[str]] = {}
+        self.entries = {entry.student: entry for entry in self.class_list}
+        self.found: dict[str, dict[str, Kept]] = {}  # of students of whom not every candidate is there yet
         self.rows: dict[str, publishing.Row] = {}
+        self.counting: dict[str, HandedIn] = {}
 
     def __enter__(self) -> Self:
         seed, options = Expectations.load(HIDDEN).metadata["seed"], self.options
@@ -79,6 +92,7 @@ class Session:
         """Grade what is missing in a store; yields each student who is done, with a line and the progress."""
         trainings = self.options.trainings or (2 if self.conditions.gpu else None)
         run = Run(self.conditions, self.pools, store, parts, trainings, settled)
+        self.outdated = run.outdated
         columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
         with Progress(*columns, TextColumn("{task.description}"), console=self.console) as progress:
             shown, counts = progress.add_task("", total=len(class_list)), Counter()
@@ -91,30 +105,41 @@ class Session:
                 said = ", ".join(f"{count} {verdict.replace('_', ' ')}" for verdict, count in counts.most_common())
                 progress.update(shown, advance=1, description=said)
                 yield kept
-        self.outdated = run.outdated
 
     def by_hand(self, student: str) -> publishing.ByHand:
         return self.overrides.get(student, {})
 
     def record(self, kept: Kept) -> GradeRecord | None:
-        return publishing.record(kept, self.rubric, self.by_hand(kept.name))
+        return publishing.record(kept, self.rubric, self.by_hand(kept.student))
 
     def row(self, kept: Kept) -> publishing.Row:
-        return publishing.row(kept, self.record(kept), self.by_hand(kept.name))
+        made = publishing.row(kept, self.record(kept), self.by_hand(kept.student))
+        return replace(made, status=self.terms[kept.student].status)
 
     def publish(self, kept: Kept) -> None:
-        """Write what a student may see, and remember the student for the pages."""
-        made = self.record(kept)
-        self.rows[kept.name] = publishing.row(kept, made, self.by_hand(kept.name))
-        if made:
-            reports.write_all(self.folder / "results" / kept.name, made, self.rubric, in_class=True)
+        """Once all is known of a student that decides which hand-in counts, write what the student may see, and
+        remember the student for the pages."""
+        student, candidates = kept.student, self.candidates[kept.student]
+        found = self.found.setdefault(student, {})
+        found[kept.name] = kept
+        if len(found) < len(candidates):
+            return
+        rows = {key: self.row(each) for key, each in self.found.pop(student).items()}
+        # Whatever was handed in since a grade was published counts with the regrade that publishes another.
+        settled = [one for one in candidates if "submission" not in self.outdated.get(one.key, ())] or candidates[-1:]
+        one = attempts.counting(settled, self.terms[student], self.rubric, lambda each: rows[each.key].points)
+        self.rows[student] = rows[one.key]
+        self.counting[student] = counting = replace(one, several=self.entries[student].several)
+        if made := self.record(found[one.key]):
+            made.notes += attempts.note(counting, self.rubric.late)
+            publishing.hand_back(self.folder, made, self.rubric, self.terms[student].status, one.path is None)
 
-    def finish(self, outdated: Container[str]) -> list[str]:
-        """Write the table and the page of the class. Returns who is not graded.
-
-        outdated  those whose grade is of another kit, submission, points or seed
-        """
+    def finish(self) -> list[str]:
+        """Write the table and the page of the class. Returns who is not graded."""
+        self.class_list[:] = [self.counting.get(entry.student, entry) for entry in self.class_list]
+        collecting.keep_counting(self.folder, self.class_list)
         known = {handed_in.student: handed_in for handed_in in self.class_list}
+        outdated = [entry.student for entry in self.class_list if self.outdated.get(entry.key)]
         if unknown := self.overrides.keys() - known.keys():
             names = ", ".join(sorted(unknown))
             self.say(f"overrides.toml names {names}, who is not in this class: these points go to nobody.", "yellow")
@@ -124,12 +149,12 @@ class Session:
         rows = [self.rows[student] for student in sorted(known)]
         for row in rows:
             entry = known[row.student]
-            report = [f"The report waits: {entry.report}."] * bool(entry.report)
-            row.notes = [*entry.notes, *report, *row.notes]
-        write(self.folder / "index.html", page.render(rows, self.rubric, outdated, self.class_list))
-        written, then = "index.html and results/", "`make feedback`, which bring grades.csv up to date"
-        if not (self.folder / "nbgrader").exists():  # else points by hand and lateness stand in grades.csv
-            made = before_marking.grades(rows, self.class_list, self.rubric, self.roster)
+            row.notes = [*[f"{entry.place}."] * bool(entry.digest), *entry.notes, *row.notes]
+        made = before_marking.grades(rows, self.class_list, self.rubric, self.terms)
+        shown = page.Shown(rows, outdated)
+        page.show(self.folder, self.rubric, self.class_list, self.roster, made, shown)
+        written, then = "index.html and results/", "`make feedback`, which bring these and grades.csv up to date"
+        if not (self.folder / "nbgrader").exists():  # else points by hand stand in grades.csv
             write_sheet(self.folder, made, self.class_list, self.rubric, self.roster)
             written, then = f"grades.csv, {written}", "`make formgrader`, to mark the reports"
         self.say(f"Written: {written} in {self.folder}/. Next: `make gradebook` and {then}.", "dim")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +14,8 @@ from sqlalchemy.exc import OperationalError
 from ...files import write
 from ...rubric import Rubric, RubricError
 from ...text import readable
-from ..grades import canvas, sheet
+from ..classroom import page
+from ..grades import canvas, exceptions, lateness, sheet
 from ..grades.lateness import PolicyError
 from ..handins import collecting
 from ..handins.platforms import DownloadError
@@ -26,7 +26,6 @@ from .filling import fill
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import NoReturn
 
     from ..handins.collecting import ClassList
     from ..handins.roster import Roster
@@ -45,7 +44,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command.set_defaults(run=run_fill)
     command = commands.add_parser("formgrader", help="open nbgrader's formgrader, to mark the reports")
     command.add_argument("folder", type=Path, nargs="?", default=Path("class"))
-    command.add_argument("jupyter", nargs="*", metavar="-- OPTION", help="for jupyter lab, such as -- --no-browser")
+    command.add_argument("--allow-root", action="store_true", help="start also as root")
+    command.add_argument("--share", type=share, default=(1, 1), metavar="2/3",
+                         help="show the second of three shares of the class: each assistant takes another")  # fmt: skip
+    command.epilog = "What stands behind -- is for jupyter lab, such as: -- --no-browser"
     command.set_defaults(run=run_formgrader)
     command = commands.add_parser("feedback", help="reckon lateness, write grades.csv and the feedback for students")
     command.add_argument("folder", type=Path, nargs="?", default=Path("class"))
@@ -54,7 +56,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command.add_argument("--scale", choices=("yes", "no"),
                          help="where Canvas has other points possible: scale to these, or do not")  # fmt: skip
     command.set_defaults(run=run_feedback)
-    options = parser.parse_args(arguments)
+    arguments, jupyter = list(sys.argv[1:] if arguments is None else arguments), []
+    if arguments[:1] == ["formgrader"] and "--" in arguments:
+        end = arguments.index("--")
+        arguments, jupyter = arguments[:end], arguments[end + 1 :]
+    options = parser.parse_args(arguments, argparse.Namespace(jupyter=jupyter))
     errors = Console(stderr=True)
     try:
         return options.run(options, Rubric.load(), Console(), errors)
@@ -72,12 +78,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return MISSING
 
 
-def the_class(folder: Path) -> tuple[ClassList, Roster | None]:
-    """The list and the roster of a class. Raises CourseError and RosterError."""
+def the_class(folder: Path, rubric: Rubric) -> tuple[ClassList, Roster | None]:
+    """The list and the roster of a class. Raises CourseError, PolicyError and TableError."""
     try:
-        return collecting.class_list(folder)
+        listed, roster = collecting.class_list(folder, zone=lateness.time_zone(rubric.late))
     except FileNotFoundError:
         raise CourseError(f"Nothing was collected into {folder} yet; --submissions PATH does it") from None
+    exceptions.of_class(folder, rubric.late, listed, roster)
+    return listed, roster
 
 
 def run_fill(options: argparse.Namespace, rubric: Rubric, console: Console, errors: Console) -> int:
@@ -85,7 +93,7 @@ def run_fill(options: argparse.Namespace, rubric: Rubric, console: Console, erro
         collecting.keep_roster(options.roster, options.folder)
     if options.submissions:
         collecting.collect_class(options.submissions, options.folder)
-    handed_in, roster = the_class(options.folder)
+    handed_in, roster = the_class(options.folder, rubric)
     filled = fill(options.folder, handed_in, rubric, roster, options.db_url,
                   lambda entries: track(entries, "Filling the gradebook", console=errors, transient=True))  # fmt: skip
     for student, notes in filled.notes.items():
@@ -102,15 +110,17 @@ def run_fill(options: argparse.Namespace, rubric: Rubric, console: Console, erro
 
 
 def run_feedback(options: argparse.Namespace, rubric: Rubric, console: Console, errors: Console) -> int:
-    handed_in, roster = the_class(options.folder)
+    handed_in, roster = the_class(options.folder, rubric)
     if not Course(options.folder).config.exists():
         raise CourseError("The gradebook is empty; `make gradebook` fills it")
     if bool(options.canvas) != bool(options.column):
         raise canvas.ExportError("A file of Canvas and the name of its column go together")
     made = results.grades(options.folder, handed_in, rubric, roster)
-    failed = results.feedback(options.folder, made,
-                              lambda each: track(each, "Writing feedback", console=errors, transient=True))  # fmt: skip
+    failed = results.feedback(
+        options.folder, made, lambda each: track(each, "Writing feedback", console=errors, transient=True), rubric
+    )
     print(sheet.write_sheet(options.folder, made, handed_in, rubric, roster))
+    page.show(options.folder, rubric, handed_in, roster, made)
     if options.canvas:
         scale = {"yes": True, "no": False, None: None}[options.scale]
         most = sheet.total(rubric)
@@ -124,6 +134,8 @@ def run_feedback(options: argparse.Namespace, rubric: Rubric, console: Console, 
             errors.print(f"Not in {options.canvas}: {', '.join(lost)}", style="red", soft_wrap=True, markup=False)
     for student, why in failed.items():
         errors.print(f"{student} gets no feedback: {readable(why)}", style="red", soft_wrap=True, markup=False)
+    if withheld := [grade.student for grade in made if grade.status == exceptions.WITHHELD]:
+        console.print(f"Withheld, and without feedback: {', '.join(withheld)}.", soft_wrap=True, markup=False)
     if waiting := [grade for grade in made if not grade.complete]:
         for grade in waiting[:10]:
             errors.print(f"{grade.student} waits for {', '.join(grade.missing)}", style="red", markup=False)
@@ -132,17 +144,24 @@ def run_feedback(options: argparse.Namespace, rubric: Rubric, console: Console, 
     return MISSING if waiting or failed else DONE
 
 
-def run_formgrader(options: argparse.Namespace, rubric: Rubric, console: Console, errors: Console) -> NoReturn:
+def share(text: str) -> tuple[int, int]:
+    """2/3 as (2, 3). Raises ArgumentTypeError."""
+    number, _, of = text.partition("/")
+    if not (number.isdecimal() and of.isdecimal() and 1 <= int(number) <= int(of)):
+        raise argparse.ArgumentTypeError(f"{text!r} is no share; write the second of three as 2/3")
+    return int(number), int(of)
+
+
+def run_formgrader(options: argparse.Namespace, rubric: Rubric, console: Console, errors: Console) -> int:
+    from . import formgrader  # Jupyter's server takes a second to import
+
     course = Course(options.folder)
     if not course.config.exists():
         raise CourseError("The gradebook is empty; `make gradebook` fills it")
     course.configuration()  # refuses a copy of a class whose gradebook lies elsewhere
     course.configure()
-    # Formgrader looks for its configuration where it is started: elsewhere its Autograde button would run student code.
-    os.chdir(course.root)
-    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={course.root}"]
-    os.execv(sys.executable, [*command, "--LabApp.default_url=/formgrader", *options.jupyter])
+    formgrader.run(course, options.share, options.allow_root, options.jupyter)
+    return DONE
 
 
 if __name__ == "__main__":

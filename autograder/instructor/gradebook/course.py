@@ -13,6 +13,7 @@ Students never get these cells: they stand in the staging copy only, and `restor
 from __future__ import annotations
 
 import ast
+import importlib.util
 import os
 import re
 import sys
@@ -24,6 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import nbformat
+import nbgrader
 from nbformat.v4 import new_code_cell, new_markdown_cell
 from nbgrader.api import Gradebook
 from nbgrader.apps import NbGraderAPI
@@ -35,6 +37,7 @@ from ...paths import ROOT
 from ..authoring import course as authoring
 from ..authoring import skeleton
 from ..grades import lateness
+from ..grades.exceptions import WITHHELD
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
@@ -46,6 +49,10 @@ ASSIGNMENT, NOTEBOOK = "homework", "report"
 STUB = "*Your answer:*"
 PART = "part_"  # the id of a locked cell is this and the part
 HERE = __package__
+TEMPLATES = (  # ours come first
+    Path(__file__).parent / "templates",
+    Path(nbgrader.__file__).parent / "server_extensions" / "formgrader" / "templates",
+)
 
 
 class CourseError(Exception):
@@ -71,8 +78,12 @@ class Course:
     def feedback(self, student: str) -> Path:
         return self.root / "feedback" / student / ASSIGNMENT / f"{NOTEBOOK}.html"
 
+    def page(self, student: str) -> Path:
+        """What the student gets."""
+        return self.folder / "feedback" / f"{student}.html"
+
     def results(self, student: str) -> Path:
-        return self.folder / "results" / student / "results.json"
+        return results(self.folder, student)
 
     def configuration(self) -> Config:
         """nbgrader's configuration for this folder, wherever it lies now. Raises CourseError."""
@@ -145,6 +156,8 @@ def configure(c: Config, root: Path, db_url: str | None = None, belongs_to: str 
     # Instead of Execute, SaveAutoGrades and AssignLatePenalties: no kernel, no student code, points from the record.
     c.Autograde.autograde_preprocessors = [f"{HERE}.scores.ExternalScores", f"{ng}LimitOutput"]
     c.HTMLExporter.preprocessors = [f"{HERE}.guide.ShowGuide"]
+    if importlib.util.find_spec("jupyter_server_mathjax"):  # else formulas need the network
+        c.HTMLExporter.extra_template_basedirs = [str(each) for each in TEMPLATES]
     c.HTMLExporter.filters = {"markdown2html": f"{HERE}.rendering.markdown2html"}
     c.GenerateFeedback.preprocessors = [
         f"{HERE}.late.SettleLateness",
@@ -153,9 +166,16 @@ def configure(c: Config, root: Path, db_url: str | None = None, belongs_to: str 
         f"{HERE}.guide.RefuseGuide",
     ]
     c.RestoreCells.release = str(Path(root) / "release")
-    c.ExternalScores.results = str(Path(root).parent / "results")
+    c.ExternalScores.folder = str(Path(root).parent)
     c.ExternalScores.release = str(Path(root) / "release")
+    c.SettleLateness.folder = str(Path(root).parent)
     c.Exchange.root = str(Path(root) / "exchange")  # not used; without it formgrader complains
+
+
+def results(folder: Path, student: str) -> Path:
+    """The grade record of a student, wherever it lies: what is withheld is not among the results."""
+    withheld = folder / WITHHELD / student / "results.json"
+    return withheld if withheld.exists() else folder / "results" / student / "results.json"
 
 
 CONFIG = """# Written by the kit, for nbgrader started in this folder; db_url is yours to change.

@@ -6,7 +6,6 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import nbformat
@@ -15,6 +14,7 @@ from ...files import write
 from ...intake import parsing, submission
 from ...intake.submission import DAMAGED, Refused
 from ...text import readable
+from ..grades.exceptions import agreed
 from ..handins import notebooks
 from . import late, rendering, restoring, scores
 from .course import ASSIGNMENT, NOTEBOOK, Course, build, quiet
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from nbgrader.api import Gradebook, SubmittedAssignment
 
     from ...rubric import Rubric
+    from ..grades.exceptions import Terms
     from ..handins.collecting import HandedIn
     from ..handins.roster import Person, Roster
 
@@ -61,8 +62,10 @@ def fill(
     roster     for names and extensions
     db_url     of the gradebook, see course.build
     show       wraps the list of those who handed something in, to show how far it is
-    Raises course.CourseError and lateness.PolicyError. What a student did, or one results.json, never raises.
+    Raises course.CourseError, lateness.PolicyError and tables.TableError. What a student did, or one results.json,
+    never raises.
     """
+    terms = agreed(folder, rubric.late, roster)
     course = build(folder, rubric, db_url)
     master, filled = course.release.read_text(encoding="utf-8"), Filled()
     known = {student.id: student for student in roster.students} if roster else {}
@@ -82,7 +85,8 @@ def fill(
     with course.gradebook() as gradebook:
         for entry in handed_in:
             if entry.path and entry.student not in filled.failed:
-                set_dates(gradebook.find_submission(ASSIGNMENT, entry.student), entry, known, rubric.late)
+                submission = gradebook.find_submission(ASSIGNMENT, entry.student)
+                set_dates(submission, entry, terms[entry.student], rubric.late)
         gradebook.db.commit()
     return filled
 
@@ -169,18 +173,15 @@ def grades(gradebook: Gradebook, student: str) -> list[CellGrade]:
     return [grade for notebook in gradebook.find_submission(ASSIGNMENT, student).notebooks for grade in notebook.grades]
 
 
-def set_dates(
-    submission: SubmittedAssignment, entry: HandedIn, known: Mapping[str, Person], policy: Mapping[str, Any]
-) -> int:
-    """Time and extension of a submission, and what lateness costs with them. Returns the days late."""
+def set_dates(submission: SubmittedAssignment, entry: HandedIn, terms: Terms, policy: Mapping[str, Any]) -> None:
+    """Time and extension of a submission, and what lateness costs with them."""
     utc = None
     if entry.time:
         offset = entry.time.utcoffset()
         assert offset is not None  # it is aware
         utc = (entry.time - offset).replace(tzinfo=None)
-    days = known[entry.student].extension_days if entry.student in known else 0
-    submission.timestamp, submission.extension = utc, timedelta(days=days) if days else None
-    return late.settle(submission, policy)
+    submission.timestamp, submission.extension = utc, terms.extension(policy) or None
+    late.settle(submission, terms, policy)
 
 
 # ----- in the room of parsing.py --------------------------------------------------------------------------------------

@@ -8,10 +8,13 @@ or to mail, nothing fetched from elsewhere, no frame that reaches beyond its cel
 from __future__ import annotations
 
 import re
+import secrets
 import signal
 import time
 from contextlib import contextmanager
+from html import escape
 from typing import TYPE_CHECKING
+from xml.etree import ElementTree
 
 import nh3
 from jinja2 import pass_context
@@ -20,8 +23,11 @@ from nbconvert.filters.highlight import Highlight2HTML
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from pygments.token import STANDARD_TYPES
 
+from ..authoring.handout_page import mathml
+
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
+    from typing import Any
 
     from jinja2.runtime import Context
     from nbformat import NotebookNode
@@ -40,6 +46,12 @@ LINKS = ("http://", "https://", "mailto:")
 PICTURES = ("data:image/png;base64,", "data:image/jpeg;base64,")
 # What MathJax would obey. It reads the page when everybody else is done with it, and knows neither tags nor attributes.
 OBEYED = re.compile(r"\\(?=(?:href|style|class|cssId|require|mmlToken|bbox)(?![A-Za-z]))")
+# What a formula may be made of.
+MATHML = {"math", "mrow", "mi", "mo", "mn", "mtext", "mspace", "msqrt", "mroot", "mfrac", "msub", "msup", "msubsup",
+          "munder", "mover", "munderover", "mtable", "mtr", "mtd", "mpadded", "mstyle"}  # fmt: skip
+ALLOWED = {"display", "stretchy", "form", "fence", "separator", "accent", "movablelimits", "mathvariant", "mathsize",
+           "displaystyle", "scriptlevel", "linethickness", "columnalign", "columnspacing", "rowspacing", "height",
+           "width", "depth", "lspace", "rspace", "minsize", "maxsize"}  # fmt: skip
 OURS = "staff"  # in the metadata of a cell that no student wrote; none of theirs comes through `restoring`
 SECONDS = 2  # of processor time that all cells of a notebook may take to be rendered
 BEGINNING = 2_000  # characters of a cell that takes longer
@@ -59,6 +71,46 @@ class Renderer(IPythonRenderer):
         return self.block_code(code)
 
 
+class Drawn(Renderer):
+    """The same for a page without scripts: formulas are MathML, which browsers draw by themselves. A word that nobody
+    can guess stands for each while the rest is cleaned.
+
+    formulas  {word: MathML}
+    """
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.formulas: dict[str, str] = {}
+
+    def keep(self, formula: str, display: bool) -> str:
+        word = f"formula{secrets.token_hex(16)}"
+        self.formulas[word] = drawn(formula, display)
+        return word
+
+    def block_math(self, body: str) -> str:
+        return self.keep(body, True)
+
+    def inline_math(self, body: str) -> str:
+        return self.keep(body, False)
+
+    def latex_environment(self, name: str, body: str) -> str:
+        return self.keep(rf"\begin{{{name}}}{body}\end{{{name}}}", True)
+
+
+def drawn(formula: str, display: bool) -> str:
+    """The MathML of a stranger's formula; as it was written where it cannot be drawn, or would do more than be seen."""
+    try:
+        if len(formula) > BEGINNING:
+            raise ValueError("nobody reads that")
+        made = mathml(formula.strip(), display)
+        for element in ElementTree.fromstring(made).iter():
+            if element.tag.rpartition("}")[2] not in MATHML or not ALLOWED.issuperset(element.attrib):
+                raise ValueError(f"<{element.tag}> is not for formulas")
+    except Exception:  # latex2mathml has many ways to give up
+        return f"<code>{escape(formula)}</code>"
+    return made
+
+
 @pass_context
 def markdown2html(context: Context, source: str) -> str:
     """nbconvert's filter of this name, in its place."""
@@ -66,13 +118,16 @@ def markdown2html(context: Context, source: str) -> str:
     return html(source, cell.get("attachments"), cell.get("metadata", {}).get(OURS, False))
 
 
-def html(source: str, attachments: dict[str, dict[str, str]] | None = None, ours: bool = False) -> str:
+def html(
+    source: str, attachments: dict[str, dict[str, str]] | None = None, ours: bool = False, draw: bool = False
+) -> str:
     """Markdown as HTML that cannot act.
 
     attachments  {name: {type: base64}} of pictures
     ours         whether tags of HTML in it are tags; else they are text, so that of "t<T and s>0" nothing is lost
+    draw         whether formulas are MathML; else they are left to MathJax
     """
-    renderer = Renderer(escape=not ours, attachments=attachments, exclude_anchor_links=True)
+    renderer = (Drawn if draw else Renderer)(escape=not ours, attachments=attachments, exclude_anchor_links=True)
     rendered = MarkdownWithMath(renderer, plugins=map(import_plugin, PLUGINS)).render(source)
     cleaned = nh3.clean(
         rendered,
@@ -82,7 +137,10 @@ def html(source: str, attachments: dict[str, dict[str, str]] | None = None, ours
         url_schemes={"http", "https", "mailto", "data"},
         filter_style_properties={"text-align"},
     )
-    return OBEYED.sub(r"\\ ", cleaned.replace("<table", TABLE))
+    cleaned = OBEYED.sub(r"\\ ", cleaned.replace("<table", TABLE))
+    for word, formula in getattr(renderer, "formulas", {}).items():
+        cleaned = cleaned.replace(word, formula)
+    return cleaned
 
 
 def attribute(tag: str, name: str, value: str) -> str | None:

@@ -23,7 +23,7 @@ from traitlets import Unicode
 from ...record import UNGRADED
 from ...rubric import Rubric
 from . import late
-from .course import PART
+from .course import PART, results
 from .restoring import MADE_FROM, elsewhere, grade_id
 
 if TYPE_CHECKING:
@@ -87,12 +87,13 @@ class ExternalScores(NbGraderPreprocessor):
     """The points of each part into its locked cell and the gradebook. An answer waits for points by hand. An untouched
     one gets 0, unless the student wrote something elsewhere, or the notebook could not be read."""
 
-    results = Unicode(help="The folder with a folder for each student, and results.json in it.").tag(config=True)
+    folder = Unicode(help="The folder of the class.").tag(config=True)
     release = Unicode(help="nbgrader's folder of what was handed out.").tag(config=True)
 
     def preprocess(self, nb: NotebookNode, resources: dict[str, Any]) -> tuple[NotebookNode, dict[str, Any]]:
         known = resources["nbgrader"]
-        path = Path(str(self.results)) / known["student"] / "results.json"
+        folder = Path(str(self.folder))
+        path = results(folder, known["student"])
         parts = read(path) if path.exists() else {}
         made_from = nb.metadata.setdefault(MADE_FROM, {})
         made_from["results"] = digest(path)
@@ -115,7 +116,7 @@ class ExternalScores(NbGraderPreprocessor):
                     cell.source = f"# {rubric.parts[name]}: graded by the autograder"
                     locked(cell, grades[id], parts.get(name, Part()))
             gradebook.db.flush()
-            late.settle(submission, rubric.late)
+            late.settle(submission, late.terms_of(submission, folder, rubric.late), rubric.late)
             gradebook.db.commit()
         return nb, resources
 

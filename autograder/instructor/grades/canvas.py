@@ -1,5 +1,6 @@
 """One column of a gradebook that Canvas exported, filled with the grades of a class. Nothing that a person wrote there
-is lost: EX and N/A stay, and who handed in nothing keeps whatever stands there."""
+is lost: EX and N/A stay, and who handed in nothing, or whose grade is withheld, keeps whatever stands there. Who is
+excused gets EX."""
 
 from __future__ import annotations
 
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING
 from ..handins import tables
 from ..handins.matching import matched
 from ..handins.roster import Person, Roster
+from .exceptions import EXCUSED, WITHHELD
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -53,6 +55,7 @@ def fill(
     people = roster or Roster([Person(entry.student) for entry in handed_in])
     found = matched(accounts, people, {}, {})
     points = {grade.student: grade.points for grade in made}
+    statuses = {grade.student: grade.status for grade in made}
     absent = {entry.student for entry in handed_in if entry.path is None}
     left, written = {}, set()
     for line, cells in rows.items():
@@ -65,6 +68,10 @@ def fill(
             left[name] = match.note or "not in this class"
         elif there.upper() in KEPT:
             left[name] = f"{there} stays"
+        elif statuses[id] == EXCUSED:
+            cells[wanted] = "EX"
+        elif statuses[id] == WITHHELD:
+            left[name] = f"withheld; {there or 'an empty cell'} stays"
         elif earned is None:
             left[name] = "the grade is not complete"
         elif id in absent:

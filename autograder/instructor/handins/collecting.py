@@ -12,7 +12,7 @@ from __future__ import annotations
 import csv
 import io
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
     from .taking import Account
 
-    Dated = tuple[tuple[bool, float, str], "HandedIn"]  # what tells the latest of several, and one of them
+    # What tells the latest of several accounts, and what one of them handed in, the oldest first.
+    Dated = tuple[tuple[bool, float, str], list["HandedIn"]]
 
 SUBMISSIONS, ROSTER, ALIASES, TEAMS = "submissions", "roster.csv", "aliases.csv", "teams.csv"
 GUESS = "#? "  # before a line of aliases.csv that the kit proposes
@@ -50,6 +51,8 @@ class HandedIn:
     stranger  whether nobody in the roster is meant
     waits     why somebody who handed in nothing is not graded yet, or ""
     report    why the report cannot be marked as it was handed in, or ""
+    digest    of its files, where it is not the latest of the student's hand-ins; else ""
+    several   all that the student handed in, the oldest first, where that is more than this
     """
 
     student: str
@@ -59,6 +62,27 @@ class HandedIn:
     stranger: bool = False
     waits: str = ""
     report: str = ""
+    digest: str = ""
+    several: list[HandedIn] = field(default_factory=list)
+
+    @property
+    def key(self) -> str:
+        """What its grade is kept by: the student, and for an earlier hand-in its digest. (No id has a ~.)"""
+        return f"{self.student}~{self.digest}" if self.digest else self.student
+
+    @property
+    def attempts(self) -> list[HandedIn]:
+        """All that the student handed in, the oldest first."""
+        return [replace(each, student=self.student) for each in self.several] or [self]
+
+    @property
+    def place(self) -> str:
+        """Which of several this is, in words; "" where there is no other."""
+        if not self.several:
+            return ""
+        number = 1 + [each.digest for each in self.several].index(self.digest)
+        when = f" ({self.time.isoformat(' ', 'seconds')})" if self.time else ""
+        return f"Of {len(self.several)} hand-ins, number {number}{when} counts"
 
 
 class ClassList(list[HandedIn]):
@@ -115,11 +139,12 @@ class ClassList(list[HandedIn]):
 
 @dataclass
 class People:
-    """Who is in a class: its roster; {stranger: id, or "" for nobody}; {team: ids}."""
+    """Who is in a class: its roster; {stranger: id, or "" for nobody}; {team: ids}; the time zone of its clocks."""
 
     roster: Roster | None = None
     aliases: dict[str, str] = field(default_factory=dict)
     teams: dict[str, list[str]] = field(default_factory=dict)
+    zone: tzinfo | None = None
 
     @classmethod
     def read(cls, folder: Path) -> People:
@@ -193,13 +218,14 @@ def collect_class(source: Path, folder: Path) -> None:
     take_all(source, Path(folder, SUBMISSIONS), people.roster, lambda accounts: owners(accounts, people))
 
 
-def class_list(folder: Path, settle: bool | None = None) -> tuple[ClassList, Roster | None]:
+def class_list(folder: Path, settle: bool | None = None, zone: tzinfo | None = None) -> tuple[ClassList, Roster | None]:
     """The list and the roster of a class as it is now; brings the guesses in aliases.csv up to date.
 
     settle  whether staff said just now that who is absent is absent; None to keep what was said
+    zone    of the course, for times that a platform tells without one
     Raises FileNotFoundError where nothing was collected, and RosterError.
     """
-    folder, people = Path(folder), People.read(folder)
+    folder, people = Path(folder), replace(People.read(folder), zone=zone)
     collection = Collection.load(folder / SUBMISSIONS)
     if settle is not None and settle != collection.settled:
         collection.settled = settle
@@ -209,6 +235,15 @@ def class_list(folder: Path, settle: bool | None = None) -> tuple[ClassList, Ros
     propose(folder / ALIASES, {collection.accounts[key].name: (collection.accounts[key], match)
                                for key, match in found.items()}, listed, people)  # fmt: skip
     return listed, people.roster
+
+
+def keep_counting(folder: Path, class_list: ClassList) -> None:
+    """Keep which hand-in of each student counts now, for the commands to come."""
+    counting = {entry.student: entry.digest for entry in class_list if entry.digest}
+    collection = Collection.load(Path(folder, SUBMISSIONS))
+    if (collection.counting or {}) != counting:
+        collection.counting = counting
+        collection.save(Path(folder, SUBMISSIONS))
 
 
 def owners(accounts: Mapping[str, Account], people: People) -> dict[str, str | None]:
@@ -231,12 +266,14 @@ def listing(collection: Collection, found: Mapping[str, Match], people: People, 
     mine, strangers = {}, []
     for key, match in found.items():
         account = accounts[key]
-        entry = handed_in(account, into, [f"{match.note}."] * bool(match.note))
+        told = f"{match.note}." if match.students else f"{account.name} is not in the roster. {match.note}."
+        notes = [told] * bool(match.note or not match.students)
+        entries = handed_in(account, into, notes, not match.students, people.zone)
         for id in match.students:
-            mine.setdefault(id, []).append(((account.last, *account.order), replace(entry, student=id)))
+            theirs = [replace(entry, student=id) for entry in entries]
+            mine.setdefault(id, []).append(((account.last, *account.order), theirs))
         if not match.students:
-            told = [f"{account.name} is not in the roster. {match.note}.", *entry.notes[1:]]
-            strangers.append(replace(entry, stranger=True, notes=told))
+            strangers.append(entries)
             if people.aliases.get(account.name, people.aliases.get(account.label)) is None:
                 listed.strangers[account.name] = match.note
         if match.doubt:
@@ -249,14 +286,16 @@ def listing(collection: Collection, found: Mapping[str, Match], people: People, 
     chosen = {id: latest(entries) for id, entries in mine.items()}
     for team, ids in people.teams.items():
         share(team, [id for id in ids if people.roster and id in people.roster.ids], chosen)
-    chosen = {id: entry for id, (_, entry) in chosen.items()}
+    all_of = {id: entries for id, (_, entries) in chosen.items()}
     for student in people.roster.students if people.roster else []:
-        entry = chosen.pop(student.id, None) or HandedIn(student.id, notes=only.get(student.id, []))
-        listed.append(replace(entry, time=student.submitted or entry.time))
+        *earlier, entry = all_of.pop(student.id, None) or [HandedIn(student.id, notes=only.get(student.id, []))]
+        entry = replace(entry, student=student.id, time=student.submitted or entry.time)
+        listed.append(one_of([*earlier, entry], collection.counting or {}))
     used = {fold_name(entry.student) for entry in listed}
-    for entry in sorted([*chosen.values(), *strangers], key=lambda entry: entry.student):
-        listed.append(replace(entry, student=unique(entry.student, used)))
-        used.add(fold_name(listed[-1].student))
+    for *earlier, entry in sorted([*all_of.values(), *strangers], key=lambda entries: entries[-1].student):
+        entry = replace(entry, student=unique(entry.student, used))
+        listed.append(one_of([*earlier, entry], collection.counting or {}))
+        used.add(fold_name(entry.student))
     if collection.settled:
         listed.strangers, listed.unread, listed.doubts = {}, {}, {}
     elif listed.strangers or listed.unread or listed.doubts:
@@ -268,9 +307,33 @@ def listing(collection: Collection, found: Mapping[str, Match], people: People, 
     return listed
 
 
-def handed_in(account: Account, into: Path, notes: list[str]) -> HandedIn:
-    notes = [*notes, *account.notes, *[LATER] * (not account.last)]
-    return HandedIn(account.name, into / account.path, account.time, notes, report=account.waits)
+def handed_in(account: Account, into: Path, notes: list[str], stranger: bool, zone: tzinfo | None) -> list[HandedIn]:
+    """All that an account handed in, the oldest first."""
+    last = [LATER] * (not account.last)
+
+    def aware(time: datetime | None) -> datetime | None:
+        if time is None or time.tzinfo:
+            return time
+        return time.replace(tzinfo=zone) if zone else None
+
+    return [
+        HandedIn(account.name, into / each.path, aware(each.time), [*notes, *each.notes, *last], stranger=stranger,
+                 report=each.waits, digest=each.digest)
+        for each in (*account.earlier, account)
+    ]  # fmt: skip
+
+
+def one_of(attempts: list[HandedIn], counting: Mapping[str, str]) -> HandedIn:
+    """The one of a student's hand-ins, the oldest first, that counts: the latest, or what `counting` says."""
+    *earlier, latest = attempts
+    apart: dict[str, HandedIn] = {}
+    for each in earlier:  # of several with the same files the first is enough
+        if each.digest != latest.digest or each.time not in (None, latest.time):
+            apart.setdefault(each.digest, each)
+    latest = replace(latest, digest="")
+    several = [*apart.values(), latest] if apart else []
+    entry = apart.get(counting.get(latest.student, ""), latest)
+    return replace(entry, student=latest.student, several=several)
 
 
 def count(listed: ClassList, collection: Collection, found: Mapping[str, Match]) -> None:
@@ -284,20 +347,22 @@ def count(listed: ClassList, collection: Collection, found: Mapping[str, Match])
 
 
 def latest(entries: list[Dated]) -> Dated:
-    """The last of several hand-ins of one student."""
-    *older, (order, entry) = sorted(entries, key=lambda each: each[0])
-    names = ", ".join(readable(each.path.name) for _, each in older if each.path)
+    """All that several accounts of one student handed in; the last of it counts."""
+    *older, (order, attempts) = sorted(entries, key=lambda each: each[0])
+    names = ", ".join(readable(each[-1].path.name) for _, each in older if each[-1].path)
     told = [f"The latest of {len(entries)} counts, and not {names}."] * bool(older)
-    return order, replace(entry, notes=[*entry.notes, *told])
+    *earlier, entry = [attempt for _, each in [*older, (order, attempts)] for attempt in each]
+    return order, [*earlier, replace(entry, notes=[*entry.notes, *told])]
 
 
 def share(team: str, members: list[str], chosen: dict[str, Dated]) -> None:
-    """Give the latest hand-in of a team to those of its members who have none."""
+    """Give the hand-ins of a team to those of its members who have none: those of whoever came last."""
     there = [chosen[id] for id in members if id in chosen]
     note = f"Handed in for the team {readable(team)}: {', '.join(members)}."
     for id in members if there else ():
-        order, entry = chosen.get(id) or max(there, key=lambda each: each[0])
-        chosen[id] = order, replace(entry, student=id, notes=[note, *(text for text in entry.notes if text != note)])
+        order, (*earlier, entry) = chosen.get(id) or max(there, key=lambda each: each[0])
+        entry = replace(entry, notes=[note, *(text for text in entry.notes if text != note)])
+        chosen[id] = order, [*earlier, entry]
 
 
 def propose(path: Path, matches: Mapping[str, tuple[Account, Match]], listed: ClassList, people: People) -> None:

@@ -71,7 +71,7 @@ class Upload:
     known    what Directory.match takes: id, number, email, name; and the team
     members  as in archives.members, in the order in which they were uploaded
     paths    the files of the download that this is made of
-    time     aware, where the platform tells it
+    time     where the platform tells it; without a zone it is of the course's clocks
     order    what tells an earlier hand-in of the same account from a later one: a number, then a text
     key      what tells this account from others; the label, where that does
     """
@@ -267,7 +267,8 @@ def metadata(load: Load) -> dict[str, dict[str, Any]]:
 
 
 def blackboard(found: list[File], directory: Directory | None) -> Arranged | None:
-    """The name of the assignment stands before that of the user, and either may hold the sign between them."""
+    """The name of the assignment stands before that of the user, and either may hold the sign between them. Times are
+    those of the institution's clocks."""
     loose, _ = tops(found)
     matches = {name: match for name in loose if (match := BLACKBOARD.fullmatch(name))}
     if not matches:
@@ -283,8 +284,12 @@ def blackboard(found: list[File], directory: Directory | None) -> Arranged | Non
         if not members:
             reasons |= dict.fromkeys(paths, f"an attempt of {readable(user)} without a file")
             continue
-        order = (float(when.replace("-", "")), "")
-        made.append(Upload(user, {"id": user}, members, paths, order=order))
+        order = (float(when.replace("-", "")), when)
+        try:
+            time = datetime.strptime(when, "%Y-%m-%d-%H-%M-%S")
+        except ValueError:
+            time = None
+        made.append(Upload(user, {"id": user}, members, paths, time, order))
     return made, reasons
 
 

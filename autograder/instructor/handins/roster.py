@@ -62,6 +62,12 @@ def is_id(text: str) -> bool:
     return fit and text[:1] not in ("", ".", "@", "-") and kinds[0] != "M" and len(text.encode()) <= LONGEST
 
 
+def fit(label: str) -> str:
+    """A stranger's name as the name of a folder."""
+    name = "".join(letter if is_id(f"a{letter}") else "_" for letter in label).lstrip(".@-_")[:50]
+    return name if is_id(name) else "unnamed"
+
+
 def folded(name: str) -> str:
     """A name the way platforms write it into the names of files: without case, spaces and punctuation, but with the
     marks that many scripts write vowels with."""

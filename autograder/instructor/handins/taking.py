@@ -1,14 +1,16 @@
 """Taking: from what a platform lets you download to one folder per student with the files that are graded.
 
-Only the names in submission.ACCEPTED are taken, as `submission.read` takes them. What it refuses is kept so that the
-grader meets it again and gives 0 with the reason. Running it again, with the same download or a newer one, writes only
-what changed. It never deletes the hand-in of a student: who is missing in a later download keeps the earlier one.
+Running it again, with the same download or a newer one, writes only what changed. It never deletes the hand-in of a
+student: who is missing in a later download keeps the earlier one. Of several hand-ins the latest lies in the student's
+folder, and each earlier one beside it, in a folder whose name ends with ~ and a digest.
 
 What lies in the folder is listed by account; whose account it is, is decided anew at each command (collecting.py).
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import tempfile
 import unicodedata
@@ -18,41 +20,51 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...files import write
-from ...intake import submission
-from ...intake.archives import MAX_MEMBERS, MAX_UNPACKED, Refused
-from ...intake.handin import zipped
-from ...intake.submission import ACCEPTED, DAMAGED, REPORT, Submission
 from ...text import readable
 from ..store import Store
-from . import downloads, notebooks
-from .platforms import ARCHIVE, COPY, DownloadError
-from .roster import is_id
+from . import downloads
+from .contents import contents_of
+from .platforms import DownloadError
+from .roster import fit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
-    from .platforms import Load, Parts, Upload
+    from .platforms import Upload
     from .roster import Roster
 
 INDEX = ".collected"  # no id begins with a dot
-REFUSED = "refused.zip"
+
+
+@dataclass
+class Attempt:
+    """A hand-in that is not the latest of its account; all as in Account."""
+
+    digest: str
+    path: str
+    time: datetime | None
+    order: tuple[float, str]
+    notes: list[str] = field(default_factory=list)
+    waits: str = ""
 
 
 @dataclass
 class Account:
-    """What counts as handed in by one account of a platform.
+    """The latest that was handed in by one account of a platform.
 
     label   what the platform calls it
     name    what the class calls it while nobody knows whose it is: unique, and fit to be a folder's name
     known   what the platform says of it, for matching.py
     path    below the folder of submissions
-    time    when; aware, or None where nobody knows
+    time    when, as in platforms.Upload
     order   as in platforms.Upload
     files   how many of the last download
     last    whether it is in the last download
     shared  what tells a group's files, that several accounts have, from others; or ""
     notes   for staff: which of several counts, what was left out
     waits   why the report cannot be marked as it was handed in, or ""
+    digest  of the files that were taken
+    earlier what else the account handed in, the oldest first
     """
 
     label: str
@@ -66,16 +78,24 @@ class Account:
     shared: str = ""
     notes: list[str] = field(default_factory=list)
     waits: str = ""
+    digest: str = ""
+    earlier: tuple[Attempt, ...] = ()
 
 
 @dataclass
 class Collection:
-    """All that was collected: accounts by their keys, {file: why it was not understood}, and whether staff said that
-    who is absent is absent."""
+    """All that was collected.
+
+    accounts  by their keys
+    unread    {file: why it was not understood}
+    settled   whether staff said that who is absent is absent
+    counting  {student: digest of the hand-in that counts}, of those for whom it is not the latest
+    """
 
     accounts: dict[str, Account] = field(default_factory=dict)
     unread: dict[str, str] = field(default_factory=dict)
     settled: bool = False
+    counting: dict[str, str] | None = None
 
     @classmethod
     def load(cls, into: Path) -> Collection:
@@ -108,9 +128,10 @@ def take_all(
     """
     into = Path(into)
     try:
-        earlier = Collection.load(into).accounts
+        before = Collection.load(into)
     except FileNotFoundError:
-        earlier = {}
+        before = Collection()
+    earlier = before.accounts
     with downloads.read(source, roster) as download:
         found = {}
         for bundle in download.bundles:
@@ -123,7 +144,7 @@ def take_all(
             owner = folders[key]
             folder = owner if owner and owner not in taken else accounts[key].name
             taken.add(folder)
-            accounts[key] = take(accounts[key], several, into, folder)
+            accounts[key] = take(accounts[key], several, into, folder, earlier.get(key))
         unread = {}
         for path, why in download.unread.items():
             unread[unique(readable(path, limit=None), set(map(fold_name, unread)))] = why
@@ -133,7 +154,7 @@ def take_all(
     left = {
         key: replace(account, files=0, last=False) for key, account in earlier.items() if (into / account.path).exists()
     }
-    collection = Collection(left | accounts, unread)
+    collection = Collection(left | accounts, unread, counting=before.counting)
     collection.save(into)
     return collection
 
@@ -161,12 +182,6 @@ def fold_name(name: str) -> str:
     return unicodedata.normalize("NFC", name.casefold())
 
 
-def fit(label: str) -> str:
-    """A stranger's name as the name of a folder."""
-    name = "".join(letter if is_id(f"a{letter}") else "_" for letter in label).lstrip(".@-_")[:50]
-    return name if is_id(name) else "unnamed"
-
-
 def remove(folder: Path) -> None:
     """Take away the copy of a hand-in that was collected into another folder now."""
     if folder.is_dir():
@@ -175,109 +190,83 @@ def remove(folder: Path) -> None:
         folder.rmdir()
 
 
-def take(account: Account, bundles: list[Upload], into: Path, folder: str) -> Account:
-    """The account with its files in place. The latest hand-in counts."""
+def take(account: Account, bundles: list[Upload], into: Path, folder: str, before: Account | None) -> Account:
+    """The account with its files in place.
+
+    before  the account as it was collected earlier; what it handed in then stays
+    """
     *older, bundle = sorted(bundles, key=lambda bundle: bundle.order)
-    notes = list(bundle.notes)
+    files, path, waits, notes = contents_of(bundle)
     if older:
         several = ", ".join(readable(each.order[1] or each.label) for each in older)
         told = readable(bundle.order[1] or bundle.label)
-        notes.append(f"Handed in {len(bundles)} times; the latest, {told}, counts, and not {several}.")
-    with tempfile.TemporaryDirectory() as scratch:
-        files, path, waits = files_of(bundle, Path(scratch), notes)
-    if REPORT in files and path == "." and not waits:
-        try:
-            notebooks.check(files[REPORT])
-        except notebooks.Unreadable as reason:
-            waits = str(reason)
+        told = f"the latest, {told}, counts, and not {several}."
+        notes.insert(len(bundle.notes), f"Handed in {len(bundles)} times; {told}")
+    latest = Attempt(digest(files), path, bundle.time, bundle.order)
+    attempts = list(kept_apart(before, latest, into)) if before else []
+    for each in older:
+        contents, path, reason, told = contents_of(each)
+        attempts.append(Attempt(digest(contents), path, each.time, each.order, told, reason))
+        lay_apart(attempts[-1], contents, into, folder)
     put(into / folder, files)
     paths = {path for each in bundles for path in each.paths}
     shared = min(paths, default="") if bundle.key != bundle.label else ""
-    where = f"{folder}/{path}" if path != "." else folder
+    where = f"{folder}/{latest.path}" if latest.path != "." else folder
+    apart = {
+        (each.digest, each.time): each
+        for each in sorted(attempts, key=lambda each: each.order)
+        if not again(each, latest)
+    }
     return replace(account, path=where, time=bundle.time, order=bundle.order, files=len(paths), shared=shared,
-                   notes=notes, waits=waits)  # fmt: skip
+                   notes=notes, waits=waits, digest=latest.digest, earlier=tuple(apart.values()))  # fmt: skip
 
 
-def files_of(bundle: Upload, scratch: Path, notes: list[str]) -> tuple[dict[str, bytes], str, str]:
-    """({name: bytes}, which of them is the hand-in, "." for all of them, why its report waits). The notes get what was
-    left out."""
-    loose, archives = sorted_out(bundle, notes)
-    taken = Submission(bundle.label)
-    try:
-        if archives and not any(parts[-1] == "scheduler.py" for parts in loose):
-            name, load = archives.popitem()
-            path = scratch / fit(name)
-            data = load(MAX_UNPACKED)
-            ours(path.write_bytes, data)
-            try:
-                taken = submission.read(path)
-            except Refused as refused:
-                notes.append(f"To be refused: {refused}.")
-                return {path.name: data}, path.name, ""
-            taken.files = {
-                name: load(ACCEPTED[name] + 1) for (*_, name), load in loose.items() if name in ACCEPTED
-            } | taken.files
-            if len(taken.files.get(REPORT, b"")) > ACCEPTED[REPORT]:
-                taken.waits = f"{REPORT} is larger than {ACCEPTED[REPORT] // 1_000_000} MB"
-                del taken.files[REPORT]
-        else:
-            submission.take(taken, list(loose.items()))
-    except Ours:
-        raise
-    except (Refused, *DAMAGED) as reason:
-        notes.append(f"To be refused: {reason}.")
-        return {REFUSED: zipped(dict(alike(loose)))}, REFUSED, ""
-    notes += taken.notes
-    if archives:
-        notes.append(f"Not looked at: {', '.join(map(readable, archives))}.")
-    return taken.files, ".", taken.waits
+def again(attempt: Attempt, latest: Attempt) -> bool:
+    """Whether an attempt is the latest one, which was collected before."""
+    return attempt.digest == latest.digest and attempt.time in (None, latest.time)
 
 
-class Ours(OSError):
-    """Something of this machine failed, and nothing that a student did."""
+def digest(files: Mapping[str, bytes]) -> str:
+    """What tells the files of a hand-in from those of another."""
+    digests = {name: hashlib.sha256(data).hexdigest() for name, data in sorted(files.items())}
+    return hashlib.sha256(json.dumps(digests).encode()).hexdigest()[:12]
 
 
-def ours(write: Callable[[bytes], object], data: bytes) -> None:
-    try:
-        write(data)
-    except OSError as error:
-        raise Ours(f"No room to look into an archive: {error}") from None
+def lay_apart(attempt: Attempt, files: Mapping[str, bytes], into: Path, folder: str) -> None:
+    """Put the files of a hand-in that is not the latest into a folder of its own."""
+    put(into / f"{folder}~{attempt.digest}", files)
+    attempt.path = path_apart(attempt, folder)
 
 
-def sorted_out(bundle: Upload, notes: list[str]) -> tuple[dict[Parts, Load], dict[str, Load]]:
-    """The files of a bundle by their paths, and its archives by their names; of two with one name the later counts."""
-    loose, archives = {}, {}
-    for parts, load in bundle.members:
-        kind, key = (archives, parts[0]) if len(parts) == 1 and ARCHIVE.search(parts[0]) else (loose, parts)
-        if kind.pop(key, None):
-            notes.append(f"{readable('/'.join(parts))} was handed in more than once; the last one counts.")
-        kind[key] = load
-    for parts in list(loose):
-        name = COPY.sub("", parts[-1])
-        if name != parts[-1] and name in ACCEPTED and (*parts[:-1], name) not in loose:
-            loose[*parts[:-1], name] = loose.pop(parts)
-            notes.append(f"{readable(parts[-1])} was taken for {name}.")
-    return loose, archives
+def path_apart(attempt: Attempt, folder: str) -> str:
+    return f"{folder}~{attempt.digest}" + (f"/{attempt.path}" if attempt.path != "." else "")
 
 
-def alike(loose: Mapping[Parts, Load]) -> Iterator[tuple[str, bytes]]:
-    """(name, bytes) of what the grader needs to see, to refuse it for the same reason: all names, and the contents of
-    what it would read."""
-    for n, (parts, load) in enumerate(loose.items()):
-        if n > MAX_MEMBERS:
-            return
-        name, data = submission.folded(parts[-1]), b""
-        try:
-            if name in ACCEPTED:
-                data = load(ACCEPTED[name] + 1)
-        except (Refused, *DAMAGED):
-            continue
-        yield readable("/".join(parts)), data
+def kept_apart(before: Account, latest: Attempt, into: Path) -> tuple[Attempt, ...]:
+    """All that an account handed in before. What lies in the account's own folder, where the latest will lie, is copied
+    first, so that a run that is killed loses none."""
+    folder, _, path = before.path.partition("/")
+    known = before.digest or digest(files_in(into / folder))  # an older version of the kit kept none
+    last = Attempt(known, path or ".", before.time, before.order, before.notes, before.waits)
+    if again(last, latest):
+        return before.earlier
+    there = files_in(into / folder)
+    if digest(there) == last.digest:
+        lay_apart(last, there, into, folder)
+    elif (into / f"{folder}~{last.digest}").is_dir():  # a run was killed after it had done so
+        last.path = path_apart(last, folder)
+    else:
+        return before.earlier
+    return (*before.earlier, last)
+
+
+def files_in(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.glob("*") if path.is_file()}
 
 
 def put(folder: Path, files: Mapping[str, bytes]) -> None:
     """Make the folder hold these files and nothing else; one that does is left alone."""
-    if folder.is_dir() and {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()} == files:
+    if folder.is_dir() and files_in(folder) == files:
         return
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".") as scratch:

@@ -25,6 +25,7 @@ from ...rubric import Rubric
 from ..authoring.course import Course
 from ..authoring.skeleton import generate
 from ..fingerprint import sha256
+from ..grades import lateness
 from . import bundles, leaks, platforms, trials
 from .bundles import GRADESCOPE, NAME, SOLUTION, STUDENT, NotReady
 from .leaks import NotProven
@@ -156,6 +157,12 @@ def open_fields(handout: str) -> list[str]:
     return [field for part in fields for field in re.findall(r"\[[^]]+\](?!\()", part)]
 
 
+def late_work(handout: str, late: Mapping[str, Any]) -> str:
+    """What to tell an instructor whose handout does not say of late work what the rubric does; "" where it does."""
+    said, meant = re.findall(r"\*\*Late work\.\*\* (.*)", handout), lateness.in_words(late)
+    return "" if said == [meant] else f"Late work, in handout.md: {' '.join(said)} In rubric.toml: {meant}"
+
+
 def platform(name: str) -> str:
     """One that there is a bundle for."""
     known = ("gradescope", *platforms.LAYOUTS)
@@ -172,6 +179,7 @@ def main() -> None:
     shutil.rmtree(DIST, ignore_errors=True)  # an old bundle must not be taken for a new one
     try:
         commit, files = bundles.commit(), bundles.tracked()
+        differs = late_work(files["handout.md"].decode(), Rubric.load().late)
         made = release(commit, files, shown, [name for name in wanted if name in platforms.LAYOUTS])
         for name, data in made.items():
             write(DIST / name, data)
@@ -183,6 +191,8 @@ def main() -> None:
     print(f"{len(json.loads(made['RELEASE.json'])['proofs'])} proofs hold; RELEASE.json lists them.")
     if fields := open_fields(files["handout.md"].decode()):
         print(f"Still open in handout.md, between its INSTRUCTOR comments: {', '.join(fields)}.")
+    if differs:
+        print(differs)
 
 
 if __name__ == "__main__":
