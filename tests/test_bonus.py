@@ -17,6 +17,7 @@ from autograder.instructor.classroom.before_marking import grades
 from autograder.instructor.classroom.keeping import Kept
 from autograder.instructor.gradebook import scores
 from autograder.instructor.grades import sheet
+from autograder.instructor.grades.exceptions import Agreed
 from autograder.instructor.handins.collecting import HandedIn
 from autograder.record import WRONG, Failed, GradeRecord
 from autograder.reports import gradescope, html, junit, markdown, terminal
@@ -78,10 +79,10 @@ def test_class_page_and_sheet_agree(case):
     shown = page.bins([row.points for row in rows], most)
     assert sum(bin.count for bin in shown) == 2
     assert float(shown[-1].reach.strip("[]").split(", ")[1]) == max(most, rows[1].points)
-    assert page.numbers(rows, rows, rows)["all points"] == sum(row.points >= most for row in rows)
+    assert page.numbers(rows, rows, rows, None)["all points"] == sum(row.points >= most for row in rows)
     assert f"of {most:g}; those who" in page.render(rows, rubric)
     handed_in = [HandedIn("ada", path="x")]
-    (made,) = grades(rows[:1], handed_in, rubric, None)
+    (made,) = grades(rows[:1], handed_in, rubric, Agreed())
     assert made.missing == ["report"]
     made.parts["report"], made.missing = 20.0, []
     (row,) = csv.DictReader(io.StringIO(sheet.table([made], handed_in, rubric)))
@@ -104,7 +105,7 @@ def test_the_gradebook_tells_points_from_extra_credit(case, tmp_path):
 def test_without_a_report_the_grade_of_the_code_is_the_whole():
     rubric = Rubric.read(rubric_text(report="off"))
     (made,) = grades(
-        [publishing.row(Kept({}, "ada", []), graded(rubric), {})], [HandedIn("ada", path="x")], rubric, None
+        [publishing.row(Kept({}, "ada", []), graded(rubric), {})], [HandedIn("ada", path="x")], rubric, Agreed()
     )
     assert made.complete and made.points == 100
     (row,) = csv.DictReader(io.StringIO(sheet.table([made], [HandedIn("ada", path="x")], rubric)))

@@ -3,9 +3,9 @@
 import json
 import math
 import textwrap
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from types import SimpleNamespace
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -15,11 +15,12 @@ from hypothesis import strategies as st
 from autograder.instructor.grades import attempts, lateness
 from autograder.instructor.grades.exceptions import Agreed, Terms, agreed
 from autograder.instructor.grades.questions import possible
-from autograder.instructor.grades.sheet import REPORT, Grade, report_points
+from autograder.instructor.grades.sheet import Grade, report_points
 from autograder.instructor.handins.collecting import HandedIn
 from autograder.instructor.handins.roster import Person, Roster
 from autograder.instructor.handins.tables import TableError
 from autograder.paths import ASSIGNMENT, PACKAGE
+from autograder.rubric import REPORT, Rubric
 
 SECOND = timedelta(seconds=1)
 # Some change their clocks, one by half an hour; the years below hold changes both ways.
@@ -190,12 +191,15 @@ class Drawn:
         return attempts.counting(self.attempts, terms, rubric(late), lambda each: self.points[each.key])
 
     def worth(self, attempt, terms, late):
-        whole = self.points[attempt.key] + attempts.for_report(attempt)
+        whole = self.points[attempt.key] + attempts.for_report(attempt, RUBRIC)
         return earned(whole, attempt.time, terms, late)[0]
 
 
+RUBRIC = Rubric.load()
+
+
 def rubric(late):
-    return SimpleNamespace(late=late)
+    return replace(RUBRIC, late=late)
 
 
 @st.composite
@@ -281,14 +285,14 @@ def test_what_a_report_can_give_before_it_is_marked(answered, points, tmp_path):
             {"cell_type": "markdown", "id": "own", "metadata": {}, "source": ["All of them: few."]}
         )
     (tmp_path / "report.ipynb").write_text(json.dumps(notebook), encoding="utf-8")
-    assert attempts.for_report(HandedIn("ada", tmp_path)) == points
+    assert attempts.for_report(HandedIn("ada", tmp_path), RUBRIC) == points
 
 
 @pytest.mark.parametrize(
     "raw", [b"", b"{", b"[]", b'{"cells": 7}', b'{"cells": [{"source": 7}]}', b"[" * 100_000, b"\xff"]
 )
 def test_a_report_that_cannot_be_read_counts_in_full(raw):
-    assert possible(raw) == report_points() == 20
+    assert possible(raw) == report_points(RUBRIC) == 20
 
 
 # ----- exceptions.csv ------------------------------------------------------------------------------------------------
