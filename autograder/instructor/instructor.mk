@@ -67,6 +67,9 @@ formgrader: ## mark the reports in the browser [ARGS="-- --no-browser"]
 feedback: ## lateness, grades.csv, a page for each student [CANVAS=export.csv COLUMN=Homework]
 	@$(DEV) -m autograder.instructor.gradebook feedback $(value ARGS) $(if $(value CANVAS),--canvas=$(call quoted,CANVAS)) $(if $(value COLUMN),--column=$(call quoted,COLUMN)) -- $(call quoted,CLASS)
 
+similar: ## who wrote too much alike, for staff: make similar [CLASS=class] [KNOWN=folder of public solutions]
+	@$(DEV) -m autograder.instructor.similarity $(if $(value KNOWN),--known=$(call quoted,KNOWN)) -- $(call quoted,CLASS)
+
 bench: ## time grading, the box, training, sampling and the gradebook, each beside others
 	@$(DEV) -m autograder.instructor.bench.grading
 	@$(DEV) -m autograder.instructor.bench.box
@@ -85,4 +88,4 @@ validity: ## how often the autograder errs: grade wrong and right submissions by
 	@$(DEV) -m autograder.instructor.validity
 
 .PHONY: course release class regrade test test-slow fuzz test-gpu test-rig skeleton record losses figures report handout gradebook formgrader
-.PHONY: feedback bench bench-class gpu-report validity
+.PHONY: feedback similar bench bench-class gpu-report validity
