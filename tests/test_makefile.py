@@ -65,6 +65,7 @@ def test_every_path_arrives_as_it_is(run, value):
         "formgrader": ("CLASS",),
         "feedback": ("CLASS", "CANVAS", "COLUMN"),
         "similar": ("CLASS", "KNOWN"),
+        "viva": ("CLASS", "STUDENT"),
     }.items():
         given = {name: f"{name} {value}" for name in names}
         (call,) = run(target, **given)
