@@ -64,6 +64,8 @@ def test_every_path_arrives_as_it_is(run, value):
         "gradebook": ("CLASS", "SUBMISSIONS", "ROSTER"),
         "formgrader": ("CLASS",),
         "feedback": ("CLASS", "CANVAS", "COLUMN"),
+        "similar": ("CLASS", "KNOWN"),
+        "viva": ("CLASS", "STUDENT"),
     }.items():
         given = {name: f"{name} {value}" for name in names}
         (call,) = run(target, **given)

@@ -3,7 +3,7 @@ CLASS ?= class
 DEV = python=$$(sh autograder/environment.sh dev) && $$python
 
 # Hidden cases are recorded on first use; public and hidden ones anew where what they were recorded from has changed.
-grade check look bench release class regrade bench-class gpu-report: course/hidden.safetensors
+grade check look bench release class regrade viva bench-class gpu-report: course/hidden.safetensors
 
 RECORDED_FROM = $(wildcard autograder/checks/*.py autograder/expect/*.py) autograder/measure.py autograder/given.py \
 	autograder/rubric.toml solution/scheduler.py solution/infer.py $(wildcard assignment/*.py)
@@ -67,6 +67,12 @@ formgrader: ## mark the reports in the browser [ARGS="--share 2/3"] [ARGS="-- --
 feedback: ## lateness, grades.csv, one page for each student [CANVAS=export.csv COLUMN=Homework]
 	@$(DEV) -m autograder.instructor.gradebook feedback $(value ARGS) $(if $(value CANVAS),--canvas=$(call quoted,CANVAS)) $(if $(value COLUMN),--column=$(call quoted,COLUMN)) -- $(call quoted,CLASS)
 
+similar: ## who wrote too much alike, for staff: make similar [CLASS=class] [KNOWN=folder of public solutions]
+	@$(DEV) -m autograder.instructor.similarity $(if $(value KNOWN),--known=$(call quoted,KNOWN)) -- $(call quoted,CLASS)
+
+viva: ## five questions for a talk with a student: make viva [STUDENT=id] [CLASS=class] [ARGS="--earlier CLASS"]
+	@$(DEV) -m autograder.instructor.viva $(if $(value STUDENT),--student=$(call quoted,STUDENT)) $(value ARGS) -- $(call quoted,CLASS)
+
 bench: ## time grading, the box, training, sampling and the gradebook, each beside others
 	@$(DEV) -m autograder.instructor.bench.grading
 	@$(DEV) -m autograder.instructor.bench.box
@@ -85,4 +91,4 @@ validity: ## how often the autograder errs: grade wrong and right submissions by
 	@$(DEV) -m autograder.instructor.validity
 
 .PHONY: course release class regrade test test-slow fuzz test-gpu test-rig skeleton record losses figures report handout gradebook formgrader
-.PHONY: feedback bench bench-class gpu-report validity
+.PHONY: feedback similar viva bench bench-class gpu-report validity
