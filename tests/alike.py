@@ -16,13 +16,14 @@ import numpy as np
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
+from autograder.instructor.authoring.patches import reference  # noqa: E402
 from autograder.instructor.similarity import comparing, own_code  # noqa: E402
-from autograder.paths import ASSIGNMENT, ROOT  # noqa: E402
+from autograder.paths import ASSIGNMENT  # noqa: E402
 
 FILES = ("scheduler.py", "infer.py")
 REGION = re.compile(r"( *)### BEGIN SOLUTION\n *# TODO (\d\.\d).*\n(?:.*\n)*?\1### END SOLUTION\n")
 ANSWER = re.compile(r"^## (\d\.\d)$|^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-REFERENCE = {name: (ROOT / "solution" / name).read_text(encoding="utf-8") for name in FILES}
+REFERENCE = {name: data.decode() for name, data in reference().items()}
 CONTRACT = {
     "betas", "alphas", "alphas_cumprod", "timesteps", "DDPMScheduler", "DDIMScheduler", "add_noise", "get_velocity",
     "set_timesteps", "previous_timestep", "predict", "posterior", "step", "loss", "forward",
@@ -224,8 +225,8 @@ def table():
         number = sum(len(texts) * (len(texts) - 1) // 2 for texts in several)
         look, most = sum(pair.worth_a_look for pair in pairs), max(pair.size for pair in pairs)
         print(f"| {name} | {students} | {number} | {look} | {large.share:.2f} of {large.size} | {most} |", flush=True)
-    print("\n| copies | of | found | others worth a look |")
-    print("|---|---|---|---|")
+    print("\n| copies | of | found | others worth a look | smallest share |")
+    print("|---|---|---|---|---|")
     for file, reworded in itertools.product(FILES, (0.0, 0.2)):
         texts = accepted(file)
         row(f"accepted, {file}", texts, copies_of(texts, draw, texts, reworded), reworded)
@@ -240,7 +241,8 @@ def table():
     shares = engine_alone(texts | copies)
     highest = max(share for (_, other), share in shares.items() if other not in copies)
     true = sum(shares.get((one, f"{one} copied"), 0) > highest for one in texts)
-    print(f"| of 100 from the skeleton, whole files given to copydetect | 20 | {true} | 0 |")
+    least = min(shares[one, f"{one} copied"] for one in list(texts)[:20])
+    print(f"| of 100 from the skeleton, whole files given to copydetect | 20 | {true} | 0 | {least:.2f} |")
 
 
 def engine_alone(texts):
@@ -260,9 +262,11 @@ def engine_alone(texts):
 
 
 def row(name, texts, copies, reworded, number=0):
-    true, false = found(compared(texts | copies))
+    pairs = compared(texts | copies)
+    true, false = found(pairs)
     how = f"{name}{', every fifth expression reworded' if reworded else ''}"
-    print(f"| {how} | {number or len(copies)} | {true} | {false} |", flush=True)
+    least = min(pair.share for pair in pairs if pair.students[1] == f"{pair.students[0]} copied")
+    print(f"| {how} | {number or len(copies)} | {true} | {false} | {least:.2f} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from dataclasses import replace
 import alike
 import nbformat
 import pytest
+from courses import rubric_text
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import save_file
@@ -17,6 +18,7 @@ from test_classroom import finish, start
 
 from autograder import checks
 from autograder.grading import Found
+from autograder.instructor.authoring.course import Course
 from autograder.instructor.authoring.patches import load_all, reference
 from autograder.instructor.classroom.keeping import Kept
 from autograder.instructor.handins import collecting
@@ -30,9 +32,10 @@ from autograder.instructor.viva.drawing import FIVE, five
 from autograder.instructor.viva.lab import MARK, Lab, returning
 from autograder.instructor.viva.question import Code, Formula, Table, number
 from autograder.instructor.viva.questions import changes, experiments, history, mistakes, program, report, variables
-from autograder.paths import ASSIGNMENT
+from autograder.paths import ASSIGNMENT, ROOT
 from autograder.readback.sameness import same
 from autograder.record import PASSED
+from autograder.rubric import Rubric
 
 PATCHES = {patch.id: patch for patch in load_all()}
 ACCEPTED = alike.accepted("scheduler.py")
@@ -349,6 +352,19 @@ def test_mistaken_submissions_get_questions(desk, id):
     found = five(known)
     assert len(found) >= 3 and not known.faults
     assert known.lab.record.points == known.lab.record.max_points or any(q.title == mistakes.TITLE for q in found)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "off", [("ddim",), ("v_prediction", "infer", "report"), ("ddim", "v_prediction", "infer", "loss", "training")]
+)
+def test_a_course_without_some_parts(box, off):
+    course = Course(Rubric.read(rubric_text(**dict.fromkeys(off, "off"))))
+    files = {name: course.text((ROOT / "solution" / name).read_text(encoding="utf-8"), name) for name in alike.FILES}
+    known = Desk("ada", Lab(box, course.rubric, {name: text.encode() for name, text in files.items()}), "a secret")
+    found = five(known)
+    assert len(found) == FIVE and not known.faults
+    assert not set(off) & {"infer"} or not any(question.title == program.TITLE for question in found)
 
 
 @pytest.mark.slow

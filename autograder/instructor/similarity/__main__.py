@@ -10,6 +10,7 @@ from rich.progress import track
 
 from ...box import BoxError
 from ...files import write
+from ...rubric import RubricError
 from ...text import readable
 from ..handins import collecting
 from ..handins.platforms import DownloadError
@@ -35,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return run(options.folder, options.known)
     except FileNotFoundError:
         why, status = f"Nothing was collected in {options.folder} yet: `make class SUBMISSIONS=path`.", USAGE
-    except (DownloadError, RosterError) as error:
+    except (DownloadError, RosterError, RubricError) as error:
         why, status = str(error), USAGE
     except (BoxError, OSError) as error:
         why, status = str(error), FAILED

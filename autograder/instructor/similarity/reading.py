@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING
 from ...intake import parsing, submission
 from ...intake.submission import DAMAGED, Refused
 from ...paths import ASSIGNMENT, ROOT
+from ...rubric import Rubric
 from ...text import readable
+from ..authoring.course import Course
+from ..authoring.patches import reference
 from . import own_code
 from .comparing import Prints, compare, leave_out, without
 
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
 
 FILES = ("scheduler.py", "infer.py")
 READER = own_code.__name__
+KINDS = {".py": "functions", ".ipynb": "in_notebook"}  # of known texts
 
 
 @dataclass
@@ -59,11 +63,11 @@ def compare_class(
 
     known  a folder with texts that anybody may have found, as .py and .ipynb
     show   wraps the list of those who handed something in, to show how far it is
-    What a student did never raises.
+    What a student did never raises. Raises RubricError.
     """
-    skeletons = [(ASSIGNMENT / name).read_text(encoding="utf-8") for name in FILES]
-    given = {statement for text in skeletons for statement in parsing.parse(READER, "given", text)}
-    compared = {file: Compared(file) for file in FILES}
+    skeletons = {file: text_of(ASSIGNMENT / file) for file in FILES if (ASSIGNMENT / file).exists()}
+    given = {statement for text in skeletons.values() for statement in parsing.parse(READER, "given", text)}
+    compared = {file: Compared(file) for file in skeletons}
     seen: set[Path] = set()
     for entry in show([entry for entry in class_list if entry.path]):
         assert entry.path
@@ -72,9 +76,9 @@ def compare_class(
             parsing.fresh()
             read(entry, compared, given)
     parsing.fresh()
-    texts = [*ASSIGNMENT.glob("*.py"), *(ROOT / "solution" / file for file in FILES)]
-    texts += [path for path in (sorted(known.rglob("*")) if known else []) if path.suffix in (".py", ".ipynb")]
-    public = [Prints(without(found, given)) for path in texts if (found := functions_of(path))]
+    texts = [("functions", text) for text in [*solutions(), *map(text_of, ASSIGNMENT.glob("*.py"))]]
+    texts += [(KINDS[path.suffix], text_of(path)) for path in files_in(known) if path.suffix in KINDS]
+    public = [Prints(without(found, given)) for kind, text in texts if (found := functions_of(kind, text))]
     for one in compared.values():
         leave_out(one.prints.values(), public)
         one.pairs = compare(one.prints)
@@ -102,10 +106,24 @@ def read(entry: HandedIn, compared: dict[str, Compared], given: set[str]) -> Non
         into.texts[entry.student] = readable(text, limit=None, lines=True).split("\n")
 
 
-def functions_of(path: Path) -> list[Function]:
+def solutions() -> list[str]:
+    """The instructor's own, of the whole homework and of this course."""
+    course = Course(Rubric.load())
+    ours = [course.text(text_of(ROOT / "solution" / file), file) for file in FILES]
+    return [*ours, *(data.decode() for data in reference().values())]
+
+
+def files_in(folder: Path | None) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file()) if folder else []
+
+
+def text_of(path: Path) -> str:
+    return path.read_text(encoding="utf-8", errors="replace")
+
+
+def functions_of(kind: str, text: str) -> list[Function]:
     """Those of a text that is left out; none of one that cannot be read."""
-    kind = "in_notebook" if path.suffix == ".ipynb" else "functions"
     try:
-        return parsing.parse(READER, kind, path.read_text(encoding="utf-8", errors="replace"))[0]
+        return parsing.parse(READER, kind, text)[0]
     except parsing.Unparsable:
         return []

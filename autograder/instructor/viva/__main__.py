@@ -15,7 +15,7 @@ from ...expectations import Expectations, ExpectationsError
 from ...files import write
 from ...grading import TooWeak, strong_enough
 from ...paths import COURSE, PUBLIC, SECRETS
-from ...rubric import Rubric
+from ...rubric import Rubric, RubricError
 from ...text import readable
 from ..handins.platforms import DownloadError
 from ..handins.roster import RosterError
@@ -46,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except FileNotFoundError as error:
         told = f"{error.filename or error} is not there. Is it the folder of a class? `make class` makes one."
         status = USAGE
-    except (DownloadError, RosterError, Unknown) as error:
+    except (DownloadError, RosterError, RubricError, Unknown) as error:
         told, status = str(error), USAGE
     except (BoxError, TooWeak, ExpectationsError, OSError) as error:
         told, status = str(error), FAILED

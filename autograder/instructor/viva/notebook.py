@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import nbformat
 from nbgrader.utils import is_solution
 
@@ -9,18 +11,23 @@ from ..gradebook import restoring
 from ..gradebook.course import quiet
 from ..handins.notebooks import read_notebook
 
+QUESTION = re.compile(r"\*\*Question (\d+)")
 KINDS = ("text/markdown", "text/plain")
 LONG = 2_000  # lines of output that are looked at
 
 
 @quiet()
-def answers(raw: bytes, handed_out: str) -> tuple[dict[str, str], list[str]]:
-    """({id of an answer: what was written}, the lines that cells put out) of a notebook, and of the one that was handed
-    out. Raises Unreadable, and whatever nbformat does."""
+def answers(raw: bytes, handed_out: str) -> tuple[dict[str, tuple[str, str]], list[str]]:
+    """({id of an answer: (number of the question, what was written)}, the lines that cells put out) of a notebook, and
+    of the one that was handed out. Raises Unreadable, and whatever nbformat does."""
     notebook, master = read_notebook(raw), nbformat.reads(handed_out, 4)
-    stubs = {restoring.grade_id(cell): cell.source for cell in master.cells if is_solution(cell)}
     written = {restoring.grade_id(cell): cell.source for cell in restoring.restore(notebook, master).cells}
-    found = {id: written[id] for id, stub in stubs.items() if id and written.get(id, stub) != stub}
+    found, question = {}, ""
+    for cell in master.cells:
+        id, asked = restoring.grade_id(cell), QUESTION.match(cell.source)
+        question = asked[1] if asked else question
+        if id and is_solution(cell) and written.get(id, cell.source) != cell.source:
+            found[id] = question, written[id]
     lines = [line for cell in notebook.cells for made in cell.get("outputs", []) for line in put_out(made)]
     return found, lines[:LONG]
 

@@ -29,7 +29,7 @@ YES = {True: "yes", False: "no"}
 
 def asked(desk: Desk) -> Iterator[Question]:
     """Questions about this student's infer.py, in the order of the draw."""
-    if not desk.lab.infer.strip():
+    if not (desk.lab.infer.strip() and desk.lab.rubric.on("infer")):
         return
     several = [seeds, generator, picture, calls]
     desk.draw(TITLE).shuffle(several)

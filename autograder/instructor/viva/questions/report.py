@@ -33,7 +33,7 @@ LIMITS = {"seconds": 20, "memory_mb": 2048}  # as filling the gradebook has them
 
 def asked(desk: Desk) -> Iterator[Question]:
     """Questions about what was written, in the order of the draw; those about a number first."""
-    if REPORT not in desk.lab.files:
+    if REPORT not in desk.lab.files or not (ASSIGNMENT / REPORT).exists():
         return
     handed_out = (ASSIGNMENT / REPORT).read_text(encoding="utf-8")
     try:
@@ -44,21 +44,17 @@ def asked(desk: Desk) -> Iterator[Question]:
     draw.shuffle(order)
     without = []
     for id in order:
-        sentences = [one.strip() for one in SENTENCE_END.split(written[id]) if len(one.strip()) >= FEWEST]
+        number, text = written[id]
+        sentences = [one.strip() for one in SENTENCE_END.split(text) if len(one.strip()) >= FEWEST]
         with_number = [one for one in sentences if NUMBER.search(one)]
         if with_number:
-            yield about_a_number(id, place(handed_out, id), draw.choice(with_number), lines)
+            yield about_a_number(id, number, draw.choice(with_number), lines)
         elif sentences:
-            without.append(about_words(id, place(handed_out, id), draw.choice(sentences)))
+            without.append(about_words(id, number, draw.choice(sentences)))
     yield from without
 
 
-def place(handed_out: str, id: str) -> int:
-    """The number of a question: answers stand in the order of the questions."""
-    return list(SECTION).index(id) + 1
-
-
-def about_a_number(id: str, question: int, sentence: str, lines: list[str]) -> Question:
+def about_a_number(id: str, question: str, sentence: str, lines: list[str]) -> Question:
     number = NUMBER.findall(sentence)[0]
     ask = [
         f"In your answer to question {question} you write: “{shown(sentence)}”",
@@ -72,15 +68,15 @@ def about_a_number(id: str, question: int, sentence: str, lines: list[str]) -> Q
     else:
         told = [f"No text that a cell of this notebook put out holds {number}. It may be read off a plot, come from "
                 "`make study`, or from somewhere else."]  # fmt: skip
-    return Question(TITLE, ask, [*told, sample_answer(id)], SECTION[id])
+    return Question(TITLE, ask, [*told, sample_answer(id)], SECTION.get(id, "7"))
 
 
-def about_words(id: str, question: int, sentence: str) -> Question:
+def about_words(id: str, question: str, sentence: str) -> Question:
     ask = [
         f"In your answer to question {question} you write: “{shown(sentence)}”",
         "Say it again in other words: what did you see that made you write it, and what would have been a surprise?",
     ]
-    return Question(TITLE, ask, [sample_answer(id)], SECTION[id])
+    return Question(TITLE, ask, [sample_answer(id)], SECTION.get(id, "7"))
 
 
 def sample_answer(id: str) -> Markup:
