@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 WORD = r"(?P<{0}>IF|ELSE|END IF)\b"
 LINE = rf"^(?P<indent>[ \t]*)### {WORD.format('word')} ?(?P<rest>[^\n]*)(?:\n|\Z)"
-COMMENT = rf"(?P<alone>^)?<!--\s{WORD.format('word_')}\s?(?P<rest_>(?:(?!-->).)*?)\s?-->(?(alone)(?P<end>\n)?)"
+COMMENT = rf"(?P<alone>^)?<!--\s{WORD.format('word_')}\s?(?P<rest_>(?:(?!-->|<!--).)*?)\s?-->(?(alone)(?P<end>\n)?)"
 MARKER = re.compile(f"{LINE}|{COMMENT}", re.MULTILINE | re.DOTALL)
-LEFT = re.compile(r"^.*(?:#+|<!--)\s*(?:IF|ELSE|END IF)\b.*$", re.MULTILINE)
+LEFT = re.compile(r"^.*(?:#|<!--)\s*(?:IF|ELSE|END IF)\b.*$", re.MULTILINE)
 
 
 def resolve(text: str, on: Mapping[str, bool], values: Mapping[str, object], name: str) -> str:
