@@ -171,11 +171,11 @@ def platform(name: str) -> str:
     return name
 
 
-def main() -> None:
+def main(arguments: Sequence[str] = ()) -> None:
     parser = argparse.ArgumentParser("make release", description="Everything that leaves the building, in dist/.")
     others = ", ".join(platforms.LAYOUTS)
     parser.add_argument("platforms", nargs="*", type=platform, metavar="PLATFORM", help=f"more bundles: {others}")
-    wanted = dict.fromkeys(parser.parse_args().platforms)
+    wanted = dict.fromkeys(parser.parse_args(arguments).platforms)
     shutil.rmtree(DIST, ignore_errors=True)  # an old bundle must not be taken for a new one
     try:
         commit, files = bundles.commit(), bundles.tracked()
@@ -196,4 +196,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])
