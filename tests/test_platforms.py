@@ -339,7 +339,8 @@ def files_of(files, path):
 
 def run_in(command, folder, path="", **changes):
     """A script in the layout of its platform, whose absolute paths lie in `folder` here."""
-    environment = {**os.environ, "PATH": f"{path}:{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    here = {name: value for name, value in os.environ.items() if "MAKE" not in name}  # `make test` is no part of it
+    environment = {**here, "PATH": f"{path}:{Path(sys.executable).parent}:{os.environ['PATH']}"}
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
 
 

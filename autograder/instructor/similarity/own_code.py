@@ -19,10 +19,10 @@ Statement = tuple[str, int, int]  # as the engine writes it, its first line, its
 Function = tuple[str, list[Statement]]  # its name, "" outside of all; what stands in it
 BLOCKS = ("body", "orelse", "finalbody", "handlers", "cases")
 DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
-BEGINS = re.compile(r"\s*(?:async\s+)?(?:def|class)\s+(\w+)")
+BEGINS = re.compile(r"^[ \t\f]*(?:async[ \t]+)?(?:def|class)[ \t]+(\w+)")
 APART = ";"
 LINE_ENDS = re.compile(r"\r\n|\r|\n")  # what Python takes for one, and no other
-MAGIC = re.compile(r"^\s*[%!].*$", re.MULTILINE)
+MAGIC = re.compile(r"^[ \t]*[%!].*$", re.MULTILINE)
 
 
 def functions(text: str) -> tuple[list[Function], str]:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 TITLE = "Your report"
 REPORT = "report.ipynb"
-SENTENCE_END = re.compile(r"(?<=[.!?])\s+|\s*\n\s*")
+SENTENCE_END = re.compile(r"(?<=[.!?])\s+|\n")
 NUMBER = re.compile(r"(?<![\w.,])\d+[.,]\d+(?!\w)(?!\.\d)")
 SECTION = {"warmup": "7.1", "schedules_answer": "7.1", "training_answer": "7.1", "steps_answer": "7.2",
            "prediction_answer": "7.2", "bits_answer": "7.3", "distortion_answer": "7.3"}  # fmt: skip
