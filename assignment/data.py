@@ -42,28 +42,35 @@ def load(source="auto"):
             contains NAME/raw), or an .npz file like digits5k.npz
     Returns (images, line): images uint8 (N, 1, 28, 28). Raises ValueError or OSError, in one line, for anything else.
     """
+    images, _, line = labelled(source)
+    return images, line
+
+
+def labelled(source="auto"):
+    """The same with labels, uint8 (N,): (images, labels, line)."""
     if source == "auto":
         try:
-            return load(NAME.lower())
+            return labelled(NAME.lower())
         except OSError:
-            images, line = load("digits5k")
+            images, labels, line = labelled("digits5k")
             return (
                 images,
+                labels,
                 f"{line} (all of {NAME} could not be downloaded; that is no problem, and `make data` tries again)",
             )
     if source == NAME.lower():
         if not complete():
             download()
-        images, _ = mnist("train")
-        return images, f"{len(images):,} training digits of {NAME} in {DATA}"
+        images, labels = mnist("train")
+        return images, labels, f"{len(images):,} training digits of {NAME} in {DATA}"
     if source == "digits5k":
-        images, _ = digits(DIGITS5K)
-        return images, f"the {len(images):,} {NAME} digits that ship with the kit"
+        images, labels = digits(DIGITS5K)
+        return images, labels, f"the {len(images):,} {NAME} digits that ship with the kit"
     path = Path(source)
     if not path.exists():
         raise FileNotFoundError(f"--data: no such file or folder, and none of auto, {NAME.lower()}, digits5k: {source}")
-    images, _ = mnist("train", path) if path.is_dir() else digits(path)
-    return images, f"{len(images):,} digits in {path}"
+    images, labels = mnist("train", path) if path.is_dir() else digits(path)
+    return images, labels, f"{len(images):,} digits in {path}"
 
 
 def unseen(number: int) -> tuple[torch.Tensor, str]:

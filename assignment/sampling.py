@@ -51,10 +51,10 @@ def from_noise(
     return samples.float()
 
 
-def draw(checkpoint: Path, picture: Path, device: str) -> None:
-    """The picture that infer.py makes by default, written at once or not at all. Raises NoSamples."""
+def draw(checkpoint: Path, picture: Path, device: str, *options: object) -> None:
+    """The picture that infer.py makes with these options, written at once or not at all. Raises NoSamples."""
     half = picture.with_name(f"half_{picture.name}")
-    run(checkpoint, "--output", half, "--device", device)
+    run(checkpoint, "--output", half, "--device", device, *options)
     try:
         os.replace(half, picture)
     except FileNotFoundError:

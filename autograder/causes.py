@@ -46,6 +46,10 @@ ORDERS = {
         ("reverse.step", "reverse.step_large", "reverse.strided", "ddim.deterministic", "ddim.eta", "ddim.strided"),
         ("step", ("model_output", "timestep", "sample")),
     ),
+    "flow.add_noise": ("add_noise", ("original_samples", "noise", "timesteps")),
+    "flow.get_velocity": ("get_velocity", ("sample", "noise", "timesteps")),
+    "flow.predict": ("predict", ("model_output", "timestep", "sample")),
+    **dict.fromkeys(("flow.step", "flow.strided"), ("step", ("model_output", "timestep", "sample"))),
 }
 
 
@@ -137,6 +141,9 @@ class Mended:
     def DDIMScheduler(self, **settings: Any) -> Scheduler | Reordered:
         return self.mended(self.student.DDIMScheduler(**settings), settings)
 
+    def FlowMatchScheduler(self, **settings: Any) -> Scheduler | Reordered:
+        return self.mended(self.student.FlowMatchScheduler(**settings), settings)
+
     def mended(self, scheduler: Scheduler, settings: dict[str, Any]) -> Scheduler | Reordered:
         if TABLES in self.mend and not settings.keys() & OTHER_TABLES:
             for name in ("betas", "alphas", "alphas_cumprod"):
@@ -185,9 +192,8 @@ def cause(
             return False
         return True
 
-    wrong = [id for id in (TABLES, LIST, POSTERIOR) if id != entry.id and not passed(id)]
-    if entry.id not in STEPS:
-        wrong = [id for id in wrong if id != POSTERIOR]
+    without = {TABLES, POSTERIOR} if entry.part == "flow" else set() if entry.id in STEPS else {POSTERIOR}
+    wrong = [id for id in (TABLES, LIST, POSTERIOR) if id not in (entry.id, *without) and not passed(id)]
     for mend in dict.fromkeys([*((id,) for id in wrong), tuple(wrong)]) if wrong else ():
         if passes(mend):
             what = " and ".join(WHAT[id] for id in mend)

@@ -128,6 +128,16 @@ target = model(x_t, timesteps) - gradient * offset[0].numel() / 2
 got = losses
 """
 
+NETWORK = """\
+slope = {slope}
+offset = {offset}
+
+
+def model(x, t):
+    return slope[t].view(-1, 1, 1, 1) * x.roll({shift}, -1) + offset
+
+"""
+
 NAMES = {
     "add_noise": ("original_samples", "noise", "timesteps"),
     "get_velocity": ("sample", "noise", "timesteps"),
@@ -136,6 +146,7 @@ NAMES = {
     "step": ("model_output", "timestep", "sample", "eta"),
     "set_timesteps": ("num_inference_steps",),
     "previous_timestep": ("timestep",),
+    "inpaint": ("model", "scheduler", "known", "mask", "noise"),
 }
 BATCH = ("slope", "offset", "original_samples", "noise", "timesteps")  # of a loss
 Request = tuple[str, tuple[Any, ...]]  # its name and its arguments
@@ -208,18 +219,35 @@ def script(
         name, settings = requests[-1][1] if requests[-1][0] == "new" else ("DDPMScheduler", {})
         body = f"scheduler = {name}({keywords(settings)})"
         return SCRIPT.format(check=check, what=what, folder=str(shown_folder), name=name, body=body)
-    request, arguments = calls[0] if passes else calls[-1]
-    built_name, settings = student.made[arguments[0].id][1]
-    body = [f"scheduler = {built_name}({keywords(settings)})"]
-    for earlier, (ref, *rest) in calls[: calls.index((request, arguments))]:
-        if ref == arguments[0] and earlier == "call" and rest[0] == "set_timesteps":
-            body.append(f"scheduler.set_timesteps({', '.join(map(repr, rest[1]))})")
+    first = next((each for each in calls if is_function(each, student.made)), calls[0])
+    request, arguments = first if passes else calls[-1]
+    names, body = [], []
+    if is_function((request, arguments), student.made):
+        names.append(arguments[1])
+    for ref in built(request, arguments, student.made):
+        name, settings = student.made[ref.id][1]
+        names.append(name)
+        body.append(f"scheduler = {name}({keywords(settings)})")
+        for earlier, (of, *rest) in calls[: calls.index((request, arguments))]:
+            if of == ref and earlier == "call" and rest[0] == "set_timesteps":
+                body.append(f"scheduler.set_timesteps({', '.join(map(repr, rest[1]))})")
     body.append(call(request, arguments, student.made))
     if answer is not None:
         body.append(comparison(answer))
     else:
         body.append('print("got", got)')
-    return SCRIPT.format(check=check, what=what, folder=str(shown_folder), name=built_name, body="\n".join(body))
+    return SCRIPT.format(check=check, what=what, folder=str(shown_folder), name=", ".join(names), body="\n".join(body))
+
+
+def is_function(request: Request, made: dict[int, Request]) -> bool:
+    """Whether a function of the module is called, and no method."""
+    return made[request[1][0].id][0] == "functions"
+
+
+def built(request: str, arguments: Sequence[Any], made: dict[int, Request]) -> list[wire.Ref]:
+    """The schedulers that a call needs, of a method or among the arguments: one at most."""
+    refs = [arguments[0], *(arguments[2] if request == "call" else ())]
+    return [ref for ref in refs if isinstance(ref, wire.Ref) and made[ref.id][0] == "new"]
 
 
 def infer_script(check: str, what: str, folder: Path, arguments: Sequence[Any], answer: Answer | None) -> str:
@@ -257,12 +285,23 @@ def call(request: str, arguments: Sequence[Any], made: dict[int, Request]) -> st
         if isinstance(value, wire.Tensor):
             lines.append(f"{label} = {tensor(value)}")
         elif isinstance(value, wire.Ref):
-            kind, (of,) = made[value.id]
-            lines.append(f"{label} = {tensor(of) if kind == 'kept' else f'torch.Generator().manual_seed({of})'}")
+            lines += built_anew(label, *made[value.id])
         else:
             lines.append(f"{label} = {value!r}")
         shown.append(label if isinstance(key, int) else f"{key}={label}")
-    return "\n".join([*lines, f"got = scheduler.{name}({', '.join(shown)})"])
+    of = "" if made[arguments[0].id][0] == "functions" else "scheduler."
+    return "\n".join([*lines, f"got = {of}{name}({', '.join(shown)})"])
+
+
+def built_anew(label: str, kind: str, arguments: tuple[Any, ...]) -> list[str]:
+    """Lines that make an object which the box made with these arguments."""
+    if kind == "new":  # the scheduler, which is there
+        return []
+    if kind == "network":
+        slope, offset, shift = arguments
+        return [NETWORK.format(slope=tensor(slope), offset=tensor(offset), shift=shift)]
+    (of,) = arguments
+    return [f"{label} = {tensor(of) if kind == 'kept' else f'torch.Generator().manual_seed({of})'}"]
 
 
 def tensor(value: wire.Tensor) -> str:

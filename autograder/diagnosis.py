@@ -38,6 +38,8 @@ LARGE = 1e4  # what is farther off, or not finite, counts as this far: its place
 QUOTED = re.compile(r"( at \w+\.py line \d+): .*", re.DOTALL)  # a line of code in the message of an exception
 PLACE = re.compile(r" at (\w+\.py line \d+)")
 PREVIOUS = "reverse.previous_timestep"
+# What flow matching takes of the rest of the scheduler.
+OF_FLOW = {"flow.step": [PREVIOUS], "flow.strided": [LIST, PREVIOUS], "flow.loss": ["loss.v_prediction"]}
 KIND = re.compile("must be a torch.Tensor|must have dtype")
 CLEAR = 3  # tolerances; an answer less far off may be right in another, equally right program
 
@@ -193,7 +195,7 @@ def match_weights(expect: Expect, ids: Sequence[str]) -> list[str]:
     if len(steps) < len(expect.answers):
         return []
     recorded = [expect.expectations.tensors.get(f"{expect.check}/weights/{a.name} {a.where}", ()) for a, _ in steps]
-    own = [{int(n): np.reshape(weights, (3, 3)) for n, *weights in rows} for rows in recorded]
+    own = [{int(n): np.reshape(weights, (-1, 3)) for n, *weights in rows} for rows in recorded]
 
     def fits(n: int) -> bool:
         return all(
@@ -353,6 +355,8 @@ def sources(result: CheckResult) -> list[str]:
         return []
     if id == PREVIOUS:
         return [LIST]
+    if part == "flow":
+        return OF_FLOW.get(id, [PREVIOUS] if result.verdict == CRASHED else [])
     lists = [LIST] if id.endswith(".strided") else []
     if result.verdict != CRASHED or part == "forward":
         return [TABLES, *lists]

@@ -160,6 +160,9 @@ class Student:
     def DDIMScheduler(self, **kwargs: Any) -> Scheduler:
         return self.construct("DDIMScheduler", kwargs)
 
+    def FlowMatchScheduler(self, **kwargs: Any) -> Scheduler:
+        return self.construct("FlowMatchScheduler", kwargs)
+
     def construct(self, name: str, kwargs: dict[str, Any]) -> Scheduler:
         self.load()
         try:
@@ -169,6 +172,16 @@ class Student:
             if failed.verdict != NOT_IMPLEMENTED:
                 failed.detail = f"{name}({settings})" + (f": {failed.detail}" if failed.detail else "")
             raise
+
+    def functions(self) -> Scheduler:
+        """The student's module, as if its functions were methods."""
+        self.load()
+        return Scheduler(self, self.ask("scheduler.py", "functions"))
+
+    def network(self, slope: np.ndarray, offset: np.ndarray, shift: int = 0) -> wire.Ref:
+        """A network in closed form in the box, model(x, t) (Network in worker.py)."""
+        self.load()
+        return self.ask("a network", "network", parcel(slope), parcel(offset), shift)
 
     def generator(self, seed: int) -> wire.Ref:
         """A torch.Generator in the box."""
@@ -342,7 +355,7 @@ class Student:
         if told := advice.no_gpu(text, file):  # of MPS, torch says so as a NotImplementedError
             return Failed(CRASHED, f"{shown} asks for a GPU{where}. {told}", types=types, said=text)
         if "NotImplementedError" in types:
-            what = text if text.startswith(("TODO", "The class")) else shown
+            what = text if text.startswith(("TODO", "The class", "The function")) else shown
             line = f" ({file} line {error['line']})" if error["line"] else ""
             return Failed(NOT_IMPLEMENTED, f"{what} is not implemented yet{line}", types=types)
         for sign, what in LIMITS_HIT.items():
@@ -375,7 +388,7 @@ class Student:
 
 
 class Scheduler:
-    """A scheduler object in the box. Attributes arrive as arrays, every other name is a method."""
+    """A scheduler object in the box, or its module. Attributes arrive as arrays, every other name is a method."""
 
     def __init__(self, student: Student, ref: wire.Ref) -> None:
         self._student, self._ref = student, ref
@@ -473,13 +486,17 @@ class strided:
 def seen(value: object) -> str:
     """An argument in few words."""
     value = value.array if isinstance(value, strided) else value
+    if isinstance(value, (Scheduler, wire.Ref)):
+        return "scheduler" if isinstance(value, Scheduler) else "an object"
     if not isinstance(value, np.ndarray):
-        return "generator" if isinstance(value, wire.Ref) else repr(value)
+        return repr(value)
     return f"{value.dtype} {value.shape}" if value.shape else f"0-d {value.dtype}"
 
 
 def parcel(value: Any, device: str = "cpu") -> Any:
     """A Python or numpy value as the box receives it; 0-d arrays become 0-d tensors."""
+    if isinstance(value, Scheduler):
+        return value._ref
     if isinstance(value, strided):
         return wire.Tensor(str(value.array.dtype), value.array.shape, value.array.tobytes(), strided=True)
     if isinstance(value, np.ndarray):

@@ -38,13 +38,23 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+### IF flow
 import data
 import saving
-from scheduler import DDPMScheduler
+from scheduler import DDPMScheduler, FlowMatchScheduler
 from unet import UNet
 
+### ELSE import data
+### ELSE import saving
+### ELSE from scheduler import DDPMScheduler
+### ELSE from unet import UNet
+### ELSE
+### END IF
 ### IF v_prediction
-PREDICTION_TYPES = ("epsilon", "v_prediction")
+### IF flow
+PREDICTION_TYPES = ("epsilon", "v_prediction", "flow")
+### ELSE PREDICTION_TYPES = ("epsilon", "v_prediction")
+### END IF
 ### ELSE PREDICTION_TYPES = ("epsilon",)
 ### END IF
 BETA_SCHEDULES = ("linear", "scaled_linear", "cosine")
@@ -57,6 +67,9 @@ LOG_SNR_MEAN, LOG_SNR_DEVIATION = -1.0, 1.8  # around which it is decided what d
 LEAST_ALPHA_BAR = 0.1  # the less of the image is in x_t below this, the less a loss counts
 LEARNING_RATE = 4e-3
 SIZES = {"cpu": (20_000, 32), "cuda": (10_000, 256), "mps": (20_000, 32)}  # steps, and digits in a step
+### IF guidance
+CLASSES, UNLABELLED = 10, 0.1  # labels of the digits, and how many of them are dropped
+### END IF
 SAVE_SECONDS = 60  # so often, and at the end, everything is written
 TRIAL = 20  # steps whose time says how long the others take, after as many to warm up
 
@@ -73,11 +86,22 @@ class Run:
     images    uint8 (N, 1, 28, 28)
     device    a torch device; all the images go there
     compile   whether the network runs through torch.compile
+    ### IF guidance
+    Of a network that is told them, `labels`, int64 (N,) on that device, are set after it is made.
+    ### END IF
     """
 
+    ### IF guidance
+    labels = None
+
+    ### END IF
     def __init__(self, settings, images, device="cpu", compile=False):
         self.settings, self.device, self.step = settings, torch.device(device), 0
-        self.scheduler = DDPMScheduler(**settings["scheduler"])
+        ### IF flow
+        kind = FlowMatchScheduler if settings["scheduler"]["prediction_type"] == "flow" else DDPMScheduler
+        self.scheduler = kind(**settings["scheduler"])
+        ### ELSE self.scheduler = DDPMScheduler(**settings["scheduler"])
+        ### END IF
         T = settings["scheduler"]["num_train_timesteps"]
         self.chances, weights = chances_and_weights(self.scheduler, settings["timesteps"], T)
         self.weights = weights.to(self.device)
@@ -104,7 +128,15 @@ class Run:
         # 3: t ~ Uniform({1, ..., T}) in the paper; here, by default, most often where the network can still learn
         t = torch.multinomial(self.chances, B, replacement=True, generator=self.times).to(self.device)
         noise = torch.randn(x0.shape, generator=self.noises).to(self.device)  # 4: epsilon ~ N(0, I)
-        losses = self.scheduler.loss(self.network, x0, noise, t)  # yours, handout 5.1
+        ### IF guidance
+        network = self.network
+        if self.labels is not None:  # some are dropped, so that the network learns to do without, too (handout 8.2)
+            dropped = (torch.rand(B, generator=self.batches) < UNLABELLED).to(self.device)
+            labels = torch.where(dropped, CLASSES, self.labels[chosen])
+            network = functools.partial(network, labels=labels)
+        losses = self.scheduler.loss(network, x0, noise, t)  # yours, handout 5.1
+        ### ELSE losses = self.scheduler.loss(self.network, x0, noise, t)  # yours, handout 5.1
+        ### END IF
         if not isinstance(losses, torch.Tensor) or losses.shape != (B,):  # mean() would hide it
             got = f"the shape {tuple(losses.shape)}" if isinstance(losses, torch.Tensor) else type(losses).__name__
             raise WrongLoss(f"loss of scheduler.py must return one number for each digit, ({B},), not {got}")
@@ -119,10 +151,10 @@ class Run:
         self.losses[self.step] = loss.detach()
         self.step += 1
 
-    def network(self, x_t, t):
+    def network(self, x_t, t, **told):
         """The network's float32 output. Only it runs in the chosen precision, not the scheduler's arithmetic."""
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings["precision"] == "bfloat16"):
-            return self.forward(x_t, t).float()
+            return self.forward(x_t, t, **told).float()
 
 
 def chances_and_weights(scheduler, timesteps, T):
@@ -139,6 +171,10 @@ def chances_and_weights(scheduler, timesteps, T):
     if timesteps == "uniform":
         return uniform, torch.ones(T)
     alpha_bar = scheduler.alphas_cumprod.double()
+    ### IF flow
+    if isinstance(scheduler, FlowMatchScheduler):
+        alpha_bar = share_of_the_image(scheduler, T)
+    ### END IF
     if not ((alpha_bar > 0) & (alpha_bar < 1)).all():
         raise ValueError("alphas_cumprod of scheduler.py must lie between 0 and 1 at every t (handout 1.4)")
     log_snr = torch.logit(alpha_bar)
@@ -151,6 +187,15 @@ def chances_and_weights(scheduler, timesteps, T):
     return chances, weights.float()
 
 
+### IF flow
+def share_of_the_image(scheduler, T):
+    """What alpha-bar is where x_t has other weights: the square of the image's, as a share of both; above 0 at T-1."""
+    ends, t = torch.eye(2, dtype=torch.float64).view(2, 2, 1, 1, 1, 1).expand(2, 2, T, 1, 1, 1), torch.arange(T)
+    image, noise = (scheduler.add_noise(*pair, t).flatten().square() for pair in ends)
+    return (image / (image + noise)).clamp(1e-6, 1 - 1e-6)
+
+
+### END IF
 def learning_rate(step, steps):
     """Up in a straight line during the first twentieth of the run, then down to 0 along half a cosine."""
     rise = max(1, steps // 20)
@@ -224,6 +269,9 @@ def main():
     parser.add_argument("--batch-size", type=positive, help=batch_sizes)
     drawn = "how t is drawn: log_snr mostly where the network can still learn, uniform as in the paper"
     parser.add_argument("--timesteps", choices=TIMESTEPS, default="log_snr", help=drawn)
+    ### IF guidance
+    parser.add_argument("--labels", action="store_true", help="tell the network each digit, but for one in ten")
+    ### END IF
     parser.add_argument("--seed", type=whole, default=0, help="of weights, batches, t and noise")
     ### IF mnist
     parser.add_argument("--data", default="auto", help="auto, mnist, digits5k or a path")
@@ -251,18 +299,32 @@ def set_up(options):
     elif device != "cpu" and not getattr(torch, device).is_available():
         raise ValueError(f"this machine has no {device} device")
     precision = precision_on(device) if options.precision == "auto" else options.precision
-    images, line = data.load(options.data)
+    ### IF guidance
+    images, labels, line = data.labelled(options.data)
+    ### ELSE images, line = data.load(options.data)
+    ### END IF
     schedule = {"prediction_type": options.prediction_type, "beta_schedule": options.beta_schedule, **SCHEDULE}
+    ### IF flow
+    if options.prediction_type == "flow":  # which has no betas
+        schedule = {name: schedule[name] for name in ("prediction_type", "num_train_timesteps")}
+    ### END IF
     steps, batch_size = SIZES[device]
     settings = {"steps": options.steps or steps, "batch_size": options.batch_size or batch_size, "seed": options.seed}
     settings |= {"scheduler": schedule, "unet": {}, "timesteps": options.timesteps, "precision": precision}
     settings |= {"digits": len(images)}
+    ### IF guidance
+    settings["unet"] = {"num_classes": CLASSES} if options.labels else {}
+    ### END IF
     state = options.out / "resume.safetensors"
     if options.minutes and options.resume:
         settings["steps"] = saving.read(state)[0]["steps"]
     elif options.minutes:
         settings["steps"] = steps_in(60 * options.minutes, Run(settings, images, device, options.compile))
     run = Run(settings, images, device, options.compile)
+    ### IF guidance
+    if options.labels:
+        run.labels = labels.long().to(run.device)
+    ### END IF
     if options.resume:
         saving.load(run, state)
     return run, line

@@ -22,11 +22,14 @@ class UNet(nn.Module):
     num_blocks      residual blocks in each of the four stages
     time_channels   E, channels of the time embedding, an even number
     num_heads       attention heads, a divisor of D
+    num_classes     how many labels it is told, 0 ... num_classes - 1; None for a network without
 
     The defaults have 340,006 parameters. UNet(channels=(16, 24), time_channels=16) has 43,406, for a quick look.
     """
 
-    def __init__(self, image_channels=1, channels=(48, 64), num_blocks=1, time_channels=64, num_heads=4):
+    def __init__(
+        self, image_channels=1, channels=(48, 64), num_blocks=1, time_channels=64, num_heads=4, num_classes=None
+    ):
         super().__init__()
         C, D = channels
         E = time_channels
@@ -44,10 +47,18 @@ class UNet(nn.Module):
         self.gate = nn.Linear(E, 2)
         nn.init.zeros_(self.gate.weight)
         nn.init.zeros_(self.gate.bias)
+        self.label = nn.Embedding(num_classes + 1, E) if num_classes else None  # the last one stands for no label
 
-    def forward(self, x, t):
-        """x (B, 1, 28, 28), t int64 (B,) with entries 0 ... T-1; returns (B, 1, 28, 28)."""
+    def forward(self, x, t, labels=None):
+        """x (B, 1, 28, 28), t int64 (B,) with entries 0 ... T-1; returns (B, 1, 28, 28).
+
+        labels  int64 (B,), for a network with num_classes; num_classes itself, as None for all, is no label
+        """
         time = self.time(t)  # (B, E)
+        if self.label is not None:
+            time = time + self.label(torch.full_like(t, self.label.num_embeddings - 1) if labels is None else labels)
+        elif labels is not None:
+            raise ValueError("this network was trained without labels")
         h = self.stem(F.pixel_unshuffle(x, 2))  # (B, C, 14, 14)
         for block in self.down:
             h = block(h, time)

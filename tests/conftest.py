@@ -6,9 +6,9 @@ from dataclasses import replace
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch: threads that wait for each other crawl on busy cores
 
 import pytest
+from courses import TO_5
 from filelock import FileLock
 
-from autograder import checks
 from autograder.box import Box
 from autograder.expectations import Expectations
 from autograder.files import write
@@ -50,11 +50,12 @@ def grade(box, rubric, public, hidden, tmp_path):
     """grade(submission, **limits) -> GradeRecord, on public and hidden cases, or on public ones only.
 
     submission  a path, {name: bytes} of the files, or a whole scheduler.py as text
-    only        the parts to run; those that run no program by default
+    only        the parts to run; those of parts 1 to 5 that run no program by default
+    asked       a Rubric that asks for other things
     limits      of the rubric, changed for this grade
     """
 
-    def grade(submission, public_only=False, only=checks.EXACT, **limits):
+    def grade(submission, public_only=False, only=TO_5, asked=rubric, **limits):
         if isinstance(submission, str):
             submission = {"scheduler.py": submission.encode()}
         if isinstance(submission, dict):
@@ -62,7 +63,7 @@ def grade(box, rubric, public, hidden, tmp_path):
             submission.mkdir(exist_ok=True)
             for name, content in files.items():
                 (submission / name).write_bytes(content)
-        changed = replace(rubric, limits=rubric.limits | limits)
+        changed = replace(asked, limits=asked.limits | limits)
         return grade_submission(submission, box, changed, public, None if public_only else hidden, only)
 
     return grade

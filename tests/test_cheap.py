@@ -101,7 +101,7 @@ def test_a_right_infer_keeps_its_points_beside_a_wrong_scheduler(grade):
 
 # ----- a step that is carried must show all its terms, in every element ----------------------------------------------
 
-WEIGHTS = np.array([[0.3, 0.6, 0.2], [0.5, 0.4, 0.2], [0.7, 0.9, 0.2]])
+WEIGHTS = np.array([[0.3, 0.6, 0.2], [0.5, 0.4, 0.2], [0.7, 0.9, 0.2], [np.nan] * 3])
 
 
 def step(x0, made):

@@ -41,6 +41,8 @@ def debug(box, rubric, public):
             marks=pytest.mark.slow,
         ),
         ("reverse.strided", "return mean + variance.sqrt() * z", "return mean + variance * z"),
+        pytest.param("flow.strided", "(s_prev - s) * (", "(s - s_prev) * (", marks=pytest.mark.slow),
+        ("editing.inpaint", "x = torch.where(mask, kept, x)", "x = torch.where(mask, x, kept)"),
     ],
 )
 def test_the_script_shows_the_error(debug, tmp_path, check, old, new):

@@ -25,7 +25,7 @@ from autograder.reports import html
 STEPS = views.STEPS
 REFERENCE = reference.SCHEDULER
 INFER = (ROOT / "solution" / "infer.py").read_bytes()
-SECTIONS = ["1.4", "2.2", "3.4", "3.7", "4.1", "6.3"]
+SECTIONS = ["1.4", "2.2", "3.4", "3.7", "4.1", "6.3", "8.1"]
 NOTHING_RAN = GradeRecord("work", [], False, True, [], {})
 
 
@@ -70,12 +70,14 @@ def test_the_reference_draws_everything(see, rubric):
         assert 0.05 < (digits > 0).mean() < 0.3, "white on black"
     guessed = seen["3.4"].drawing.rows[1, -1]
     assert np.abs(guessed - plane.spiral(600, seed=1)[0]).max() < 0.2
+    walked = seen["8.1"].drawing.rows[0]
+    assert plane.off(walked[0]) > 0.2 and plane.off(walked[-1]) < 0.06
 
     whole = Image.open(io.BytesIO(look.picture(seen.values())))
     assert whole.width == 975 and whole.height > 1500
     page = html.render(replace(NOTHING_RAN, shown=look.for_report(seen.values())), rubric)
     pictures = re.findall(r'<img src="data:image/png;base64,([^"]+)" alt="([^"]+)">', page)
-    assert len(pictures) == page.count("<img") == 6
+    assert len(pictures) == page.count("<img") == len(SECTIONS)
     for (content, words), section in zip(pictures, SECTIONS, strict=True):
         assert Image.open(io.BytesIO(base64.b64decode(content))).width == 975
         assert words.startswith(f"After {section}: ")
@@ -261,9 +263,12 @@ def test_the_network_of_the_plane_knows_its_spiral():
         x = scheduler.step(torch.from_numpy(plane.network(x.numpy(), t)), t, x)
     spiral = torch.from_numpy(plane.spiral(5000, seed=2)[0])
     assert torch.cdist(x[:, :, 0, 0], spiral).amin(1).mean() < 0.03
-    assert plane.WEIGHTS.stat().st_size < 20_000
+    assert plane.WEIGHTS.stat().st_size < 20_000 and plane.FLOW.stat().st_size < 20_000
 
 
 def test_training_it_again_gives_the_same():
-    one, two = train_plane.trained(steps=5), train_plane.trained(steps=5)
-    assert one[1] == two[1] and all(torch.equal(one[0][name], two[0][name]) for name in one[0])
+    from scheduler import DDPMScheduler, FlowMatchScheduler
+
+    for scheduler in (DDPMScheduler(**plane.SETTINGS), FlowMatchScheduler()):
+        one, two = (train_plane.trained(scheduler, steps=5) for _ in range(2))
+        assert one[1] == two[1] and all(torch.equal(one[0][name], two[0][name]) for name in one[0])

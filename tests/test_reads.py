@@ -10,6 +10,7 @@ import reference
 from autograder import __main__, reads
 from autograder.instructor.authoring import patches
 from autograder.intake.submission import read
+from autograder.rubric import Rubric
 
 ACCEPTED = Path(__file__).parent / "submissions" / "accepted"
 
@@ -24,7 +25,9 @@ def found(box, rubric, public, tmp_path):
             changes = [{"old": old, "new": new} for old, new in submission]
             (tmp_path / "scheduler.py").write_text(patches.apply(text, changes, "a test"), encoding="utf-8")
             submission = tmp_path
-        return {one.check: one for one in reads.read(box, read(submission), rubric, public)}
+        has_part_8 = b"FlowMatchScheduler" in read(submission).files["scheduler.py"]
+        asked = rubric if has_part_8 else Rubric.load()
+        return {one.check: one for one in reads.read(box, read(submission), asked, public)}
 
     return found
 

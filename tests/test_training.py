@@ -91,6 +91,26 @@ def test_the_network_depends_on_every_pixel_and_on_t():
     assert not torch.equal(model(x, torch.tensor([3, 4]))[0], model(x, torch.tensor([3, 4]))[1])
 
 
+def test_labels_change_nothing_of_a_network_without_them():
+    """Also none of its first weights, so that old checkpoints and old seeds give what they gave."""
+    torch.manual_seed(0)
+    old = UNet(**SMALL)
+    torch.manual_seed(0)
+    new = UNet(num_classes=10, **SMALL)
+    assert new.state_dict().keys() - old.state_dict().keys() == {"label.weight"} and new.label.weight.shape == (11, 8)
+    assert all(torch.equal(weight, new.state_dict()[name]) for name, weight in old.state_dict().items())
+    for model in (old, new):
+        for parameter in model.parameters():
+            torch.nn.init.normal_(parameter, std=0.2, generator=torch.Generator().manual_seed(parameter.numel()))
+    x, t = torch.randn(2, 1, 28, 28), torch.tensor([3, 700])
+    told = [new(x, t, torch.tensor([label, 10])) for label in range(11)]
+    assert len({output[0].sum().item() for output in told}) == 11, "each label gives another answer"
+    assert torch.equal(told[10], new(x, t)), "the last index is no label"
+    assert all(torch.equal(output[1], told[10][1]) for output in told), "labels of a batch do not mix"
+    with pytest.raises(ValueError, match="trained without labels"):
+        old(x, t, torch.tensor([1, 2]))
+
+
 # ----- the loop -------------------------------------------------------------------------------------------------------
 
 
@@ -227,7 +247,10 @@ def fails(check, module):
 # ----- which t is drawn -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", train.PREDICTION_TYPES)
+KINDS = ("epsilon", "v_prediction")
+
+
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("schedule", train.BETA_SCHEDULES)
 @pytest.mark.parametrize("T", [1000, 4000])
 def test_most_t_lie_where_the_network_can_still_learn(kind, schedule, T):
@@ -245,9 +268,20 @@ def test_most_t_lie_where_the_network_can_still_learn(kind, schedule, T):
     torch.testing.assert_close(of_v, torch.where(alpha_bar < 0.1, 10 * alpha_bar, 1.0))
 
 
+@pytest.mark.parametrize("T", [1000, 4000])
+def test_also_on_a_straight_path(T):
+    """Where the ratio of image to noise decides, and not alpha-bar."""
+    chances, weights = train.chances_and_weights(train.FlowMatchScheduler(T), "log_snr", T)
+    s = torch.arange(1, T + 1, dtype=torch.float64) / T
+    normal, log_snr = (chances - 0.1 / T) / 0.9, 2 * ((1 - s) / s).log()
+    assert abs(chances.sum() - 1) < 1e-9 and chances.min() >= 0.1 / T - 1e-12
+    assert abs(normal[(log_snr - train.LOG_SNR_MEAN).abs() < train.LOG_SNR_DEVIATION].sum() - 0.683) < 0.06
+    assert weights.isfinite().all() and weights[log_snr > -2].eq(1).all()
+
+
 @pytest.mark.parametrize("kind", train.PREDICTION_TYPES)
 def test_uniform_is_the_papers_algorithm(kind):
-    scheduler = train.DDPMScheduler(7, prediction_type=kind)
+    scheduler = train.FlowMatchScheduler(7) if kind == "flow" else train.DDPMScheduler(7, prediction_type=kind)
     chances, weights = train.chances_and_weights(scheduler, "uniform", 7)
     assert torch.equal(weights, torch.ones(7)) and torch.allclose(chances, torch.full((7,), 1 / 7, dtype=torch.float64))
 
@@ -338,6 +372,46 @@ def test_prediction_types_see_the_same_draws():
     draws = [watched(train, kind, 2).scheduler.calls for kind in ("epsilon", "v_prediction")]
     for one, other in zip(*draws, strict=True):
         assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+# ----- labels and straight paths --------------------------------------------------------------------------------------
+
+
+def test_one_label_in_ten_is_dropped_and_the_others_are_those_of_the_digits():
+    images = (torch.arange(200, dtype=torch.uint8) + 20)[:, None, None, None].expand(-1, 1, 28, 28)
+    run = train.Run(settings(steps=200, batch_size=32, unet={**SMALL, "num_classes": 10}), images, "cpu")
+    run.labels, told, forward = torch.arange(200) % 10, [], run.forward
+
+    def watched(x, t, labels):
+        told.append(labels)
+        return forward(x, t, labels=labels)
+
+    chosen, loss = [], run.scheduler.loss
+    run.forward = watched
+    run.scheduler.loss = lambda model, x0, *rest: chosen.append(x0[:, 0, 0, 0]) or loss(model, x0, *rest)
+    for _ in range(200):
+        run.advance()
+    told, number = torch.cat(told), ((torch.cat(chosen) + 1) * 127.5).round().long() - 20
+    known = told != train.CLASSES
+    assert torch.equal(told[known], number[known] % 10)
+    assert abs((~known).float().mean() - train.UNLABELLED) < 4 * (0.09 / len(told)) ** 0.5
+    assert run.model.label.weight.grad[train.CLASSES].abs().sum() > 0, "no label is learnt, too"
+
+
+def test_a_run_with_labels_on_straight_paths(tmp_path, monkeypatch):
+    """As from the command line, stopped and gone on with: all it writes can be used."""
+    arguments = ["train.py", "--prediction-type", "flow", "--labels", "--steps", "3", "--batch-size", "4"]
+    arguments += ["--data", "digits5k", "--device", "cpu", "--out", str(tmp_path)]
+    monkeypatch.setattr(sys, "argv", arguments)
+    train.main()
+    assert (tmp_path / "samples.png").exists(), "drawn with --scheduler flow"
+    model, config = networks.load(tmp_path / "model.safetensors")
+    assert config == {"prediction_type": "flow", "num_train_timesteps": 1000} and model.label.num_embeddings == 11
+    monkeypatch.setattr(sys, "argv", [*arguments, "--resume"])
+    runs = []
+    monkeypatch.setattr(train, "train", lambda run, *_: runs.append(run))
+    train.main()
+    assert runs[0].step == 3 and runs[0].labels.dtype == torch.int64 and len(runs[0].labels) == 5000
 
 
 # ----- stopping and going on ------------------------------------------------------------------------------------------

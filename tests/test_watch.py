@@ -19,6 +19,7 @@ from autograder.box import Box, Layers
 from autograder.files import write
 from autograder.instructor.authoring import patches
 from autograder.paths import ROOT
+from autograder.rubric import Rubric
 from autograder.watch import Fitted, Watched
 
 REFERENCE = patches.reference()["scheduler.py"].decode()
@@ -40,8 +41,9 @@ def shown():
 
 
 @pytest.fixture
-def watched(tmp_path, box, rubric, public, shown):
+def watched(tmp_path, box, public, shown):
     """A watch over a folder, of which each look is asked for."""
+    rubric = Rubric.load()
     limited = replace(rubric, limits=rubric.limits | {"call_seconds": 0.3, "timeouts_per_part": 1})
     return Watched(tmp_path, box, limited, public, lambda block: shown.append(text(block)))
 

@@ -24,6 +24,7 @@ SETTINGS = "num_train_timesteps, beta_schedule, beta_start, beta_end, prediction
 SIGNATURES = {
     "DDPMScheduler": SETTINGS,
     "DDIMScheduler": SETTINGS,
+    "FlowMatchScheduler": "num_train_timesteps, prediction_type, clip_sample",
     "add_noise": "self, original_samples, noise, timesteps",
     "get_velocity": "self, sample, noise, timesteps",
     "set_timesteps": "self, num_inference_steps, device=None",

@@ -8,11 +8,10 @@ Its id is `<part>.<name>`; its title, points and tolerance stand in rubric.toml.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from itertools import groupby
 from types import ModuleType
 from typing import TYPE_CHECKING, NamedTuple
 
-from . import ddim, forward, infer, loss, reverse, schedule, smoke, training
+from . import ddim, editing, flow, forward, guidance, infer, loss, reverse, schedule, smoke, training
 
 if TYPE_CHECKING:
     from ..expect import Expect
@@ -52,9 +51,13 @@ DECLARED = (
     Part(loss, stage="exact"),
     Part(training, stage="training", gpu=True, measured=("epsilon", "v_prediction")),
     Part(infer, stage="infer", measured=("digits",)),
+    Part(flow, stage="exact"),
+    Part(guidance, stage="infer"),
+    Part(editing, stage="exact"),
     Part(smoke, stage="smoke", gpu=True, hidden=False, seconds="smoke_seconds", measured=("digits",)),
 )
 PARTS = {part.name: part for part in DECLARED if part.hidden}
+PART_8 = ("flow", "guidance", "editing")  # what a course may add: most submissions of ours have nothing of it
 EXACT = tuple(part.name for part in DECLARED if part.stage == "exact")
 
 
@@ -86,10 +89,11 @@ class Stage(NamedTuple):
 
 def stages(cases: str, parts: Iterable[Part]) -> list[Stage]:
     """One Stage of these cases for all parts that share one, in their order."""
-    return [
-        Stage(cases, tuple(part.name for part in those))
-        for _, those in groupby((part for part in parts if part.hidden or cases == "public"), lambda part: part.stage)
-    ]
+    names: dict[str, list[str]] = {}
+    for part in parts:
+        if part.hidden or cases == "public":
+            names.setdefault(part.stage, []).append(part.name)
+    return [Stage(cases, tuple(those)) for those in names.values()]
 
 
 # One after another. What public cases print is shown, and must not have seen a hidden input: so all of them come first.

@@ -68,7 +68,7 @@ def check_random(student: Student, expect: Expect) -> None:
     # With T = 300, much of x_T is image, and what follows is not lost in rounding for any right way to write a step.
     blank = Case.draw(student, expect, {**last, "num_train_timesteps": 300})
     gaussian = Case.draw(student, expect, {})
-    seed, start = expect.integer(1, 1 << 20), expect.normal(1, 1, 28, 28)
+    seed, start = expect.integer(1, 1 << 20), expect.images(1, 1, 28, 28)
     variances = [
         expect.draw(lambda rng, o=options: np.array([spread(driven(student, gaussian, start, 10, o, rng))]))
         for options in drawn
@@ -169,7 +169,7 @@ def check_errors(student: Student, expect: Expect) -> None:
 def check_digits(student: Student, expect: Expect) -> None:
     """The real network and the kit's checkpoint: what comes out has to look like digits to the classifier, as much as
     those of a right infer.py in as few steps. Stored digits look better, noise looks worse."""
-    seeds, noise = expect.integers(1, 1 << 20, 2), expect.normal(1, 1, 28, 28)
+    seeds, noise = expect.integers(1, 1 << 20, 2), expect.images(1, 1, 28, 28)
     trained = Trained()
     steps, default = longest(expect), sampler(expect)
     recorded = expect.draw(lambda rng: driven(student, trained, noise, steps, default))
@@ -235,20 +235,29 @@ def exact(
     images: int,
     scheduler: str = "",
     amplitude: float = 1.0,
+    labels: bool = False,
+    toward: tuple[int, float | None] | None = None,
 ) -> tuple[Case, Finished]:
     """A run from given noise, of this standard deviation, without any draw: its samples against the recorded ones.
 
     steps      None for the program's default
-    scheduler  "ddim" or "ddpm"; the program's default unless it is said
+    scheduler  "ddim", "ddpm" or "flow"; the program's default unless it is said
+    labels     whether the network knows labels
+    toward     the label that is asked for, and the scale of guidance, None for the program's default
     """
     scheduler = scheduler or sampler(expect)[1]
-    case = Case.draw(student, expect, settings, rough=0.1)  # 50 steps and 51 come out clearly apart
-    noise = np.float32(amplitude) * expect.normal(images, 1, 28, 28)
+    case = Case.draw(student, expect, settings, rough=0.1, labels=labels)  # 50 steps and 51 come out clearly apart
+    noise = np.float32(amplitude) * expect.images(images, 1, 28, 28)
     arguments = ["--initial-noise", NOISE]
     if steps:
         arguments += ["--steps", steps, "--scheduler", scheduler, "--device", "cpu"]
+    if toward:
+        label, scale = toward
+        arguments += ["--label", label, *(["--guidance", scale] if scale is not None else [])]
     said = " ".join(f"{key}={value}" for key, value in settings.items())
     where = f"with {scheduler}, {steps or 'default'} steps, {images} images{said and ', a checkpoint with ' + said}"
+    if labels:
+        where += f", {' '.join(map(str, arguments[arguments.index('--label') :])) if toward else 'no label'}"
     files = {NOISE: save({"noise": noise})}
     run = case.run(student, arguments, files)
     add_advice(expect, run)
@@ -256,7 +265,9 @@ def exact(
     if answer:  # none while recording
         answer.told = describe_calls(run)
     if expect.carries:
-        got, must = samples_in(run, images, finite=False), case.follow(noise, steps or 50, scheduler)
+        got = samples_in(run, images, finite=False)
+        guide = (toward[0], 1.0 if toward[1] is None else toward[1]) if toward else None
+        must = case.follow(noise, steps or 50, scheduler, toward=guide)
         answer.again = Again(student, case, arguments, files, got, must, expect.tolerance)
     return case, run
 

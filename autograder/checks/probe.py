@@ -13,18 +13,31 @@ calls: list[tuple[float, bool, bool]] = []
 
 
 class UNet(nn.Module):
-    """UNet(...)(x, t) -> slope[t] x + offset[t] pattern, where `time_channels` is the number of timesteps."""
+    """UNet(...)(x, t) -> slope[t] x + offset[t] pattern, where `time_channels` is the number of timesteps.
+
+    With labels, the pattern is multiplied with a number of each; the last is that of no label.
+    """
 
     # Without types, like the real one: a test compares their signatures.
-    def __init__(self, image_channels=1, channels=(48, 64), num_blocks=1, time_channels=64, num_heads=4):
+    def __init__(
+        self, image_channels=1, channels=(48, 64), num_blocks=1, time_channels=64, num_heads=4, num_classes=None
+    ):
         super().__init__()
         self.slope = nn.Parameter(torch.zeros(time_channels))
         self.offset = nn.Parameter(torch.zeros(time_channels))
         self.pattern = nn.Parameter(torch.zeros(image_channels, 28, 28))
+        self.label = nn.Parameter(torch.zeros(num_classes + 1)) if num_classes else None
 
-    def forward(self, x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
-        """x (B, 1, 28, 28), t (B,); returns (B, 1, 28, 28). As with the real one, a t without an axis is an error."""
+    def forward(self, x: torch.Tensor, t: torch.Tensor, labels: torch.Tensor | None = None) -> torch.Tensor:
+        """x (B, 1, 28, 28), t (B,), labels (B,); returns (B, 1, 28, 28). As with the real one, a t or labels without an
+        axis are an error, and so are labels where none are known."""
         index = t[:, None, None, None].long().clamp(0, len(self.slope) - 1)
-        output = self.slope[index] * x + self.offset[index] * self.pattern
+        pattern = self.pattern
+        if self.label is not None:
+            known = torch.full_like(t, len(self.label) - 1) if labels is None else labels
+            pattern = self.label[known[:, None, None, None].long()] * pattern
+        elif labels is not None:
+            raise ValueError("this network was trained without labels")
+        output = self.slope[index] * x + self.offset[index] * pattern
         calls.append((t.flatten()[0].item(), output.requires_grad, self.training))
         return output

@@ -22,7 +22,7 @@ from .. import given, measure
 from ..paths import PACKAGE
 from ..record import BAD_OUTPUT, CRASHED, WRONG, Failed
 from ..student import Finished, Scheduler, Student, Value
-from .stand_in import plan
+from .stand_in import guided, plan
 
 if TYPE_CHECKING:
     from ..expect import Expect
@@ -41,15 +41,22 @@ class Case:
     settings    arguments of the schedulers
     pattern     (1, 28, 28) float32, the mean of the images
     tables      (2, T) float32, slope and offset for every timestep
+    of_label    (11,) float32, what the pattern is multiplied with for each label, and last for none; None where the
+                network knows no labels
     """
 
     settings: dict[str, Any]
     pattern: np.ndarray
     tables: np.ndarray
+    of_label: np.ndarray | None = None
 
     @classmethod
-    def draw(cls, student: Student, expect: Expect, settings: dict[str, Any], rough: float = 0.0) -> Self:
-        """rough  standard deviation, relative, by which the network misses the exact denoiser at each timestep"""
+    def draw(
+        cls, student: Student, expect: Expect, settings: dict[str, Any], rough: float = 0.0, labels: bool = False
+    ) -> Self:
+        """rough   standard deviation, relative, by which the network misses the exact denoiser at each timestep
+        labels  whether it knows labels
+        """
         settings = {
             "num_train_timesteps": 1000,
             "beta_schedule": "linear",
@@ -58,20 +65,28 @@ class Case:
             "prediction_type": "epsilon",
             **settings,
         }
-        pattern = 0.4 * np.tanh(expect.normal(1, 28, 28))
+        pattern = 0.4 * np.tanh(expect.images(1, 28, 28))
         sd = expect.uniform(0.25, 0.35)
-        tables = expect.draw(lambda rng: denoiser(student.DDPMScheduler(**settings), settings, sd, rough, rng))
-        return cls(settings, pattern, tables)
+        flow = settings["prediction_type"] == "flow"
+        if flow:
+            settings = {name: settings[name] for name in ("num_train_timesteps", "prediction_type")}
+        kind = "FlowMatchScheduler" if flow else "DDPMScheduler"
+        tables = expect.draw(lambda rng: denoiser(getattr(student, kind)(**settings), settings, sd, rough, rng))
+        return cls(settings, pattern, tables, expect.normal(11) if labels else None)
 
     def checkpoint(self) -> bytes:
         config = {"unet": {"time_channels": self.tables.shape[1]}, **self.settings}
         weights = {"slope": self.tables[0], "offset": self.tables[1], "pattern": self.pattern}
+        if self.of_label is not None:
+            config["unet"]["num_classes"] = len(self.of_label) - 1
+            weights["label"] = self.of_label
         return save(weights, {"config": json.dumps(config)})
 
-    def output(self, x: np.ndarray, t: int) -> np.ndarray:
-        """What the network answers."""
+    def output(self, x: np.ndarray, t: int, label: int = -1) -> np.ndarray:
+        """What the network answers; label -1 is none."""
+        pattern = self.pattern if self.of_label is None else self.of_label[label] * self.pattern
         # pyrefly: ignore[bad-return]
-        return np.float32(self.tables[0, t] * np.asarray(x) + self.tables[1, t] * self.pattern)
+        return np.float32(self.tables[0, t] * np.asarray(x) + self.tables[1, t] * pattern)
 
     def files(self) -> dict[str, bytes]:
         """What a run finds beside the given files."""
@@ -92,15 +107,25 @@ class Case:
         return samples_in(self.run(student, arguments, files), number)
 
     def follow(
-        self, noise: np.ndarray, steps: int, scheduler: str, noises: np.ndarray | None = None, eta: float = 1.0
+        self,
+        noise: np.ndarray,
+        steps: int,
+        scheduler: str,
+        noises: np.ndarray | None = None,
+        eta: float = 1.0,
+        toward: tuple[int, float] | None = None,
     ) -> np.ndarray:
         """Samples of a right infer.py with the stand-in as its scheduler.
 
         noises  (steps, N, 1, 28, 28), those of the steps; None for no noise
+        toward  label and scale of guidance, where there are any
         """
         x = noise
         for i, (t, of_sample, of_output, of_noise) in enumerate(plan(scheduler, steps, **self.settings)):
-            x = of_sample * x + of_output * self.output(x, t)
+            output = self.output(x, t)
+            if toward:
+                output = guided(self.output(x, t, toward[0]), output, toward[1])
+            x = of_sample * x + of_output * output
             if noises is not None:
                 x = x + eta * of_noise * noises[i]
         return np.clip(x, -1, 1)
@@ -179,16 +204,17 @@ def denoiser(
     scheduler: Scheduler, settings: dict[str, Any], sd: float, rough: float, rng: np.random.Generator
 ) -> np.ndarray:
     """Slope and offset of the exact denoiser of N(pattern, sd^2), (2, T) float32: what it answers is linear in x_t."""
+    t = np.arange(settings["num_train_timesteps"])
+    one, zero = np.ones((len(t), 1, 1, 1)), np.zeros((len(t), 1, 1, 1))
+    # How much of the image and of the noise is in x_t.
+    image, noise = (np.asarray(scheduler.add_noise(*pair, t)).ravel() for pair in ((one, zero), (zero, one)))
     # pyrefly: ignore[bad-assignment]
-    alpha_bar: np.ndarray = np.float64(np.asarray(scheduler.alphas_cumprod))
-    # pyrefly: ignore[bad-assignment]
-    missed: np.ndarray = np.float32(1 + rough * rng.standard_normal(len(alpha_bar)))
-    spread = alpha_bar * sd**2 + 1 - alpha_bar  # the variance of x_t
-    epsilon = np.stack([(1 - alpha_bar) ** 0.5 / spread, -((alpha_bar * (1 - alpha_bar)) ** 0.5) / spread])
+    missed: np.ndarray = np.float32(1 + rough * rng.standard_normal(len(t)))
+    spread = image**2 * sd**2 + noise**2  # the variance of x_t
+    epsilon = np.stack([noise / spread, -image * noise / spread])
     if settings["prediction_type"] == "epsilon":
         return missed * np.float32(epsilon)
-    x0 = np.stack([alpha_bar**0.5 * sd**2 / spread, (1 - alpha_bar) / spread])
-    t = np.arange(len(alpha_bar))
+    x0 = np.stack([image * sd**2 / spread, noise**2 / spread])
     both = [
         scheduler.get_velocity(a[:, None, None, None], e[:, None, None, None], t)
         for a, e in zip(x0, epsilon, strict=True)

@@ -12,12 +12,14 @@ import numpy as np
 from ..record import BAD_OUTPUT, WRONG, Failed
 
 if TYPE_CHECKING:
+    from ..checks.editing import Own
     from ..checks.loss import Confirmed
     from ..checks.program import Again, PictureAgain
 
-# A step is a linear combination of the noise and any two of (x0_hat, epsilon_hat, x_t): these three ways to write it
-# give the same x_prev wherever the student's own prediction explains x_t, and all three are right.
-FORMS = (("x0", "sample"), ("x0", "epsilon"), ("epsilon", "sample"))
+# A step is a linear combination of the noise and any two of (x0_hat, epsilon_hat, x_t), or of x_t and epsilon_hat -
+# x0_hat, the velocity of flow matching: these ways to write it give the same x_prev wherever the student's own
+# prediction explains x_t, and all are right.
+FORMS = (("x0", "sample"), ("x0", "epsilon"), ("epsilon", "sample"), ("sample", "velocity"))
 INDEPENDENT = 1e-4  # smallest singular value of the normalised terms of a form; collinear terms prove nothing
 VISIBLE = 3  # times as far as is allowed, a step must be off without any one of its terms
 TINY = np.finfo(np.float64).tiny
@@ -55,7 +57,7 @@ class Answer:
         self.error = np.inf if np.isnan(error) else float(error)
         self.right = bool(self.error <= tolerance)
         self.step: Step | None = None
-        self.again: Again | PictureAgain | Confirmed | None = None
+        self.again: Again | PictureAgain | Confirmed | Own | None = None
         self.complaint, self.told = "has wrong values", ""
 
     def carried(self) -> bool:
@@ -94,7 +96,7 @@ class Answer:
 class Step:
     """What one step is made of: errors of `predict` are carried forward through it.
 
-    forms    (3, 3) recorded weights of the terms that FORMS names, and of the noise
+    forms    (4, 3) recorded weights of the terms that FORMS names, and of the noise; NaN where they do not suffice
     predict  calls the student's own predict on the same inputs
     shows    whether each of its terms shows in the answer that it explained
     """
@@ -107,7 +109,7 @@ class Step:
 
     @cached_property
     def terms(self) -> dict[str, np.ndarray] | None:
-        """Columns by name: x_t, the noise and the student's own x0_hat and epsilon_hat; None if there are none."""
+        """Columns by name: x_t, the noise and what the student's own predict says; None if there are none."""
         try:
             pair = self.predict()
         except Failed:  # there is no predict to carry anything from
@@ -117,13 +119,17 @@ class Step:
         terms = {"x0": pair[0], "epsilon": pair[1], "sample": self.sample, "noise": self.noise}
         if not all(isinstance(term, np.ndarray) and term.shape == self.sample.shape for term in terms.values()):
             return None
-        return {name: np.float64(np.asarray(term)).ravel() for name, term in terms.items()}
+        # pyrefly: ignore[bad-assignment]  # float64 of an array is one
+        columns: dict[str, np.ndarray] = {name: np.float64(np.asarray(term)).ravel() for name, term in terms.items()}
+        return columns | {"velocity": columns["epsilon"] - columns["x0"]}
 
     def explains(self, answer: Answer, forms: np.ndarray) -> bool:
         """Whether a step with these weights, on the student's own predict, gives the answer."""
         if self.terms is None:
             return False
         for names, weights in zip(FORMS, forms, strict=True):
+            if np.isnan(weights).any():
+                continue
             basis = np.stack([self.terms[name] for name in (*names, "noise")], axis=1)
             basis, weights = basis[:, np.abs(weights) > 1e-9], weights[np.abs(weights) > 1e-9]
             if not independent(basis):

@@ -36,6 +36,11 @@ class Inputs:
         """Standard normal float32 numbers."""
         return self.draw(lambda rng: rng.standard_normal(shape, dtype=np.float32))
 
+    def images(self, *shape: int) -> np.ndarray:
+        """The same in steps of 1/32, kept as bytes: whole digits would otherwise fill the file."""
+        kept = self.draw(lambda rng: (32 * rng.standard_normal(shape)).round().clip(-127, 127).astype(np.int8))
+        return np.float32(kept) / 32  # pyrefly: ignore[bad-return]
+
     def uniform(self, low: float, high: float) -> float:
         """One float, rounded to 5 digits so that it prints as it is."""
         return float(self.draw(lambda rng: np.array(round(rng.uniform(low, high), 5))))

@@ -8,7 +8,9 @@ generator.
 
 from __future__ import annotations
 
+import base64
 import json
+import zlib
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -33,18 +35,18 @@ class Expectations:
 
     tensors   {"<check id>/<kind>/<name>": array}; kinds are input, value and forms, and for M known mistakes
               mistakes, (W, 10), the number of each that is wrong there and its fingerprint (infinite: unclear), and
-              weights, (W, 10), the number of a mistake and its weights like forms
+              weights, (W, 13), the number of a mistake and its weights like forms
     metadata  kit_version, digest of the checks it was made for, fingerprint of its seed, and in `asks` what checks ask
               for beside their own part (VARIED in rubric.py)
-    mistakes  {"suspects": {check: [id]}, "said": {check: {id: words_of(...)}}, "loses": {id: [check]},
-              "reads": {id: {check: what is read back of it}}}
+    mistakes  packed into the metadata, {"suspects": {check: [id]}, "said": {check: {id: words_of(...)}}, "loses":
+              {id: [check]}, "reads": {id: {check: what is read back of it}}}
     """
 
     def __init__(self, tensors: dict[str, np.ndarray], metadata: dict[str, str]) -> None:
         self.tensors, self.metadata = tensors, metadata
-        self.mistakes: dict[str, dict[str, Any]] = json.loads(
-            metadata.get("mistakes", '{"suspects": {}, "said": {}, "loses": {}, "reads": {}}')
-        )
+        self.mistakes: dict[str, dict[str, Any]] = {"suspects": {}, "said": {}, "loses": {}, "reads": {}}
+        if "mistakes" in metadata:
+            self.mistakes = unpacked(metadata["mistakes"])
 
     @property
     def asks(self) -> list[str]:
@@ -84,7 +86,7 @@ class Expectations:
         possible |= {id for id, lost in self.mistakes["loses"].items() if not lost}
         for what in ("loses", "reads"):
             mistakes[what] = {id: found for id, found in mistakes[what].items() if id in possible}
-        return type(self)(kept, self.metadata | {"mistakes": json.dumps(mistakes)})
+        return type(self)(kept, self.metadata | {"mistakes": packed(mistakes)})
 
     def inputs(self, check: str) -> Iterator[np.ndarray]:
         """The recorded inputs of a check, in the order in which it asks for them."""
@@ -92,6 +94,15 @@ class Expectations:
         while (array := self.tensors.get(f"{check}/input/{n}")) is not None:
             yield array
             n += 1
+
+
+def packed(data: dict[str, Any]) -> str:
+    """JSON, a tenth as long."""
+    return base64.b64encode(zlib.compress(json.dumps(data).encode(), 9)).decode()
+
+
+def unpacked(text: str) -> dict[str, Any]:
+    return json.loads(zlib.decompress(base64.b64decode(text)))
 
 
 def digest_of_checks() -> str:

@@ -68,13 +68,14 @@ def look(
     views: Sequence[View] = VIEWS,
     advance: Advance = lambda images: None,
 ) -> list[Sight]:
-    """What came of each view.
+    """What came of each view of a part that is asked for.
 
     record   the grade, which says what is not right yet
     advance  is told how many images went through a network since it was told last
     What a student did never raises, and neither does a fault of this host.
     """
     limits, sights = rubric.limits, []
+    views = [view for view in views if view.part in rubric.parts]
     budget = Budget(limits["exact_seconds"], limits["wall_factor"])
     try:
         with Student.at_work(box, submission.files, limits, budget) as student:

@@ -1,7 +1,8 @@
 """Diffusion of points in the plane: data on a spiral, and a small network that knows it.
 
 The spiral is that of the report's warm-up. A point is an "image" of one pixel with two channels. The network is kept in
-plane.safetensors, which instructor/authoring/train_plane.py makes; both run it with `answer`, over arrays and tensors.
+plane.safetensors, and one of flow matching in plane_flow.safetensors; instructor/authoring/train_plane.py makes both.
+Here and there they run with `answer`, over arrays and tensors.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from safetensors.numpy import load
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-WEIGHTS = Path(__file__).parent / "plane.safetensors"
+WEIGHTS, FLOW = (Path(__file__).parent / f"{name}.safetensors" for name in ("plane", "plane_flow"))
 SETTINGS = {"prediction_type": "v_prediction", "clip_sample": False}  # of the scheduler; clipping comes after 3.4
 PLACES, TIMES = 3, 8  # how many frequencies of a point and of its timestep the network sees
 FEATURES = 2 + 4 * PLACES + 2 * TIMES
@@ -31,11 +32,17 @@ def spiral(number: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     return np.float32(points + 0.02 * random.standard_normal(points.shape)), u  # pyrefly: ignore[bad-return]
 
 
-def network(x: np.ndarray, t: int) -> np.ndarray:
-    """What the shipped network says of points (N, 2, 1, 1), all at timestep t: v, of the same shape."""
+def off(points: np.ndarray) -> float:
+    """How far points (N, 2) are from the spiral, on average: each from the nearest of many on it."""
+    spots = spiral(2000, seed=2)[0]
+    return float(np.linalg.norm(points[:, None] - spots, axis=2).min(axis=1).mean())
+
+
+def network(x: np.ndarray, t: int, weights: Path = WEIGHTS) -> np.ndarray:
+    """What a shipped network says of points (N, 2, 1, 1), all at timestep t: v, of the same shape."""
     points = x.reshape(len(x), 2)
     with np.errstate(over="ignore"):  # in exp(-h), for points that are far away
-        return answer(load(WEIGHTS.read_bytes()), features(points, np.full(len(points), t))).reshape(x.shape)
+        return answer(load(weights.read_bytes()), features(points, np.full(len(points), t))).reshape(x.shape)
 
 
 def features(points: np.ndarray, t: np.ndarray) -> np.ndarray:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 SAYS = {"epsilon": "ε", "v_prediction": "v"}  # what a network is asked for
 SCHEDULES = ("linear", "scaled_linear", "cosine")
-STEPS = 50
+STEPS, EULER = 50, 10
 ETAS = (0.0, 0.5, 1.0)
 SOME, ALL = 8, 64  # digits in a row; of infer.py
 LARGE = 1e6  # what samples are that nothing can bring back
@@ -99,11 +99,8 @@ def guesses(student: Student, advance: Advance) -> Made:
     for t in times:
         x = scheduler.add_noise(x0, drawn(t, x0.shape), np.full(len(x0), t))
         x = checked(x, x0.shape, "your add_noise", f"at t = {t}")
-        pair = scheduler.predict(plane.network(x, t), t, x)
-        if not (isinstance(pair, tuple) and len(pair) == 2):
-            raise Failed(BAD_OUTPUT, f"your predict must return two tensors, got {kind_of(pair)}")
         noisy.append(x)
-        guessed.append(checked(pair[0], x.shape, "your predict", f"at t = {t}"))
+        guessed.append(first_of(scheduler.predict(plane.network(x, t), t, x), x.shape, f"at t = {t}"))
     said = "Points of a spiral in noise, and below them where your predict thinks they come from, with a small network."
     rows = np.stack([noisy, guessed])[..., 0, 0]
     return Clouds(rows, ("x_t", "your x̂0"), [f"t = {t}" for t in times], places), f"{said} A colour is a place on it."
@@ -149,10 +146,27 @@ def program(student: Student, advance: Advance) -> Made:
     ), f"{ALL} digits that your infer.py draws with the shipped network, in {STEPS} steps."
 
 
+def straight(student: Student, advance: Advance) -> Made:
+    scheduler, seen, guessed = student.FlowMatchScheduler(clip_sample=False), [], []
+    x = starts = drawn(0, (600, 2, 1, 1))
+    for place, t in enumerate(listed(scheduler, EULER)):
+        output = plane.network(x, t, plane.FLOW)
+        if place % 2 == 0:
+            seen.append(x)
+            guessed.append(first_of(scheduler.predict(output, t, x), x.shape, f"at t = {t}"))
+        x = checked(scheduler.step(output, t, x), x.shape, "your step", f"at t = {t}")
+    rows = np.stack([[*seen, x], [*guessed, x]])[..., 0, 0]
+    above = [*(f"{place} steps" for place in range(0, EULER, 2)), "end"]
+    said = f"{EULER} steps of yours along the velocity that a small network answers, and your x̂0 on the way."
+    said += f" The points end {plane.off(x[:, :, 0, 0]):.3f} off the spiral. A colour is a place at the beginning."
+    return Clouds(rows, ("x_t", "your x̂0"), above, np.arctan2(*starts[:, :, 0, 0].T)), said
+
+
 PREDICT = ("schedule.linear", "reverse.previous_timestep", "reverse.predict_v")
 SHORT = (*PREDICT, "reverse.clip", "reverse.timesteps")
 STEP = (*SHORT, "reverse.predict_epsilon", "reverse.posterior", "reverse.step", "reverse.strided")
 DDIM = (*SHORT, "ddim.deterministic", "ddim.eta", "ddim.strided")  # of the posterior it takes the variance alone
+FLOW = ("reverse.timesteps", "reverse.previous_timestep", "flow.predict", "flow.step", "flow.strided")
 INFER = (*DDIM, "infer.ddim", "infer.random", "infer.digits")
 VIEWS = (
     View("1.4", "The schedules", tuple(f"schedule.{name}" for name in SCHEDULES), schedules),
@@ -161,6 +175,7 @@ VIEWS = (
     View("3.7", "Digits by your step", STEP, steps, 2 * SOME * STEPS),
     View("4.1", "The same beginnings", DDIM, etas, len(ETAS) * SOME * STEPS),
     View("6.3", f"{ALL} digits from infer.py", INFER, program, ALL * STEPS),
+    View("8.1", "A spiral on straight paths", FLOW, straight),
 )
 QUICK = tuple(view for view in VIEWS if not view.work)
 
@@ -170,13 +185,7 @@ QUICK = tuple(view for view in VIEWS if not view.work)
 
 def sampled(scheduler: Scheduler, network: Trained, x: np.ndarray, advance: Advance, **options: float) -> np.ndarray:
     """The images that a scheduler makes of noise x (N, 1, 28, 28) with this network."""
-    scheduler.set_timesteps(STEPS)
-    timesteps = scheduler.timesteps
-    if not isinstance(timesteps, Value) or timesteps.dtype != np.int64 or not 0 < timesteps.size <= 2 * STEPS:
-        raise Failed(BAD_OUTPUT, f"your set_timesteps({STEPS}) left no list of {STEPS} timesteps")
-    for t in timesteps.ravel().tolist():
-        if not 0 <= t < 1000:
-            raise Failed(BAD_OUTPUT, f"your set_timesteps({STEPS}) put {t} into the list of timesteps")
+    for t in listed(scheduler, STEPS):
         noise = drawn(t, x.shape)
         x_prev = scheduler.step(network.output(x, t), t, x, variance_noise=noise, **options)
         x = checked(x_prev, x.shape, "your step", f"at t = {t}")
@@ -184,6 +193,25 @@ def sampled(scheduler: Scheduler, network: Trained, x: np.ndarray, advance: Adva
         if np.abs(x).max() > LARGE:  # black and white from here on, until nothing is a number any more
             break
     return x
+
+
+def listed(scheduler: Scheduler, steps: int) -> list[int]:
+    """The timesteps that set_timesteps(steps) leaves, if they can be walked through. Raises Failed."""
+    scheduler.set_timesteps(steps)
+    timesteps = scheduler.timesteps
+    if not isinstance(timesteps, Value) or timesteps.dtype != np.int64 or not 0 < timesteps.size <= 2 * steps:
+        raise Failed(BAD_OUTPUT, f"your set_timesteps({steps}) left no list of {steps} timesteps")
+    for t in timesteps.ravel().tolist():
+        if not 0 <= t < 1000:
+            raise Failed(BAD_OUTPUT, f"your set_timesteps({steps}) put {t} into the list of timesteps")
+    return timesteps.ravel().tolist()
+
+
+def first_of(pair: object, shape: tuple[int, ...], where: str) -> np.ndarray:
+    """x0_hat of what `predict` returned. Raises Failed."""
+    if not (isinstance(pair, tuple) and len(pair) == 2):
+        raise Failed(BAD_OUTPUT, f"your predict must return two tensors, got {kind_of(pair)}")
+    return checked(pair[0], shape, "your predict", where)
 
 
 def checked(value: object, shape: tuple[int, ...], whose: str, where: str = "") -> np.ndarray:

@@ -24,6 +24,9 @@ SYMBOLS = {
     "alpha_t": "α_t",
     "beta_t": "β_t",
     "beta": "β",
+    "s": "s",
+    "s_prev": "s_prev",
+    "w": "w",
     "eta": "η",
     "sigma": "σ",
     "beta_start": "β_start",
@@ -40,6 +43,9 @@ SYMBOLS = {
     "z": "z",
     "x_0": "x_0",
     "epsilon": "ε",
+    "conditional": "conditional",
+    "unconditional": "unconditional",
+    "guided": "guided",
     "x_prev": "x_prev",
     "v": "v",
     "mean": "mean",
@@ -63,7 +69,7 @@ SYMBOLS = {
     "unread": "[not read]",
 }
 # Samples: a space keeps them apart from their weights.
-TERMS = ("x_t", "x0_hat", "epsilon_hat", "output", "z", "x_0", "epsilon")
+TERMS = ("x_t", "x0_hat", "epsilon_hat", "output", "z", "x_0", "epsilon", "conditional", "unconditional")
 FUNCTIONS: dict[str, Callable[..., float | np.ndarray]] = {
     "min": lambda *values: np.minimum.reduce(np.broadcast_arrays(*values)),
     "max": lambda *values: np.maximum.reduce(np.broadcast_arrays(*values)),

@@ -23,6 +23,20 @@ if TYPE_CHECKING:
 QUARTERS = (-8, -6, -4, -2, -1, 1, 2, 4, 6, 8)  # exponents, in quarters
 COST = {0: 0.0, 1: 2.2, 2: 1.2, 3: 3.0, 4: 1.0, 5: 4.0, 6: 2.4, 7: 4.0, 8: 2.0}  # how unusual an exponent is
 BELOW = 0.3  # and how much more below the fraction line
+EXACT = (
+    "eta",
+    "1 - eta",
+    "alpha_t",
+    "s",
+    "1 - s",
+    "s_prev",
+    "1 - s_prev",
+    "s - s_prev",
+    "t",
+    "T",
+    "w",
+    "w - 1",
+)  # by rounding alone
 FIRST = ("eta", "1 - eta", "sigma")  # how a product is written: these, then roots of variances, then betas
 UNUSUAL = {"alpha_t": 0.2, "beta_t": 0.2, "abar_lag": 0.4, "1 - abar_lag": 0.4, "1 - eta": 0.2}
 PLAIN = 1e-5  # what right programs differ by, relative
@@ -55,6 +69,20 @@ def quantities(
     return found | ({} if eta is None else {"eta": np.float64(eta)})  # pyrefly: ignore[bad-return,bad-argument-type]
 
 
+def levels(t: ArrayLike, T: ArrayLike, previous: ArrayLike | None = None) -> dict[str, np.ndarray]:
+    """The same of a straight path, which has no tables: s is the share of noise at a timestep.
+
+    t         (K,) timesteps, each of T (K,)
+    previous  (K,), for a step: previous timesteps, -1 past the end
+    """
+    t, T = np.broadcast_arrays(np.asarray(t, float), np.asarray(T, float))
+    found = {"s": (t + 1) / T, "t": t, "T": T}
+    if previous is not None:
+        found |= {"s_prev": (np.asarray(previous) + 1) / T}
+        found |= {"s - s_prev": found["s"] - found["s_prev"]}
+    return found
+
+
 class Products:
     """The products of quantities, for some cases.
 
@@ -68,7 +96,7 @@ class Products:
         values: dict[str, np.ndarray] = {}
         for name, array in quantities.items():
             values[name] = np.float64(array)  # pyrefly: ignore[unsupported-operation]
-            if name in ("abar", "abar_prev", "abar_lag", "eta"):
+            if name in ("abar", "abar_prev", "abar_lag", "eta", "s", "s_prev"):
                 values[f"1 - {name}"] = 1 - values[name]
         for name in without:
             del values[name]
@@ -94,8 +122,9 @@ class Products:
     @staticmethod
     def known_to(name: str, array: np.ndarray) -> np.ndarray:
         """How far right programs may differ in the logarithm of a quantity, (K,)."""
-        exact = name in ("eta", "1 - eta", "alpha_t")
-        return np.zeros_like(array) if exact else TABLE / array if name != "sigma" else np.full_like(array, PLAIN)
+        if name in EXACT:
+            return np.zeros_like(array)
+        return TABLE / array if name != "sigma" else np.full_like(array, PLAIN)
 
     def sorted(self, case: int) -> tuple[np.ndarray, np.ndarray]:
         """(order, values) of the products of up to two in one case."""

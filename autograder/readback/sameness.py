@@ -70,5 +70,6 @@ def cases() -> dict[str, np.ndarray]:
     place = np.floor(draw.choice([0, 0.001, 0.02, 0.3, 0.7, 0.95, 0.999999], K) * T)
     found |= {"t": place, "T": T, "S": draw.integers(2, 20, K), "i": draw.integers(0, 20, K)}
     found |= {"beta_start": draw.uniform(1e-4, 1e-3, K), "beta_end": draw.uniform(0.01, 0.3, K)}
-    names = ("sigma", "betas", "alphas", "alphas_cumprod")
+    found |= {"w": draw.uniform(1.1, 9, K)}
+    names = ("sigma", "betas", "alphas", "alphas_cumprod", "s", "s_prev")
     return found | {name: draw.uniform(0.1, 0.9, K) for name in names} | {"x0_hat": draw.normal(0, 3, K)}

@@ -20,6 +20,7 @@ LETTER = {
     "beta_t": ("β", "t"),
     "beta_start": ("β", "start"),
     "beta_end": ("β", "end"),
+    "s_prev": ("s", "prev"),
     "x_t": ("x", "t"),
     "x_0": ("x", "0"),
     "x_prev": ("x", "prev"),

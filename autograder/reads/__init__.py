@@ -7,7 +7,8 @@ mathematics is that of readback/.
 
 collecting  the answers, and what was asked
 found       what was read of one thing, and how it is told
-tables, forward, timesteps, predict, posterior, steps, loss, program  each reads one kind of thing
+path        where samples lie between image and noise
+tables, forward, timesteps, predict, posterior, steps, euler, guidance, loss, program  each reads one kind of thing
 showing     all of it, for people and as data
 """
 
@@ -21,11 +22,13 @@ from ..box import Box, BoxError
 from ..record import BAD_OUTPUT, TIMED_OUT, WRONG, CheckResult, Evidence
 from ..student import Budget, Student
 from .collecting import Readers
+from .euler import EULER, SOURCES, euler
 from .forward import FORWARD, forward
 from .found import TABLES, Found
+from .guidance import GUIDED, guidance
 from .loss import LOSSES, loss
 from .posterior import POSTERIOR, posterior
-from .predict import PREDICTIONS, clip, prediction
+from .predict import CLIPS, PREDICTIONS, clip, prediction
 from .program import PROGRAM, program
 from .showing import as_data, as_text
 from .steps import STEPS, step
@@ -118,6 +121,8 @@ def by_chance(check: str, what: str) -> Found:
 
 def sources(check: str) -> tuple[str, ...]:
     """The checks whose answers tell of a thing that is called after one of them."""
+    if check == EULER:
+        return SOURCES
     return STEPS[check][1] if check in STEPS else (check,)
 
 
@@ -127,10 +132,12 @@ def everything() -> Iterator[tuple[str, str, Callable[[Readers, Found], None]]]:
     yield from ((check, method, forward) for check, (method, _) in FORWARD.items())
     yield "reverse.timesteps", "set_timesteps", timesteps
     yield from ((check, f"predict for {kind}, not clipped", prediction) for check, kind in PREDICTIONS.items())
-    yield "reverse.clip", "predict with clip_sample", clip
+    yield from ((check, "predict with clip_sample", clip) for check in CLIPS)
     yield POSTERIOR, "posterior", posterior
     for check, (variance, _) in STEPS.items():
         yield check, f"step of {f'DDPM, {variance}' if variance else 'DDIM'}, for epsilon, not clipped", step
+    yield EULER, "step of flow matching, not clipped", euler
+    yield GUIDED, "guided, w being its scale", guidance
     yield from ((check, f"loss for {kind}", loss) for check, kind in LOSSES.items())
     yield PROGRAM, "infer.py, with a scheduler of the grader's in place of yours", program
 

@@ -34,7 +34,7 @@ class Case:
     method    that was called last, or ""
     asked     its arguments, by position and by name
     steps     S of the list that holds
-    forms     (3, 3) recorded weights, of a step
+    forms     (4, 3) recorded weights, of a step
     """
 
     name: str
@@ -66,6 +66,12 @@ class Watch:
 
     def DDIMScheduler(self, **settings: Any) -> Watched:
         return Watched(self, self.student.DDIMScheduler, settings)
+
+    def FlowMatchScheduler(self, **settings: Any) -> Watched:
+        return Watched(self, self.student.FlowMatchScheduler, settings)
+
+    def functions(self) -> Watched:
+        return Watched(self, self.student.functions, {})
 
 
 class Watched:

@@ -8,17 +8,22 @@ import numpy as np
 
 from ..readback.expression import SYMBOLS
 from ..readback.predictions import Sum, read_sum
-from ..readback.products import quantities
-from ..readback.reading import Cases
 from ..readback.weights import measure
-from .found import OTHER_TIMESTEPS, RIGHT, Found, arrays, no_sum, others_agree, standard, sure, told, untold
+from .found import OTHER_TIMESTEPS, RIGHT, Found, arrays, no_sum, others_agree, sure, told, untold
+from .path import Path
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ..readback.reading import Cases
     from .collecting import Case, Readers
 
-FORWARD = {"forward.add_noise": ("add_noise", "x_t"), "forward.get_velocity": ("get_velocity", "v")}
+FORWARD = {
+    "forward.add_noise": ("add_noise", "x_t"),
+    "forward.get_velocity": ("get_velocity", "v"),
+    "flow.add_noise": ("add_noise", "x_t"),
+    "flow.get_velocity": ("get_velocity", "v"),
+}
 TERMS = ("x_0", "epsilon")
 
 
@@ -47,18 +52,18 @@ WAYS = (
 
 def forward(readers: Readers, found: Found) -> None:
     """The weights of x_0 and epsilon, per image or, where a table was broadcast, per column."""
-    reader, own = readers[found.check], standard(readers)
+    reader, path = readers[found.check], Path.of(readers, found.check)
     method, name = FORWARD[found.check]
     found.reads = dict.fromkeys(TERMS)
-    cases = [case for case in reader.cases if "num_train_timesteps" not in case.settings]
+    cases = [case for case in reader.cases if path and path.holds(case)]
     if reader.cases and not reader.stopped and all(case.right for case in reader.cases):
         found.reads = dict.fromkeys(TERMS, RIGHT)
         found.say(f"{SYMBOLS[name]}: right")
         return
-    if not own or not cases or any(case.got is None or case.got.shape != case.expected.shape for case in cases):
+    if not path or not cases or any(case.got is None or case.got.shape != case.expected.shape for case in cases):
         untold(found, TERMS, reader.stopped)
         return
-    sums = [(way, *made) for way in WAYS if (made := summed(cases, own, way))]
+    sums = [(way, *made) for way in WAYS if (made := summed(cases, path, way))]
     if not sums:
         no_sum(found, TERMS, "x_0 and ε", *per_image(cases))
         found.which(cases)
@@ -74,7 +79,7 @@ def forward(readers: Readers, found: Found) -> None:
         one,
         found.reads,
         cases,
-        others_agree(one, *others(readers, method, own, way)),
+        others_agree(one, *others(path, method, way)),
         {},
         [f"t = {when}" for when in t],
     )
@@ -101,9 +106,9 @@ def read_well(made: tuple[Way, Sum, Sequence[int]]) -> bool:
     return all(right.all() or (read and sure(read) and np.all(read.holds | right)) for read, right in readings)
 
 
-def summed(cases: Sequence[Case], own: tuple[np.ndarray, np.ndarray], way: Way) -> tuple[Sum, list[int]] | None:
+def summed(cases: Sequence[Case], path: Path, way: Way) -> tuple[Sum, list[int]] | None:
     """(Sum, timesteps) of the parts of some answers; None where they are no weighted sums."""
-    mine, rights, times = [], [], []
+    mine, rights, times, T = [], [], [], []
     for case in cases:
         assert case.got is not None  # each is an array
         images, noise, t = case.asked[0][-3:]
@@ -116,17 +121,16 @@ def summed(cases: Sequence[Case], own: tuple[np.ndarray, np.ndarray], way: Way) 
             place = 0 if way.first else k
             rights.append(measure(case.expected[place], [images[place], noise[place]]))
             times.append(when)
+            T.append(case.scheduler.T)
     if len(set(times)) < 2 or not all(mine) or not all(rights):
         return None
-    return read_sum(Cases(quantities(*own, times)), *arrays(mine), TERMS, arrays(rights)[0]), times
+    return read_sum(path.cases(times, T), *arrays(mine), TERMS, arrays(rights)[0]), times
 
 
-def others(
-    readers: Readers, method: str, own: tuple[np.ndarray, np.ndarray], way: Way
-) -> tuple[Cases, np.ndarray, np.ndarray]:
+def others(path: Path, method: str, way: Way) -> tuple[Cases, np.ndarray, np.ndarray]:
     """(cases, weights, errors) at timesteps that the check has not."""
     rng, t = np.random.default_rng(0), np.array(OTHER_TIMESTEPS)
-    call = getattr(readers.student.DDPMScheduler(), method)
+    call = getattr(path.make(), method)
     images, noise = rng.standard_normal((2, 4, 2, 4, 4), dtype=np.float32)
     if way.first:  # each in a batch of its own
         gots = [np.asarray(call(images, noise, np.roll(t, -k)))[0] for k in range(len(t))]
@@ -134,4 +138,4 @@ def others(
     else:
         got = np.asarray(call(images, noise, t))
         parts = [(np.take(got, k, way.axis), [np.take(one, k, way.axis) for one in (images, noise)]) for k in range(4)]
-    return Cases(quantities(*own, t)), *arrays([measure(*part) for part in parts])
+    return path.cases(t), *arrays([measure(*part) for part in parts])

@@ -8,18 +8,18 @@ import numpy as np
 
 from ..checks.loss import LOSS, TARGET, X_T
 from ..readback.expression import SYMBOLS
-from ..readback.products import quantities
-from ..readback.reading import Cases
 from ..readback.weights import measure
 from .forward import TERMS, WAYS, summed
-from .found import OTHER_TIMESTEPS, RIGHT, Found, arrays, others_agree, standard, told, untold
+from .found import OTHER_TIMESTEPS, RIGHT, Found, arrays, others_agree, told, untold
+from .path import Path
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ..readback.reading import Cases
     from .collecting import Case, Readers
 
-LOSSES = {"loss.epsilon": "epsilon", "loss.v_prediction": "v_prediction"}
+LOSSES = {"loss.epsilon": "epsilon", "loss.v_prediction": "v_prediction", "flow.loss": "flow"}
 PARTS = {"x_t": X_T, "target": TARGET}
 CONSTANT = 1e-3  # how far the ratio of two losses may vary, of itself, to be one number
 
@@ -27,13 +27,13 @@ CONSTANT = 1e-3  # how far the ratio of two losses may vary, of itself, to be on
 def loss(readers: Readers, found: Found) -> None:
     """The weights of x_0 and epsilon in both, per image; and where they are right, what the loss is times the right
     one."""
-    reader, own = readers[found.check], standard(readers)
+    reader, path = readers[found.check], Path.of(readers, found.check)
     cases = {name: [case for case in reader.cases if case.name == title] for name, title in PARTS.items()}
-    if own is None or reader.stopped or not all(cases.values()):
+    if path is None or reader.stopped or not all(cases.values()):
         untold(found, PARTS, reader.stopped)
         return
     for name, some in cases.items():
-        made = summed(some, own, WAYS[0])
+        made = summed(some, path, WAYS[0])
         if all(case.right for case in some):
             found.reads[name] = dict.fromkeys(TERMS, RIGHT)
             found.say(f"{SYMBOLS[name]}: {RIGHT}")
@@ -42,7 +42,7 @@ def loss(readers: Readers, found: Found) -> None:
         else:
             found.reads[name] = dict.fromkeys(TERMS)
             one, t = made
-            holds = others_agree(one, *others(readers, LOSSES[found.check], own, list(PARTS).index(name)))
+            holds = others_agree(one, *others(path, LOSSES[found.check], list(PARTS).index(name)))
             told(found, name, one, found.reads[name], some, holds, {}, [f"t = {when}" for when in t])
     losses = [case for case in reader.cases if case.name == LOSS]
     if all(case.right for some in cases.values() for case in some) and (times := ratio(losses)):
@@ -62,13 +62,11 @@ def ratio(losses: Sequence[Case]) -> str:
     return ""
 
 
-def others(
-    readers: Readers, prediction_type: str, own: tuple[np.ndarray, np.ndarray], place: int
-) -> tuple[Cases, np.ndarray, np.ndarray]:
+def others(path: Path, prediction_type: str, place: int) -> tuple[Cases, np.ndarray, np.ndarray]:
     """(cases, weights, errors) of x_t or the target at timesteps that the check has not."""
     rng, t = np.random.default_rng(0), np.array(OTHER_TIMESTEPS)
     images, noise, offset = rng.standard_normal((3, len(t), 2, 4, 4), dtype=np.float32)
     slope = rng.standard_normal(1000, dtype=np.float32)
-    scheduler = readers.student.DDPMScheduler(prediction_type=prediction_type)
+    scheduler = path.make(prediction_type=prediction_type)
     got = np.asarray(scheduler.loss((slope, offset), images, noise, t)[1 + place])
-    return Cases(quantities(*own, t)), *arrays([measure(got[k], [images[k], noise[k]]) for k in range(len(t))])
+    return path.cases(t), *arrays([measure(got[k], [images[k], noise[k]]) for k in range(len(t))])

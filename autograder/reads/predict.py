@@ -8,32 +8,33 @@ import numpy as np
 
 from ..readback.expression import SYMBOLS
 from ..readback.predictions import CLIPPED_TERMS, TERMS, Clip, Sum, read_clip, read_derived, read_sum
-from ..readback.products import quantities
-from ..readback.reading import Cases
 from ..readback.weights import constant, measure
-from .found import NEARLY, OTHER_TIMESTEPS, RIGHT, Found, arrays, others_agree, standard, told
+from .found import NEARLY, OTHER_TIMESTEPS, RIGHT, Found, arrays, others_agree, told
+from .path import Path
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ..readback.reading import Cases
     from .collecting import Case, Reader, Readers
 
-PREDICTIONS = {"reverse.predict_epsilon": "epsilon", "reverse.predict_v": "v_prediction"}
+PREDICTIONS = {"reverse.predict_epsilon": "epsilon", "reverse.predict_v": "v_prediction", "flow.predict": "flow"}
+CLIPS = {"reverse.clip": ("reverse.predict_epsilon", "reverse.predict_v"), "flow.clip": ("flow.predict",)}
 
 
 def prediction(readers: Readers, found: Found) -> None:
     """x0_hat and epsilon_hat as sums of x_t and the model's output."""
-    reader, names = readers[found.check], ("x0_hat", "epsilon_hat")
+    reader, path, names = readers[found.check], Path.of(readers, found.check), ("x0_hat", "epsilon_hat")
     found.reads = {name: dict.fromkeys(TERMS) for name in names}
     for name in names:
         cases = [case for case in reader.cases if case.name == name]
         if cases and all(case.right for case in cases) and not reader.stopped:
             found.reads[name] = dict.fromkeys(TERMS, RIGHT)
             found.say(f"{SYMBOLS[name]}: right")
-        elif (one := summed(readers, cases)) is None:
-            number = None if because(readers, reader) else constant(*answers(cases))
+        elif not path or (one := summed(path, cases)) is None:
+            number = None if because(path, reader) else constant(*answers(cases))
             if number is None:
-                found.say(f"{SYMBOLS[name]}: not read{because(readers, reader)}")
+                found.say(f"{SYMBOLS[name]}: not read{because(path, reader)}")
             else:
                 found.say(
                     f"{SYMBOLS[name]}: a weighted sum of x_t and the output, and {number:.4g} is added everywhere"
@@ -41,7 +42,7 @@ def prediction(readers: Readers, found: Found) -> None:
                 found.notable = True
             found.which(cases, SYMBOLS[name])
         else:
-            others = other_predictions(readers, PREDICTIONS[found.check], name)
+            others = other_predictions(path, PREDICTIONS[found.check], name)
             told(found, name, one, found.reads[name], cases, others_agree(one, *others), {}, times(cases))
 
 
@@ -50,47 +51,45 @@ def answers(cases: Sequence[Case]) -> tuple[list[np.ndarray | None], list[tuple[
     return [case.got for case in cases], [(case.asked[0][2], case.asked[0][0]) for case in cases]
 
 
-def other_predictions(readers: Readers, kind: str, name: str) -> tuple[Cases, np.ndarray, np.ndarray]:
+def other_predictions(path: Path, kind: str, name: str) -> tuple[Cases, np.ndarray, np.ndarray]:
     """(cases, weights, errors) of x_t and the output at timesteps that the check has not."""
-    student, rng, found, own = readers.student, np.random.default_rng(0), [], standard(readers)
-    assert own is not None  # else no sum was read
-    scheduler = student.DDPMScheduler(prediction_type=kind, clip_sample=False)
+    rng, found = np.random.default_rng(0), []
+    scheduler = path.make(prediction_type=kind, clip_sample=False)
     for t in OTHER_TIMESTEPS:
         output, sample = rng.standard_normal((2, 3, 2, 4, 4), dtype=np.float32)
         got = scheduler.predict(output, t, sample)[("x0_hat", "epsilon_hat").index(name)]
         found.append(measure(np.asarray(got), [sample, output]))
-    return Cases(quantities(*own, OTHER_TIMESTEPS)), *arrays(found)
+    return path.cases(OTHER_TIMESTEPS), *arrays(found)
 
 
 def times(cases: Sequence[Case]) -> list[str]:
     return [f"t = {case.asked[0][1]}" for case in cases]
 
 
-def because(readers: Readers, reader: Reader) -> str:
+def because(path: Path | None, reader: Reader) -> str:
     """Why predict was not read, to stand after "not read"; empty where nothing more is known."""
-    if not standard(readers) and reader.cases:
+    if not path and reader.cases:
         return ": it is read where the tables of the linear schedule are right"
     return reader.stopped and f": {reader.stopped}"
 
 
-def summed(readers: Readers, cases: Sequence[Case]) -> Sum | None:
+def summed(path: Path, cases: Sequence[Case]) -> Sum | None:
     """The Sum of x_t and the output that some answers of predict are, or None."""
-    own = standard(readers)
     cases = [case for case in cases if case.got is not None and case.got.shape == case.expected.shape]
-    if not own or not cases:
+    if not cases:
         return None
     _, terms = answers(cases)
     mine = [measure(case.got, pair) for case, pair in zip(cases, terms, strict=True) if case.got is not None]
     rights = [measure(case.expected, pair) for case, pair in zip(cases, terms, strict=True)]
     if not all(mine) or not all(rights):
         return None
-    t = [case.asked[0][1] for case in cases]
-    return read_sum(Cases(quantities(*own, t)), *arrays(mine), TERMS, arrays(rights)[0])
+    here = path.cases([case.asked[0][1] for case in cases], [case.scheduler.T for case in cases])
+    return read_sum(here, *arrays(mine), TERMS, arrays(rights)[0])
 
 
 def clip(readers: Readers, found: Found) -> None:
     """What clipping makes of a right x0_hat, and what epsilon_hat is derived from."""
-    reader, own = readers[found.check], standard(readers)
+    reader, path = readers[found.check], Path.of(readers, found.check)
     pairs = list(zip(reader.cases[::2], reader.cases[1::2], strict=False))
     found.reads = {"x0_hat": None, "epsilon_hat": dict.fromkeys(CLIPPED_TERMS)}
     if reader.stopped or not pairs:
@@ -102,7 +101,7 @@ def clip(readers: Readers, found: Found) -> None:
         found.say("x̂0: right")
     elif all(case.close for case in images):
         found.say(f"x̂0: {NEARLY}")
-    elif own and (one := clipped(readers, images)):
+    elif path and (one := clipped(readers, CLIPS[found.check], path, images)):
         found.reads["x0_hat"] = one.expression.python
         if one.expression.python == "x0_hat":
             found.say("x̂0: not clipped")
@@ -116,7 +115,7 @@ def clip(readers: Readers, found: Found) -> None:
         found.reads["epsilon_hat"] = dict.fromkeys(CLIPPED_TERMS, RIGHT)
         found.say("ε̂: right")
         return
-    derivation = derived(images, noises, own) if own and all(case.right for case in images) else None
+    derivation = derived(images, noises, path) if path and all(case.right for case in images) else None
     if derivation:
         holds = dict.fromkeys(CLIPPED_TERMS, True)
         told(found, "epsilon_hat", derivation, found.reads["epsilon_hat"], noises, holds, {}, times(noises))
@@ -125,27 +124,28 @@ def clip(readers: Readers, found: Found) -> None:
         found.which(noises, "ε̂")
 
 
-def clipped(readers: Readers, images: Sequence[Case]) -> Clip | None:
-    """The Clip that some estimates went through; None where it is none, or not the same for both prediction types."""
+def clipped(readers: Readers, checks: Sequence[str], path: Path, images: Sequence[Case]) -> Clip | None:
+    """The Clip that some estimates went through; None where it is none, or not the same for all prediction types.
+
+    checks  of the estimates before it
+    """
     before, after = [], []
-    for check, kind in PREDICTIONS.items():
-        mine = [case for case in images if case.settings["prediction_type"] == kind]
+    for check in checks:
+        mine = [case for case in images if case.settings.get("prediction_type", "flow") == PREDICTIONS[check]]
         known = [case for case in readers[check].cases if case.name == "x0_hat"]
-        one = summed(readers, known) if known and all(case.right for case in known) else None
+        one = summed(path, known) if known and all(case.right for case in known) else None
         if not one or not all(one.reads.values()) or any(case.got is None for case in mine):
             return None
-        own = standard(readers)
-        assert own is not None  # else no sum was read
         weights = [reading.expression for reading in one.reads.values() if reading]
         for case in mine:
             (output, t, sample), _ = case.asked
-            here = quantities(*own, [t])
+            here = path.cases([t]).quantities
             before.append(sum(w.value(here) * x for w, x in zip(weights, (sample, output), strict=True)))
             after.append(case.got)
     return read_clip(before, after)
 
 
-def derived(images: Sequence[Case], noises: Sequence[Case], own: tuple[np.ndarray, np.ndarray]) -> Sum | None:
+def derived(images: Sequence[Case], noises: Sequence[Case], path: Path) -> Sum | None:
     """The Sum of x_t, the clipped x0_hat and the output that epsilon_hat is; None where it is none."""
     t, outputs, samples = ([case.asked[0][n] for case in noises] for n in (1, 0, 2))
     expected = [
@@ -154,6 +154,6 @@ def derived(images: Sequence[Case], noises: Sequence[Case], own: tuple[np.ndarra
     ]
     if not all(expected) or any(case.got is None or case.got.shape != case.expected.shape for case in noises):
         return None
-    known = Cases(quantities(*own, t))
+    known = path.cases(t)
     x0s, epsilons = ([case.got for case in cases if case.got is not None] for cases in (images, noises))
     return read_derived(known, samples, x0s, outputs, epsilons, arrays(expected)[0])

@@ -42,6 +42,27 @@ OWN = ("scheduler", "infer")  # what a student writes
 BESIDE = (*OWN, "unet")  # what lies beside each other
 
 
+class Network:
+    """A network in closed form, slope[t] x + offset, that remembers what it was given.
+
+    slope   (T,)
+    offset  (B, C, H, W)
+    shift   by how many columns x is shifted first, so that each pixel has to do with others
+    """
+
+    def __init__(self, slope: torch.Tensor, offset: torch.Tensor, shift: int = 0) -> None:
+        self.slope, self.offset, self.shift = slope, offset, shift
+        self.given: list[tuple[torch.Tensor, torch.Tensor]] = []  # x, and the output
+
+    def __call__(self, x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+        slope = self.slope[
+            t[:, None, None, None].long().clamp(0, len(self.slope) - 1)
+        ]  # an axis, as the real one wants
+        output = slope * x.roll(self.shift, -1) + self.offset
+        self.given.append((x, output))
+        return output
+
+
 class StudentCode:
     """What the requests of one process act on: the module, the objects made so far."""
 
@@ -115,6 +136,13 @@ class StudentCode:
             raise NotImplementedError(f"The class {name}")
         return self.keep(getattr(self.module, name)(**kwargs))
 
+    def functions(self) -> wire.Ref:
+        """The module itself: what can be called of it are its functions."""
+        return self.keep(self.module)
+
+    def network(self, slope: wire.Tensor, offset: wire.Tensor, shift: int) -> wire.Ref:
+        return self.keep(Network(self.arrive(slope), self.arrive(offset), shift))
+
     def generator(self, seed: int) -> wire.Ref:
         return self.keep(torch.Generator().manual_seed(seed))
 
@@ -128,9 +156,12 @@ class StudentCode:
         setattr(self.objects[obj.id], name, self.arrive(value))
 
     def call(self, obj: wire.Ref, name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Sendable:
+        called = self.objects[obj.id]
+        if called is self.module and not hasattr(called, name):
+            raise NotImplementedError(f"The function {name}")
         args = [self.arrive(value) for value in args]
         kwargs = {key: self.arrive(value) for key, value in kwargs.items()}
-        return sendable(getattr(self.objects[obj.id], name)(*args, **kwargs))
+        return sendable(getattr(called, name)(*args, **kwargs))
 
     def loss(
         self, obj: wire.Ref, network: tuple[wire.Tensor, wire.Tensor], *batch: wire.Tensor
@@ -139,16 +170,9 @@ class StudentCode:
         what the network is given, what its output is compared with). The last is known from the gradient, as that of
         a squared error; both are None where they cannot be known."""
         slope, offset = (self.arrive(part) for part in network)
-        offset.requires_grad_()
-        given: list[tuple[torch.Tensor, torch.Tensor]] = []
-
-        def model(x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
-            output = slope[t.long().clamp(0, len(slope) - 1)].view(-1, 1, 1, 1) * x + offset
-            given.append((x, output))
-            return output
-
+        model = Network(slope, offset.requires_grad_())
         losses = self.objects[obj.id].loss(model, *map(self.arrive, batch))
-        x, output = given[0] if given else (None, None)
+        x, output = model.given[0] if model.given else (None, None)
         target = None
         if output is not None and isinstance(losses, torch.Tensor) and losses.requires_grad:
             gradient = torch.autograd.grad(losses.sum(), offset, allow_unused=True)[0]

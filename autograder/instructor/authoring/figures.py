@@ -24,13 +24,14 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from ... import networks
+from ...look import plane
 from ...paths import ROOT
 from . import patches
 
 sys.path.insert(0, str(ROOT / "solution"))
 import classifier
 import data
-from scheduler import BETA_SCHEDULES, PREDICTION_TYPES, DDIMScheduler, DDPMScheduler
+from scheduler import BETA_SCHEDULES, PREDICTION_TYPES, DDIMScheduler, DDPMScheduler, FlowMatchScheduler
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -314,6 +315,54 @@ def drawn_by(files: Mapping[str, bytes], strip: Strip) -> torch.Tensor:
         return load_file(Path(folder, "samples.safetensors"))["samples"]
 
 
+def straight() -> Figure:
+    """Two paths as weights of image and noise; and ten steps along each, from the same points in the plane, by the best
+    possible network for data on a spiral."""
+    figure = Figure(figsize=(WIDTH, 2.55), dpi=DPI, layout="constrained")
+    weights, *panels = figure.subplots(1, 3)
+    spots = torch.from_numpy(plane.spiral(300, seed=0)[0])
+    starts = torch.randn(400, 2, 1, 1, generator=generator(3))
+    ways = {
+        "DDIM": (DDIMScheduler(prediction_type="v_prediction", clip_sample=False), STYLES["linear"]),
+        "straight": (FlowMatchScheduler(clip_sample=False), STYLES["scaled_linear"]),
+    }
+    for (name, (scheduler, (color, dashes))), axes in zip(ways.items(), panels, strict=True):
+        weights.plot(*weights_of(scheduler, torch.arange(1000)), color=color, linestyle=dashes)
+        walk = torch.stack([x for _, x, _ in sample(Best(scheduler, spots), scheduler, 10, starts)])[..., 0, 0]
+        weights.plot(*weights_of(scheduler, scheduler.timesteps), "o", color=color, markersize=3.5, label=name)
+        axes.plot(*spots.T, ".", color="0.75", markersize=2)
+        axes.plot(*walk[:, :14].permute(2, 0, 1), "o-", color=color, linewidth=0.7, markersize=1.8)
+        off = torch.cdist(walk[-1], spots).amin(1).mean()
+        axes.set_title(f"{name}: 10 steps end {off:.3f} off", **TEXT)
+        axes.set(xlim=(-1.9, 1.9), ylim=(-1.9, 1.9), aspect="equal", xticks=[], yticks=[])
+    weights.set(xlabel="weight of the image", aspect="equal", xlim=(-0.05, 1.1), ylim=(-0.05, 1.1))
+    weights.set_ylabel("weight of the noise", **TEXT)
+    weights.legend(frameon=False, fontsize=8, loc="lower left")
+    plain(weights)
+    return figure
+
+
+def weights_of(scheduler: DDPMScheduler, timesteps: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """How much of the image and of the noise is in x_t, (N,) each."""
+    one, zero = torch.ones(len(timesteps), 1, 1, 1), torch.zeros(len(timesteps), 1, 1, 1)
+    image, noise = (scheduler.add_noise(*pair, timesteps).flatten() for pair in ((one, zero), (zero, one)))
+    return image, noise
+
+
+class Best(torch.nn.Module):
+    """What the best possible network answers where each image is one of these points, (N, 2)."""
+
+    def __init__(self, scheduler: DDPMScheduler, spots: torch.Tensor) -> None:
+        super().__init__()
+        self.scheduler, self.spots = scheduler, spots
+
+    def forward(self, x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+        image, noise = weights_of(self.scheduler, t[:1])
+        nearness = -torch.cdist(x[:, :, 0, 0], image * self.spots).square() / (2 * noise**2)
+        x0 = (nearness.softmax(1) @ self.spots)[:, :, None, None]
+        return self.scheduler.get_velocity(x0, (x - image * x0) / noise, t)
+
+
 def plain(axes: Axes) -> None:
     """A panel without what only adds ink."""
     axes.title.set_fontsize(10)
@@ -328,7 +377,7 @@ def digits() -> torch.Tensor:
     return data.digits(data.DIGITS5K)[0].float() / 127.5 - 1
 
 
-FIGURES = (samples, noising, schedules, denoising, steps_eta, losses, symptoms)
+FIGURES = (samples, noising, schedules, denoising, steps_eta, losses, symptoms, straight)
 
 
 def main(names: Collection[str]) -> None:

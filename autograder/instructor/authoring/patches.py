@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
+from ... import checks
 from ...diagnosis import catalogue
 from ...paths import ROOT
 from .course import Course
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MISTAKES = ROOT / "solution" / "mistakes"
+# The parts, and single checks, that a mistake in a file is graded on; training is left to tests of its own.
+GRADED_ON = {"scheduler.py": (*checks.EXACT, "guidance.guided"), "infer.py": ("infer", "guidance.infer")}
 
 
 @dataclass
@@ -38,6 +41,11 @@ class Patch:
     loses: list[str]
     may_lose: list[str]
     random: bool
+
+    @property
+    def only(self) -> tuple[str, ...]:
+        """What it is graded on."""
+        return GRADED_ON[self.file]
 
 
 def load(path: Path) -> Patch:

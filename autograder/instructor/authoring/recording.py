@@ -21,7 +21,7 @@ from ...box import Box
 from ...diagnosis import CLEAR, PROJECTIONS, fingerprint, words_of
 from ...expect import Expect
 from ...expect.answers import FORMS
-from ...expectations import Expectations, ExpectationsError, digest_of_checks
+from ...expectations import Expectations, ExpectationsError, digest_of_checks, packed
 from ...files import digest, write
 from ...intake.submission import read
 from ...paths import COURSE, HIDDEN, PUBLIC, ROOT
@@ -103,7 +103,7 @@ class Recorder(Expect):
         output, sample, noise = (array.astype(np.float64) for array in (model_output, sample, noise))
         x_prev = scheduler.step(output, timestep, sample, variance_noise=noise, **options)
         x0, epsilon = scheduler.predict(output, timestep, sample)
-        terms = {"x0": x0, "epsilon": epsilon, "sample": sample}
+        terms = {"x0": x0, "epsilon": epsilon, "sample": sample, "velocity": epsilon - x0}
         self.keep("forms", f"x_prev {where}", forms(terms, noise, x_prev))
 
     def settle(self) -> None:
@@ -126,7 +126,7 @@ def record(
             checks.run(name, student, Recorder(name, rng, tensors, metadata))
     metadata["seed"] = hashlib.sha256(seed.encode()).hexdigest()[:12]  # its fingerprint; the seed itself stays here
     mistakes = record_mistakes(box, rubric, Expectations(tensors, metadata), patches)
-    return Expectations(tensors, {**metadata, "mistakes": json.dumps(mistakes)})
+    return Expectations(tensors, {**metadata, "mistakes": packed(mistakes)})
 
 
 def depends_on(rubric: Rubric) -> dict[str, str]:
@@ -196,7 +196,7 @@ def read_of(
 
 def stack(rows: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
     """One array per key for all mistakes of a check, float32, a row for each of those that have something there, after
-    the number of that mistake: fingerprints (W, 10), and weights (W, 10)."""
+    the number of that mistake: fingerprints (W, 10), and weights (W, 13)."""
     stacked = {}
     for n, by_key in enumerate(rows):
         for key, row in by_key.items():
@@ -224,15 +224,17 @@ def weights_of(answer: Answer) -> np.ndarray | None:
 
 
 def forms(terms: Mapping[str, np.ndarray], noise: np.ndarray, x_prev: np.ndarray) -> np.ndarray:
-    """The weights of each way to write a step, (3, 3): two terms and the noise. Raises ValueError if it is none."""
+    """The weights of each way to write a step, (4, 3): two terms and the noise; NaN where these two do not suffice.
+    Raises ValueError if no way does."""
     weights = []
     x_prev = np.float64(np.asarray(x_prev)).ravel()
     for names in FORMS:
         basis = np.stack([np.float64(np.asarray(terms[name])).ravel() for name in names] + [noise.ravel()], axis=1)
         solution = np.linalg.lstsq(basis, x_prev, rcond=1e-14)[0]
-        if np.abs(basis @ solution - x_prev).max() > 1e-5 * np.abs(x_prev).max():
-            raise ValueError(f"a step is no combination of {names} and noise")
-        weights.append(np.where(np.abs(solution) < 1e-9, 0, solution))
+        suffice = np.abs(basis @ solution - x_prev).max() <= 1e-5 * np.abs(x_prev).max()
+        weights.append(np.where(np.abs(solution) < 1e-9, 0, solution) if suffice else np.full(3, np.nan))
+    if np.isnan(weights).all():
+        raise ValueError("a step is no combination of x0_hat, epsilon_hat, x_t and noise")
     return np.array(weights)
 
 

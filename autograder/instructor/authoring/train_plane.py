@@ -1,4 +1,5 @@
-"""Train the network of the spiral that `make look` shows: autograder/look/plane.safetensors. Half a minute on a CPU.
+"""Train the two networks of the spiral that `make look` shows: plane.safetensors and plane_flow.safetensors in
+autograder/look/. A minute on a CPU.
 
 python -m autograder.instructor.authoring.train_plane
 """
@@ -14,23 +15,25 @@ from rich.progress import track
 from safetensors.torch import save
 
 from ...files import write
-from ...look.plane import FEATURES, SETTINGS, WEIGHTS, answer, features, spiral
+from ...look.plane import FEATURES, FLOW, SETTINGS, WEIGHTS, answer, features, spiral
 from ...paths import ROOT
 
 sys.path.insert(0, str(ROOT / "solution"))
-from scheduler import DDPMScheduler
+from scheduler import DDPMScheduler, FlowMatchScheduler
 
 WIDTH, STEPS, BATCH_SIZE, RATE = 32, 8000, 512, 1e-2
 
 
 def main() -> None:
-    weights, loss = trained()
-    write(WEIGHTS, save(weights))
-    print(f"loss {loss:.3f}; {sum(map(torch.numel, weights.values())):,} parameters, {WEIGHTS.stat().st_size:,} bytes")
+    for path, scheduler in ((WEIGHTS, DDPMScheduler(**SETTINGS)), (FLOW, FlowMatchScheduler())):
+        weights, loss = trained(scheduler)
+        write(path, save(weights))
+        size, number = path.stat().st_size, sum(map(torch.numel, weights.values()))
+        print(f"{path.name}: loss {loss:.3f}; {number:,} parameters, {size:,} bytes")
 
 
-def trained(steps: int = STEPS) -> tuple[dict[str, torch.Tensor], float]:
-    """(weights, mean loss of the last steps) of a run of Algorithm 1 of the DDPM paper with the target v."""
+def trained(scheduler: DDPMScheduler, steps: int = STEPS) -> tuple[dict[str, torch.Tensor], float]:
+    """(weights, mean loss of the last steps) of a run of Algorithm 1 of the DDPM paper with the target get_velocity."""
     generator = torch.Generator().manual_seed(0)
     sizes = (FEATURES, WIDTH, WIDTH, WIDTH, 2)
     weights = {}
@@ -38,7 +41,6 @@ def trained(steps: int = STEPS) -> tuple[dict[str, torch.Tensor], float]:
         weights[f"weight{layer}"] = torch.randn(a, b, generator=generator) / a**0.5
         weights[f"bias{layer}"] = torch.zeros(b)
     data = torch.from_numpy(spiral(20_000, seed=0)[0])[:, :, None, None]
-    scheduler = DDPMScheduler(**SETTINGS)
     optimizer = torch.optim.Adam([weight.requires_grad_() for weight in weights.values()], lr=RATE)
     decay = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     losses = []

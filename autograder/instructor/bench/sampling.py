@@ -49,7 +49,7 @@ def main() -> None:
 
 def in_turn(device: str, batch: int, steps: int, rounds: int) -> dict[str, float]:
     """{way: seconds a step}, medians of so many rounds."""
-    model, config = infer.load_checkpoint(CHECKPOINT)
+    model, config = infer.load_checkpoint(CHECKPOINT, DDIMScheduler)
     model.to(device)
     ours = DDIMScheduler(**config)
     ours.set_timesteps(steps)

@@ -16,7 +16,7 @@ import secrets
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from rich.console import Console
@@ -26,7 +26,7 @@ from ... import checks
 from ...files import write
 from ...paths import ROOT
 from ...rubric import Rubric
-from ..authoring.patches import load_all, reference
+from ..authoring.patches import GRADED_ON, load_all, reference
 from ..fingerprint import kit
 from .mutants import mutants
 from .page import Survivors, render
@@ -36,8 +36,10 @@ BUILD = ROOT / "build" / "validity"
 PAGE = ROOT / "VALIDITY.md"
 ACCEPTED = ROOT / "tests" / "submissions" / "accepted"
 CHEAP = ROOT / "tests" / "submissions" / "cheap"
-PROBED = tuple(id for id in checks.CHECKS if id.startswith("infer.") and id not in checks.MEASURED)
-PARTS = {"scheduler.py": checks.EXACT, "infer.py": PROBED}  # what a wrong file is graded on
+PARTS = {  # and single checks, that a wrong file is graded on: none that end in one number
+    file: tuple(id for id in checks.CHECKS if {id, id.split(".")[0]} & set(only) and id not in checks.MEASURED)
+    for file, only in GRADED_ON.items()
+}
 SEEDS, SEEDS_OF_ALL, VARIANTS_OF_ALL = 20, 2, 5
 
 
@@ -55,7 +57,7 @@ def wrong_by_students(seed: str) -> list[Subject]:
     return [
         Subject("mistake", patch.id, patch.file, patch.files, PARTS[patch.file], cases(seed, patch.file))
         for patch in load_all()
-        if any(id in PARTS[patch.file] or id.split(".")[0] in PARTS[patch.file] for id in patch.loses)
+        if set(patch.loses).intersection(PARTS[patch.file])
     ]
 
 
@@ -65,26 +67,32 @@ def cases(seed: str, file: str) -> tuple[str, str]:
 
 
 def right(seed: str) -> tuple[list[Subject], list[Subject]]:
-    """Every accepted submission on the exact parts for many seeds, and a few on all parts for two."""
+    """Every accepted submission on the exact parts for many seeds, and a few on all parts for two; on part 8, who has
+    it."""
     found = {path.parent.name: path.parent for path in sorted(ACCEPTED.glob("*/scheduler.py"))}
     files = {n: reference() | {f.name: f.read_bytes() for f in path.glob("*.py")} for n, path in found.items()}
     whole = sorted(found, key=lambda name: not (found[name] / "infer.py").exists())[:VARIANTS_OF_ALL]
+    but = {n: () if b"FlowMatchScheduler" in files[n]["scheduler.py"] else checks.PART_8 for n in found}
     exact = [
-        Subject("right", name, "", files[name], checks.EXACT, (f"{seed}, {n}", None))
+        Subject("right", name, "", files[name], without(but[name], checks.EXACT), (f"{seed}, {n}", None))
         for n in range(SEEDS)
         for name in found
     ]
     every = [
-        Subject("right", name, "", files[name], (), (f"{seed}, all parts, {n}", None))
+        Subject("right", name, "", files[name], without(but[name], checks.PARTS), (f"{seed}, all parts, {n}", None))
         for n in range(SEEDS_OF_ALL)
         for name in whole
     ]
     return exact, every
 
 
+def without(left_out: Collection[str], parts: Iterable[str]) -> tuple[str, ...]:
+    return tuple(part for part in parts if part not in left_out)
+
+
 def cheap(seed: str) -> list[Subject]:
     """Each program with as little as possible in it, without training, which would earn it nothing and takes long."""
-    only = tuple(part for part in checks.PARTS if part != "training")
+    only = without(["training"], checks.PARTS)
     return [
         Subject("cheap", path.name, "", {f.name: f.read_bytes() for f in path.glob("*.py")}, only, cases(seed, "cheap"))
         for path in sorted(CHEAP.iterdir())
@@ -132,7 +140,7 @@ def main() -> int:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     seed = seed_of(BUILD / "seed")
     wrong, known, (exact, every) = wrong_by_machine(seed), wrong_by_students(seed), right(seed)
-    little, rubric = cheap(seed), Rubric.load()
+    little, rubric = cheap(seed), Rubric.load(whole=True)
     measured = commit()
     with (
         Progress(*columns, TextColumn("left"), TimeRemainingColumn(), console=console) as progress,

@@ -107,7 +107,7 @@ def annotated(text: str, found: Mapping[str, Distances]) -> str:
 
 
 def main() -> None:
-    rubric = Rubric.load()
+    rubric = Rubric.load(whole=True)
     with Box(rubric.limits) as box:
         found = measure(box, rubric, SEEDS)
     table = Table(

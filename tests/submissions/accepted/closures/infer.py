@@ -44,7 +44,8 @@ def share(word):
 
 OPTIONS = {  # how to read it, and what it is when it is not given
     "--checkpoint": (str, None), "--output": (str, None), "--samples": (str, None), "--initial-noise": (str, None),
-    "--scheduler": (one_of("ddim", "ddpm"), "ddim"), "--device": (one_of("auto", "cpu", "cuda", "mps"), "auto"),
+    "--scheduler": (one_of("ddim", "ddpm", "flow"), "ddim"), "--device": (one_of("auto", "cpu", "cuda", "mps"), "auto"),
+    "--label": (lambda word: range(10)[int(word)], None), "--guidance": (float, 1.0),
     "--steps": (at_least(1), 50), "--num-images": (at_least(1), 64), "--seed": (int, 0), "--eta": (share, None),
 }
 
@@ -64,7 +65,7 @@ def read(words):
     for name in ("--checkpoint", "--output"):
         if given[name] is None:
             wrong_usage(f"{name} is needed")
-    if given["--scheduler"] == "ddpm" and given["--eta"] is not None:
+    if given["--scheduler"] != "ddim" and given["--eta"] is not None:
         wrong_usage("--eta is for ddim")
     return given
 
@@ -100,15 +101,22 @@ def main():
     else:
         noise = torch.randn((given["--num-images"], 1, 28, 28), generator=generator)
 
-    kind = {"ddim": scheduler.DDIMScheduler, "ddpm": scheduler.DDPMScheduler}[given["--scheduler"]](**config)
+    kind = {"ddim": "DDIMScheduler", "ddpm": "DDPMScheduler", "flow": "FlowMatchScheduler"}[given["--scheduler"]]
+    kind = getattr(scheduler, kind)(**config)
     kind.set_timesteps(given["--steps"])
     step = partial(kind.step, generator=generator)
     if given["--eta"]:
         step = partial(step, eta=given["--eta"])
     network.to(device)
 
+    def asked(x, t):
+        every = partial(torch.full, [len(x)], device=device)
+        if given["--label"] is None:
+            return network(x, every(t))
+        return scheduler.guided(network(x, every(t), every(given["--label"])), network(x, every(t)), given["--guidance"])
+
     def turn(x, t):
-        return step(network(x, torch.full([len(x)], t, device=device)), t, x)
+        return step(asked(x, t), t, x)
 
     with torch.no_grad():
         samples = reduce(turn, kind.timesteps.tolist(), noise.to(device)).clamp(-1, 1).cpu()

@@ -130,3 +130,54 @@ class DDPMScheduler:
 
 class DDIMScheduler(DDPMScheduler):
     pass
+
+
+class FlowMatchScheduler:
+    def __init__(self, num_train_timesteps=1000, prediction_type="flow", clip_sample=True):
+        if prediction_type != "flow":
+            raise ValueError(f"cannot translate {prediction_type}")
+        inner = DDPMScheduler(num_train_timesteps, prediction_type="v_prediction")  # for its list and its loss
+        share = lambda t: (t + 1) / num_train_timesteps
+        along = lambda s: lambda near, far: near + s * (far - near)
+
+        def add_noise(original_samples, noise, timesteps):
+            s = share(timesteps.to(noise.device)).to(noise.dtype).reshape(-1, *[1] * (noise.ndim - 1))
+            return along(s)(original_samples, noise)
+
+        def get_velocity(sample, noise, timesteps):
+            return noise - sample
+
+        def loss(model, original_samples, noise, timesteps):
+            return inner.loss(model, original_samples, noise, timesteps)
+
+        def predict(model_output, timestep, sample):
+            s = share(int(timestep))
+            image = along(-s)(sample, sample + model_output)
+            image = image.clamp(-1, 1) if clip_sample else image
+            return image, along(1 / s)(image, sample)
+
+        def step(model_output, timestep, sample, generator=None, variance_noise=None):
+            return along(share(inner.previous_timestep(timestep)))(*predict(model_output, timestep, sample))
+
+        def set_timesteps(num_inference_steps, device=None):
+            inner.set_timesteps(num_inference_steps, device)
+            self.timesteps = inner.timesteps
+
+        inner.add_noise, inner.get_velocity = self.add_noise, self.get_velocity = add_noise, get_velocity
+        self.set_timesteps, self.previous_timestep = set_timesteps, inner.previous_timestep
+        self.predict, self.step, self.loss, self.timesteps = predict, step, loss, inner.timesteps
+
+
+def inpaint(model, scheduler, known, mask, noise):
+    put_back = lambda x, kept: torch.where(mask, kept, x)
+    every = lambda t: torch.full((len(noise),), t, device=noise.device)
+    going_on = lambda t: (lambda previous: previous >= 0 and every(previous))(scheduler.previous_timestep(t))
+    x = noise
+    for t in map(int, scheduler.timesteps):
+        x, then = scheduler.step(model(x, every(t)), t, x), going_on(t)
+        x = put_back(x, known if then is False else scheduler.add_noise(known, noise, then))
+    return x
+
+
+def guided(conditional, unconditional, scale):
+    return (lambda near, far: near + scale * (far - near))(unconditional, conditional)

@@ -162,3 +162,90 @@ class DDIMScheduler(DDPMScheduler):
 
 def _noise(sample, generator, given):
     return torch.randn(sample.shape, generator=generator).to(sample) if given is None else given
+
+
+class FlowType(str, Enum):
+    FLOW = "flow"
+
+
+class Stretch(NamedTuple):
+    """A part of the straight path: s at its two ends."""
+
+    here: float
+    there: float
+
+    @property
+    def length(self):
+        return self.here - self.there
+
+
+@dataclass(eq=False)
+class FlowMatchScheduler(DDPMScheduler):
+    prediction_type: str = "flow"
+    level: torch.Tensor = field(init=False, repr=False)
+
+    def __init__(self, num_train_timesteps=1000, prediction_type="flow", clip_sample=True):
+        FlowType(prediction_type)
+        super().__init__(num_train_timesteps, prediction_type="v_prediction", clip_sample=clip_sample)
+        self.level = torch.arange(1, num_train_timesteps + 1, dtype=torch.float64).div(num_train_timesteps)
+
+    def _scales(self, timesteps, images):
+        s = self.level.to(images.device).take(timesteps).to(images.dtype).reshape(-1, 1, 1, 1)
+        return 1 - s, s
+
+    def get_velocity(self, sample, noise, timesteps):
+        return torch.sub(noise, sample)
+
+    def _stretch(self, timestep):
+        before = self.previous_timestep(timestep)
+        return Stretch(self.level[int(timestep)].item(), self.level[before].item() if before >= 0 else 0.0)
+
+    def predict(self, model_output, timestep, sample):
+        s = self._stretch(timestep).here
+        found = Prediction(sample - s * model_output, sample + (1 - s) * model_output)
+        if self.clip_sample:
+            x0 = found.x0.clamp(-1, 1)
+            found = Prediction(x0, (sample - (1 - s) * x0) / s)
+        return tuple(found)
+
+    def step(self, model_output, timestep, sample, generator=None, variance_noise=None):
+        found = Prediction(*self.predict(model_output, timestep, sample))
+        return sample - self._stretch(timestep).length * (found.epsilon - found.x0)
+
+
+@dataclass
+class Inpainting:
+    known: torch.Tensor
+    mask: torch.Tensor
+    noise: torch.Tensor
+
+    def at(self, scheduler, t):
+        """The known image with the noise of a timestep."""
+        if t < 0:
+            return self.known
+        return scheduler.add_noise(self.known, self.noise, self.noise.new_full((len(self.noise),), t, dtype=torch.int64))
+
+    def combine(self, scheduler, t, sampled):
+        return self.at(scheduler, t).where(self.mask, sampled)
+
+
+def inpaint(model, scheduler, known, mask, noise):
+    task, x = Inpainting(known, mask, noise), noise
+    for t in scheduler.timesteps.tolist():
+        output = model(x, x.new_full((len(x),), t, dtype=torch.int64))
+        x = task.combine(scheduler, scheduler.previous_timestep(t), scheduler.step(output, t, x))
+    return x
+
+
+class Opinions(NamedTuple):
+    conditional: torch.Tensor
+    unconditional: torch.Tensor
+
+    @property
+    def difference(self):
+        return self.conditional - self.unconditional
+
+
+def guided(conditional, unconditional, scale):
+    both = Opinions(conditional, unconditional)
+    return both.conditional + (scale - 1) * both.difference

@@ -126,3 +126,51 @@ class DDIMScheduler(DDPMScheduler):
         x0, eps = self.predict(model_output, timestep, sample)
         weights = [np.sqrt(abar_prev), np.sqrt(1 - abar_prev - sigma**2), sigma]
         return self._combine(weights, x0, eps, self._z(sample, generator, variance_noise))
+
+
+class FlowMatchScheduler(DDPMScheduler):
+    def __init__(self, num_train_timesteps=1000, prediction_type="flow", clip_sample=True):
+        self._assert_in(prediction_type, {"flow"})
+        super().__init__(num_train_timesteps, prediction_type="v_prediction", clip_sample=clip_sample)
+
+    def _s(self, timesteps):
+        return (1.0 + timesteps) / self.num_train_timesteps
+
+    def _rows(self, timesteps, x):
+        """(B, 2): how much of the image and of the noise."""
+        s = self._s(timesteps.double())
+        return torch.stack([1 - s, s], dim=1).to(x)
+
+    def get_velocity(self, sample, noise, timesteps):
+        return self._combine([-1.0, 1.0], sample, noise)
+
+    def predict(self, model_output, timestep, sample):
+        self.previous_timestep(timestep)
+        s = self._s(int(timestep))
+        x0, eps = self._combine([[1, -s], [1, 1 - s]], sample, model_output)
+        if self.clip_sample:
+            x0 = x0.clamp(-1, 1)
+            eps = self._combine([1 / s, 1 - 1 / s], sample, x0)
+        return x0, eps
+
+    def step(self, model_output, timestep, sample, generator=None, variance_noise=None):
+        s = self._s(self.previous_timestep(timestep))
+        return self._combine([1 - s, s], *self.predict(model_output, timestep, sample))
+
+
+def inpaint(model, scheduler, known, mask, noise):
+    select = torch.stack([mask, ~mask]).to(noise)
+    timesteps = scheduler.timesteps.tolist()
+    x = noise
+    for t, t_prev in zip(timesteps, timesteps[1:] + [None]):
+        x = scheduler.step(model(x, torch.full((x.shape[0],), t, device=x.device)), t, x)
+        kept = known
+        if t_prev is not None:
+            kept = scheduler.add_noise(known, noise, torch.full((x.shape[0],), t_prev, device=x.device))
+        x = torch.einsum("kbchw,kbchw->bchw", select, torch.stack([kept, x]))
+    return x
+
+
+def guided(conditional, unconditional, scale):
+    weights = torch.tensor([scale, 1 - scale], dtype=torch.float64).to(conditional)
+    return torch.einsum("k,kbchw->bchw", weights, torch.stack([conditional, unconditional]))

@@ -155,3 +155,72 @@ class DDIMScheduler(DDPMScheduler):
         sigma = eta * beta_tilde(*bars) ** 0.5
         x_prev = ddim_mean(*self.predict(model_output, timestep, sample), bars[1], sigma)
         return x_prev + sigma * gaussian(sample, generator, variance_noise)
+
+
+# ---------------------------------------------------------------- flow matching
+
+
+def straight(near, far, s):
+    return near * (1 - s) + far * s
+
+
+def share(timestep, T):
+    return (timestep + 1) / T
+
+
+def denoise_flow(out, x, s):
+    return x - s * out, x + (1 - s) * out
+
+
+def clip_on_a_line(pair, x, s):
+    x0 = pair[0].clamp(-1, 1)
+    return x0, (x - (1 - s) * x0) / s
+
+
+def euler(x, velocity, change):
+    return x + change * velocity
+
+
+class FlowMatchScheduler(DDPMScheduler):
+    def __init__(self, num_train_timesteps=1000, prediction_type="flow", clip_sample=True):
+        choose({"flow": denoise_flow}, prediction_type, "prediction_type")
+        super().__init__(num_train_timesteps, prediction_type="v_prediction", clip_sample=clip_sample)
+
+    def shares(self, timestep):
+        return share(int(timestep), self.T), share(self.previous_timestep(timestep), self.T)
+
+    def add_noise(self, original_samples, noise, timesteps):
+        table = share(torch.arange(self.T, dtype=torch.float64), self.T)
+        return straight(original_samples, noise, spread_out(table, timesteps, original_samples))
+
+    def get_velocity(self, sample, noise, timesteps):
+        return noise - sample
+
+    def predict(self, model_output, timestep, sample):
+        s, _ = self.shares(timestep)
+        pair = denoise_flow(model_output, sample, s)
+        return clip_on_a_line(pair, sample, s) if self.clip_sample else pair
+
+    def step(self, model_output, timestep, sample, generator=None, variance_noise=None):
+        s, s_prev = self.shares(timestep)
+        image, noise = self.predict(model_output, timestep, sample)
+        return euler(sample, self.get_velocity(image, noise, timestep), s_prev - s)
+
+
+def noisy_at(scheduler, images, noise, t):
+    return images if t < 0 else scheduler.add_noise(images, noise, torch.full([images.shape[0]], t, device=images.device))
+
+
+def one_step(scheduler, model, x, t):
+    return scheduler.step(model(x, torch.full([x.shape[0]], t, device=x.device)), t, x)
+
+
+def inpaint(model, scheduler, known, mask, noise):
+    steps, x = scheduler.timesteps.tolist(), noise
+    for t in steps:
+        x = torch.where(mask, noisy_at(scheduler, known, noise, following(steps, t)), one_step(scheduler, model, x, t))
+    return x
+
+
+def guided(conditional, unconditional, scale):
+    return straight(unconditional, conditional, scale)

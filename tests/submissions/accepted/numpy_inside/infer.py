@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from safetensors.numpy import load_file, save_file
 
-from scheduler import DDIMScheduler, DDPMScheduler
+from scheduler import DDIMScheduler, DDPMScheduler, FlowMatchScheduler, guided
 from unet import UNet
 
 TYPES = {"F32": np.float32, "F64": np.float64, "I64": np.int64}
@@ -62,16 +62,18 @@ def main():
     ap.add_argument("--checkpoint", required=True)
     ap.add_argument("--output", required=True)
     ap.add_argument("--samples")
-    ap.add_argument("--scheduler", default="ddim", choices=("ddim", "ddpm"))
+    ap.add_argument("--scheduler", default="ddim", choices=("ddim", "ddpm", "flow"))
     ap.add_argument("--steps", type=int, default=50)
     ap.add_argument("--eta", type=float)
     ap.add_argument("--num-images", type=int, default=64)
     ap.add_argument("--seed", type=int, default=0)
     ap.add_argument("--initial-noise")
     ap.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"))
+    ap.add_argument("--label", type=int)
+    ap.add_argument("--guidance", type=float, default=1)
     opt = vars(ap.parse_args())
-    if "eta" in opt and opt["scheduler"] == "ddpm":
-        ap.error("no --eta with ddpm")
+    if "eta" in opt and opt["scheduler"] != "ddim":
+        ap.error("--eta is for ddim")
     if not 0 <= opt.get("eta", 0) <= 1:
         ap.error("--eta from 0 to 1")
     for name in ("steps", "num_images"):
@@ -95,7 +97,7 @@ def main():
         sys.exit(1)
     if opt["steps"] > config["num_train_timesteps"]:
         ap.error(f"--steps up to {config['num_train_timesteps']}")
-    sampler = (DDPMScheduler if opt["scheduler"] == "ddpm" else DDIMScheduler)(**config)
+    sampler = {"ddim": DDIMScheduler, "ddpm": DDPMScheduler, "flow": FlowMatchScheduler}[opt["scheduler"]](**config)
     sampler.set_timesteps(opt["steps"])
 
     rng = np.random.default_rng(opt["seed"])
@@ -109,7 +111,11 @@ def main():
         for t in sampler.timesteps.tolist():
             # noise from numpy, so that it is the same on every device
             z = torch.from_numpy(rng.standard_normal(x.shape, dtype=np.float32)).to(device)
-            x = sampler.step(model(x, torch.from_numpy(np.full(len(x), t)).to(device)), t, x, variance_noise=z, **eta)
+            ts = torch.from_numpy(np.full(len(x), t)).to(device)
+            out = model(x, ts)
+            if "label" in opt:
+                out = guided(model(x, ts, torch.from_numpy(np.full(len(x), opt["label"])).to(device)), out, opt["guidance"])
+            x = sampler.step(out, t, x, variance_noise=z, **eta)
     samples = np.clip(x.cpu().numpy(), -1, 1)
     write_png(opt["output"], tile(samples))
     if "samples" in opt:

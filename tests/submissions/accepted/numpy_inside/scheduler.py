@@ -125,3 +125,49 @@ class DDIMScheduler(DDPMScheduler):
         sigma = eta * np.sqrt((1 - prev) / (1 - ac) * (1 - ac / prev))
         x_prev = np.sqrt(prev) * x0 + np.sqrt(1 - prev - sigma ** 2) * eps
         return back(x_prev + sigma * self._z(sample, generator, variance_noise), sample)
+
+
+class FlowMatchScheduler(DDPMScheduler):
+    def __init__(self, num_train_timesteps=1000, prediction_type="flow", clip_sample=True):
+        if prediction_type != "flow":
+            raise ValueError("invalid prediction_type")
+        super().__init__(num_train_timesteps, prediction_type="v_prediction", clip_sample=clip_sample)
+        self._s = np.append(np.linspace(0, 1, num_train_timesteps + 1)[1:], 0)  # so that [-1] is the clean image
+
+    def add_noise(self, original_samples, noise, timesteps):
+        s = self._s[timesteps.cpu().numpy()][:, None, None, None]
+        x0, eps = arrays(original_samples, noise)
+        return back((1 - s) * x0 + s * eps, original_samples)
+
+    def get_velocity(self, sample, noise, timesteps):
+        return back(np.subtract(*arrays(noise, sample)), sample)
+
+    def _predict(self, out, timestep, x):
+        self.previous_timestep(timestep)
+        s = self._s[int(timestep)]
+        x0, eps = x - s * out, x + (1 - s) * out
+        if self.clip_sample:
+            x0 = np.clip(x0, -1, 1)
+            eps = (x - (1 - s) * x0) / s
+        return x0, eps
+
+    def step(self, model_output, timestep, sample, generator=None, variance_noise=None):
+        x0, eps = self._predict(*arrays(model_output), timestep, *arrays(sample))
+        s = self._s[self.previous_timestep(timestep)]
+        return back(np.average([x0, eps], axis=0, weights=[1 - s, s]), sample)
+
+
+def inpaint(model, scheduler, known, mask, noise):
+    hole, x = 1 - arrays(mask)[0], noise
+    for t in scheduler.timesteps.tolist():
+        x = scheduler.step(model(x, torch.full((len(x),), t)), t, x)
+        p, kept = scheduler.previous_timestep(t), known
+        if p >= 0:
+            kept = scheduler.add_noise(known, noise, torch.full((len(x),), p))
+        there, here = arrays(kept, x)
+        x = back(np.where(hole, here, there), noise)
+    return x
+
+
+def guided(conditional, unconditional, scale):
+    return back(np.tensordot([scale, 1 - scale], np.stack(arrays(conditional, unconditional)), axes=1), conditional)

@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torchvision.utils import save_image
 
-from scheduler import DDIMScheduler, DDPMScheduler
+from scheduler import DDIMScheduler, DDPMScheduler, FlowMatchScheduler, guided
 from unet import UNet
 
 
@@ -24,7 +24,7 @@ class Config:
     checkpoint: Path = dataclasses.field(metadata={"type": Path, "required": True})
     output: Path = dataclasses.field(metadata={"type": Path, "required": True})
     samples: Optional[Path] = dataclasses.field(default=None, metadata={"type": Path})
-    scheduler: str = dataclasses.field(default="ddim", metadata={"choices": ["ddim", "ddpm"]})
+    scheduler: str = dataclasses.field(default="ddim", metadata={"choices": ["ddim", "ddpm", "flow"]})
     steps: int = dataclasses.field(default=50, metadata={"type": int})
     eta: Optional[float] = dataclasses.field(default=None, metadata={"type": float})
     num_images: int = dataclasses.field(default=64, metadata={"type": int})
@@ -32,10 +32,13 @@ class Config:
     initial_noise: Optional[Path] = dataclasses.field(default=None, metadata={"type": Path})
     device: str = dataclasses.field(default="auto", metadata={"choices": ["auto", "cpu", "cuda", "mps"]})
 
+    label: Optional[int] = dataclasses.field(default=None, metadata={"type": int})
+    guidance: float = dataclasses.field(default=1.0, metadata={"type": float})
+
     def __post_init__(self) -> None:
         if self.steps < 1 or self.num_images < 1:
             raise ValueError("steps and num-images must be at least 1")
-        if self.scheduler == "ddpm" and self.eta is not None:
+        if self.scheduler != "ddim" and self.eta is not None:
             raise ValueError("eta is an option of ddim")
         if not 0 <= (self.eta or 0) <= 1:
             raise ValueError("eta must be in [0, 1]")
@@ -70,7 +73,21 @@ def load(path: Path) -> tuple[nn.Module, dict[str, Any]]:
     return model.eval(), config
 
 
-def walk(model: nn.Module, scheduler: DDPMScheduler, x: Tensor, **options: Any) -> Iterator[Tensor]:
+@dataclasses.dataclass
+class Guided:
+    """epsilon~ of the paper's algorithm 2, for one label c; None is its empty label."""
+
+    model: nn.Module
+    c: Optional[int]
+    scale: float
+
+    def __call__(self, z: Tensor, t: Tensor) -> Tensor:
+        if self.c is None:
+            return self.model(z, t)
+        return guided(self.model(z, t, torch.full_like(t, self.c)), self.model(z, t), self.scale)
+
+
+def walk(model: Guided, scheduler: DDPMScheduler, x: Tensor, **options: Any) -> Iterator[Tensor]:
     for t in scheduler.timesteps:
         x = scheduler.step(model(x, t.repeat(len(x)).to(x.device)), t, x, **options)
         yield x
@@ -98,9 +115,10 @@ def main() -> None:
         scheduler: DDPMScheduler = DDIMScheduler(**settings)
         options["eta"] = config.eta or 0.0
     else:
-        scheduler = DDPMScheduler(**settings)
+        scheduler = (FlowMatchScheduler if config.scheduler == "flow" else DDPMScheduler)(**settings)
     scheduler.set_timesteps(config.steps)
-    for x in walk(model.to(config.device), scheduler, x.to(config.device), **options):
+    asked = Guided(model.to(config.device), config.label, config.guidance)
+    for x in walk(asked, scheduler, x.to(config.device), **options):
         pass
     x = x.clamp(-1, 1).cpu()
     save_image(x.add(1).div(2), config.output, nrow=math.ceil(math.sqrt(len(x))), padding=2)

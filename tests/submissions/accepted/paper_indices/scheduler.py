@@ -151,3 +151,61 @@ class DDIMScheduler(DDPMScheduler):
         sigma = eta * math.sqrt(move.beta_tilde)
         x_prev = math.sqrt(move.bar_s) * x0 + math.sqrt(1 - move.bar_s - sigma ** 2) * epsilon
         return x_prev + sigma * self._z(sample, generator, variance_noise) if sigma else x_prev
+
+
+class FlowMatchScheduler(DDPMScheduler):
+    """Time as in the flow-matching paper: 0 is noise and 1 the image, x(time) = (1 - time) noise + time image, and the
+    velocity points to the image. It is turned round at the border."""
+
+    def __init__(self, num_train_timesteps: int = 1000, prediction_type: str = "flow", clip_sample: bool = True) -> None:
+        checked(prediction_type, Literal["flow"])
+        super().__init__(num_train_timesteps, prediction_type="v_prediction", clip_sample=clip_sample)
+
+    def _time(self, timesteps: Timestep) -> float | Tensor:
+        return 1 - (timesteps + 1) / self.T
+
+    def add_noise(self, original_samples: Tensor, noise: Tensor, timesteps: Tensor) -> Tensor:
+        time = self._time(timesteps.double()).view(-1, 1, 1, 1).to(noise)
+        return (1 - time) * noise + time * original_samples
+
+    def get_velocity(self, sample: Tensor, noise: Tensor, timesteps: Tensor) -> Tensor:
+        return -(sample - noise)
+
+    def loss(self, model, original_samples, noise, timesteps):
+        x_t = self.add_noise(original_samples, noise, timesteps)
+        return torch.square(model(x_t, timesteps) - (noise - original_samples)).mean(dim=[1, 2, 3])
+
+    def predict(self, model_output: Tensor, timestep: Timestep, sample: Tensor) -> tuple[Tensor, Tensor]:
+        self.previous_timestep(timestep)
+        time, velocity = self._time(int(timestep)), -model_output
+        image = sample + (1 - time) * velocity
+        if not self.clip_sample:
+            return image, sample - time * velocity
+        image = image.clamp(-1, 1)
+        return image, (sample - time * image) / (1 - time)
+
+    def step(self, model_output: Tensor, timestep: Timestep, sample: Tensor,
+             generator: Optional[torch.Generator] = None, variance_noise: Optional[Tensor] = None) -> Tensor:
+        image, noise = self.predict(model_output, timestep, sample)
+        later = self._time(self.previous_timestep(timestep))
+        return sample + (later - self._time(int(timestep))) * (image - noise)
+
+
+def inpaint(model, scheduler, known: Tensor, mask: Tensor, noise: Tensor) -> Tensor:
+    """RePaint's algorithm 1 with U = 1, lines 4 to 8, and the same noise in line 4 throughout."""
+    x = noise
+    times = [t + 1 for t in scheduler.timesteps.tolist()] + [0]
+    for t, s in zip(times, times[1:]):
+        unknown = scheduler.step(model(x, torch.full((len(x),), t - 1, device=x.device)), t - 1, x)
+        at_s = known
+        if s > 0:
+            at_s = scheduler.add_noise(known, noise, torch.full((len(x),), s - 1, device=x.device))
+        m = mask.to(x)
+        x = m * at_s + (1 - m) * unknown
+    return x
+
+
+def guided(conditional: Tensor, unconditional: Tensor, scale: float) -> Tensor:
+    """Equation 6 of the paper, whose w is one less."""
+    w = scale - 1
+    return (1 + w) * conditional - w * unconditional

@@ -160,3 +160,69 @@ class DDIMScheduler(DDPMScheduler):
                     z = variance_noise[i]
                 x[i] = x[i] + sigma * z
         return x
+
+
+class FlowMatchScheduler(DDPMScheduler):
+    def __init__(self, num_train_timesteps=1000, prediction_type="flow", clip_sample=True):
+        if prediction_type != "flow":
+            raise ValueError("prediction_type has to be flow")
+        super().__init__(num_train_timesteps, prediction_type="v_prediction", clip_sample=clip_sample)
+
+    def s(self, t):
+        return (t + 1) / self.num_train_timesteps
+
+    def add_noise(self, original_samples, noise, timesteps):
+        images = []
+        for x0, eps, t in zip(original_samples, noise, timesteps):
+            s = self.s(t.item())
+            images.append((1 - s) * x0 + s * eps)
+        return torch.stack(images)
+
+    def get_velocity(self, sample, noise, timesteps):
+        result = torch.empty_like(sample)
+        for i in range(sample.shape[0]):
+            result[i] = noise[i] - sample[i]
+        return result
+
+    def predict(self, model_output, timestep, sample):
+        self.previous_timestep(timestep)
+        s = self.s(int(timestep))
+        x0 = torch.empty_like(sample)
+        eps = torch.empty_like(sample)
+        for i in range(len(sample)):
+            x0[i] = sample[i] - s * model_output[i]
+            eps[i] = x0[i] + model_output[i]
+            if self.clip_sample:
+                x0[i] = x0[i].clamp(-1, 1)
+                eps[i] = (sample[i] - (1 - s) * x0[i]) / s
+        return x0, eps
+
+    def step(self, model_output, timestep, sample, generator=None, variance_noise=None):
+        s_prev = self.s(self.previous_timestep(timestep))
+        x0, eps = self.predict(model_output, timestep, sample)
+        x = torch.empty_like(sample)
+        for i in range(len(sample)):
+            x[i] = (1 - s_prev) * x0[i] + s_prev * eps[i]
+        return x
+
+
+def inpaint(model, scheduler, known, mask, noise):
+    x = noise
+    for t in scheduler.timesteps:
+        t = t.item()
+        x = scheduler.step(model(x, torch.tensor([t] * len(x))), t, x)
+        previous = scheduler.previous_timestep(t)
+        for i in range(len(x)):
+            if previous == -1:
+                kept = known[i]
+            else:
+                kept = scheduler.add_noise(known[i:i + 1], noise[i:i + 1], torch.tensor([previous]))[0]
+            x[i][mask[i]] = kept[mask[i]]
+    return x
+
+
+def guided(conditional, unconditional, scale):
+    result = torch.empty_like(conditional)
+    for i in range(len(conditional)):
+        result[i] = unconditional[i] + scale * (conditional[i] - unconditional[i])
+    return result

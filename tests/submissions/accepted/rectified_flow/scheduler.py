@@ -125,3 +125,43 @@ class DDIMScheduler(DDPMScheduler):
 
 def draw(x, generator, z):
     return torch.randn(x.shape, generator=generator, dtype=x.dtype, device=x.device) if z is None else z
+
+
+class FlowMatchScheduler(DDPMScheduler):
+    """The same line without a schedule: tau is even in time, and the scale is 1. So all that was written for it serves."""
+
+    def __init__(self, num_train_timesteps=1000, prediction_type="flow", clip_sample=True):
+        if prediction_type != "flow":
+            raise ValueError("prediction_type must be flow")
+        super().__init__(num_train_timesteps, prediction_type="v_prediction", clip_sample=clip_sample)
+        self.tau = torch.linspace(1 / num_train_timesteps, 1, num_train_timesteps, dtype=torch.float64)
+        self.scale = torch.ones_like(self.tau)
+
+    def get_velocity(self, sample, noise, timesteps):
+        return noise - sample
+
+    def predict(self, model_output, timestep, sample):
+        tau, _, _, _ = self._ends(timestep)
+        x0 = sample - tau * model_output
+        if self.clip_sample:
+            x0 = x0.clamp(-1, 1)
+            return x0, torch.lerp(x0, sample, 1 / tau)
+        return x0, x0 + model_output
+
+    def step(self, model_output, timestep, sample, generator=None, variance_noise=None):
+        tau, _, tau_prev, _ = self._ends(timestep)
+        x0, epsilon = self.predict(model_output, timestep, sample)
+        return sample + (tau_prev - tau) * (epsilon - x0)
+
+
+def inpaint(model, scheduler, known, mask, noise):
+    x, ones = noise, torch.ones(len(noise), dtype=torch.long, device=noise.device)
+    for t in scheduler.timesteps.tolist():
+        x = scheduler.step(model(x, t * ones), t, x)
+        s = scheduler.previous_timestep(t)
+        x = torch.lerp(x, scheduler.add_noise(known, noise, s * ones) if s >= 0 else known, mask.to(x.dtype))
+    return x
+
+
+def guided(conditional, unconditional, scale):
+    return torch.lerp(unconditional, conditional, scale)

@@ -8,7 +8,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torchvision.utils import make_grid, save_image
 
-from scheduler import DDIMScheduler, DDPMScheduler
+from scheduler import DDIMScheduler, DDPMScheduler, FlowMatchScheduler, guided
 from unet import UNet
 
 
@@ -44,12 +44,14 @@ class Parser(argparse.ArgumentParser):
         self.add_argument("--num-images", type=int, default=64, action=Bounded, const=(1, float("inf")))
         self.add_argument("--seed", type=int, default=0)
         self.add_argument("--initial-noise")
+        self.add_argument("--label", type=int, action=Bounded, const=(0, 9))
+        self.add_argument("--guidance", type=float, default=1.0)
         self.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), default="auto", action=Available)
 
     def parse_args(self, *args, **kwargs):
         options = super().parse_args(*args, **kwargs)
-        if options.eta is not None and options.scheduler == "ddpm":
-            self.error("--eta: not for ddpm")
+        if options.eta is not None and options.scheduler != "ddim":
+            self.error("--eta: for ddim only")
         if options.device == "auto":
             options.device = "cuda" if torch.cuda.is_available() else "cpu"
         return options
@@ -75,8 +77,18 @@ class Checkpoint:
         return {key: value for key, value in self.config.items() if key != "unet"}
 
 
+class Labelled:
+    """A network that draws one digit."""
+
+    def __init__(self, network, label, scale):
+        self.network, self.label, self.scale = network, label, scale
+
+    def __call__(self, x, t):
+        return guided(self.network(x, t, torch.zeros_like(t) + self.label), self.network(x, t), self.scale)
+
+
 class Sampling:
-    kinds = {"ddim": DDIMScheduler, "ddpm": DDPMScheduler}
+    kinds = {"ddim": DDIMScheduler, "ddpm": DDPMScheduler, "flow": FlowMatchScheduler}
 
     def __init__(self, network, scheduler, generator, options):
         self.network, self.scheduler, self.generator, self.options = network, scheduler, generator, options
@@ -113,7 +125,10 @@ def main():
     generator = torch.Generator().manual_seed(options.seed)
     extra = {} if options.eta is None else {"eta": options.eta}
     noise = start(options, generator).to(options.device)
-    samples = Sampling(network.to(options.device), scheduler, generator, extra).run(noise).cpu()
+    network.to(options.device)
+    if options.label is not None:
+        network = Labelled(network, options.label, options.guidance)
+    samples = Sampling(network, scheduler, generator, extra).run(noise).cpu()
     columns = next(n for n in range(1, len(samples) + 1) if n * n >= len(samples))
     save_image(make_grid(samples, nrow=columns, normalize=True, value_range=(-1, 1)), options.output)
     if options.samples:

@@ -203,3 +203,84 @@ class DDIMScheduler(DDPMScheduler):
 
     def step(self, model_output, timestep, sample, eta=0.0, generator=None, variance_noise=None):
         return DDPMScheduler.step(self, model_output, timestep, sample, generator, variance_noise, eta=eta)
+
+
+class FlowParameterisation(Parameterisation):
+    """On a path with the coefficients a = 1 - s and b = s."""
+
+    def image(self, output, x, a, b):
+        return x - b * output
+
+    def noise(self, output, x, a, b):
+        return x + a * output
+
+    def target(self, noise, velocity):
+        return velocity
+
+
+class EulerSampler:
+    def __call__(self, x, x0, eps, now, before, z):
+        return x - (now - before) * (eps - x0)
+
+
+class FlowMatchScheduler(DDPMScheduler):
+    """Held together otherwise: there is no schedule, only stops, a parameterisation and a sampler."""
+
+    def __init__(self, num_train_timesteps=1000, prediction_type="flow", clip_sample=True):
+        if prediction_type != "flow":
+            raise ValueError(f"there is no prediction_type {prediction_type}")
+        self.T, self.stops, self.device = num_train_timesteps, Stops(num_train_timesteps, num_train_timesteps), None
+        self.parameterisation = Clipped(FlowParameterisation()) if clip_sample else FlowParameterisation()
+        self.sampler = EulerSampler()
+
+    def set_timesteps(self, num_inference_steps, device=None):
+        self.stops, self.device = Stops(self.T, num_inference_steps), device
+
+    def add_noise(self, original_samples, noise, timesteps):
+        s = timesteps.to(noise.device).double().add(1).div(self.T).to(noise.dtype).reshape(-1, 1, 1, 1)
+        return torch.lerp(original_samples, noise, s)
+
+    def get_velocity(self, sample, noise, timesteps):
+        return noise - sample
+
+    def around(self, timestep):
+        return (int(timestep) + 1) / self.T, (self.previous_timestep(timestep) + 1) / self.T
+
+    def predict(self, model_output, timestep, sample):
+        s, _ = self.around(timestep)
+        where = model_output, sample, 1 - s, s
+        return self.parameterisation.image(*where), self.parameterisation.noise(*where)
+
+
+class Canvas:
+    """An image in the making; what is known of it is written over after every step."""
+
+    def __init__(self, known, mask, noise):
+        self.known, self.mask, self.noise, self.x = known, mask, noise, noise.clone()
+
+    def every(self, t):
+        return torch.full((self.x.size(0),), t, dtype=torch.long, device=self.x.device)
+
+    def write_over(self, scheduler, t):
+        kept = scheduler.add_noise(self.known, self.noise, self.every(t)) if t > -1 else self.known
+        self.x = self.x.masked_scatter(self.mask, kept[self.mask])
+
+
+def inpaint(model, scheduler, known, mask, noise):
+    canvas = Canvas(known, mask, noise)
+    for t in scheduler.timesteps.tolist():
+        canvas.x = scheduler.step(model(canvas.x, canvas.every(t)), t, canvas.x)
+        canvas.write_over(scheduler, scheduler.previous_timestep(t))
+    return canvas.x
+
+
+class Guide:
+    def __init__(self, scale):
+        self.scale = scale
+
+    def __call__(self, conditional, unconditional):
+        return torch.lerp(unconditional, conditional, self.scale)
+
+
+def guided(conditional, unconditional, scale):
+    return Guide(scale)(conditional, unconditional)

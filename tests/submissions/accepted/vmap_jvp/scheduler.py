@@ -126,3 +126,62 @@ class DDIMScheduler(DDPMScheduler):
 
 def draw(x, generator, z):
     return torch.randn(x.shape, generator=generator, dtype=x.dtype, device=x.device) if z is None else z
+
+
+def on_line(s, image, noise):
+    return image + s * (noise - image)
+
+
+def along_line(s, image, noise):
+    return jvp(lambda place: on_line(place, image, noise), (s,), (torch.ones_like(s),))[1]
+
+
+def from_velocity(s, x, output):
+    return on_line(-s, x, x + output), on_line(1 - s, x, x + output)
+
+
+class FlowMatchScheduler(DDPMScheduler):
+    def __init__(self, num_train_timesteps=1000, prediction_type="flow", clip_sample=True):
+        if prediction_type != "flow":
+            raise ValueError(f"prediction_type: {prediction_type}")
+        super().__init__(num_train_timesteps, prediction_type="v_prediction", clip_sample=clip_sample)
+        self.translate = vmap(from_velocity, in_dims=(None, 0, 0))
+
+    def place(self, timesteps, x):
+        return vmap(lambda t: (t + 1) / len(self.abar))(timesteps.to(x.device)).to(x.dtype)
+
+    def add_noise(self, original_samples, noise, timesteps):
+        return vmap(on_line)(self.place(timesteps, noise), original_samples, noise)
+
+    def get_velocity(self, sample, noise, timesteps):
+        return vmap(along_line)(self.place(timesteps, noise), sample, noise)
+
+    def ends(self, timestep, x):
+        both = torch.tensor([int(timestep), self.previous_timestep(timestep)], device=x.device)
+        return self.place(both, x)
+
+    def predict(self, model_output, timestep, sample):
+        s, _ = self.ends(timestep, sample)
+        x0, epsilon = self.translate(s, sample, model_output)
+        if self.clip_sample:
+            x0 = x0.clamp(-1, 1)
+            epsilon = x0 + (sample - x0) / s
+        return x0, epsilon
+
+    def step(self, model_output, timestep, sample, generator=None, variance_noise=None):
+        return vmap(on_line, in_dims=(None, 0, 0))(self.ends(timestep, sample)[1], *self.predict(model_output, timestep, sample))
+
+
+def inpaint(model, scheduler, known, mask, noise):
+    choose = vmap(lambda m, kept, made: torch.where(m, kept, made))
+    x = noise
+    for t in scheduler.timesteps.tolist():
+        x = scheduler.step(model(x, torch.full((len(x),), t, device=x.device)), t, x)
+        before = scheduler.previous_timestep(t)
+        then = known if before < 0 else scheduler.add_noise(known, noise, torch.full((len(x),), before, device=x.device))
+        x = choose(mask, then, x)
+    return x
+
+
+def guided(conditional, unconditional, scale):
+    return vmap(on_line, in_dims=(None, 0, 0))(scale, unconditional, conditional)

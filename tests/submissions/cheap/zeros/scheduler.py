@@ -33,3 +33,11 @@ class DDPMScheduler:
 
 class DDIMScheduler(DDPMScheduler):
     pass
+
+
+class FlowMatchScheduler(DDPMScheduler):
+    pass
+
+
+def inpaint(model, scheduler, known, mask, noise):
+    return torch.where(mask, known, noise)

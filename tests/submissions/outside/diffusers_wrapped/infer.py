@@ -10,7 +10,7 @@ import safetensors
 import safetensors.torch
 import torch
 import torchvision
-from scheduler import DDIMScheduler, DDPMScheduler
+from scheduler import DDIMScheduler, DDPMScheduler, FlowMatchScheduler, guided
 from unet import UNet
 
 
@@ -26,11 +26,19 @@ class Sampler:
 
     def scheduler(self, kind):
         c = self.config
+        if kind == "flow":
+            return FlowMatchScheduler(c["num_train_timesteps"], c["prediction_type"])
         cls = DDIMScheduler if kind == "ddim" else DDPMScheduler
         return cls(c["num_train_timesteps"], c["beta_schedule"], c["beta_start"], c["beta_end"], c["prediction_type"])
 
+    def ask(self, x, ts, label, scale):
+        if label is None:
+            return self.model(x, ts)
+        classes = torch.tensor([label] * len(x), dtype=torch.long, device=self.device)
+        return guided(self.model(x, ts, classes), self.model(x, ts), scale)
+
     @torch.inference_mode()
-    def __call__(self, x, kind, steps, **extra):
+    def __call__(self, x, kind, steps, label, scale, **extra):
         s = self.scheduler(kind)
         s.set_timesteps(steps)
         done = []
@@ -38,7 +46,7 @@ class Sampler:
             chunk = chunk.to(self.device)
             for t in s.timesteps.tolist():
                 ts = torch.tensor([t] * len(chunk), dtype=torch.long, device=self.device)
-                chunk = s.step(model_output=self.model(chunk, ts), timestep=t, sample=chunk, **extra)
+                chunk = s.step(model_output=self.ask(chunk, ts, label, scale), timestep=t, sample=chunk, **extra)
             done.append(chunk.cpu())
         return torch.cat(done).clip(-1.0, 1.0)
 
@@ -58,16 +66,18 @@ def main():
     ap.add_argument("--checkpoint", type=Path, required=True)
     ap.add_argument("--output", type=Path, required=True)
     ap.add_argument("--samples", type=Path)
-    ap.add_argument("--scheduler", choices=["ddim", "ddpm"], default="ddim")
+    ap.add_argument("--scheduler", choices=["ddim", "ddpm", "flow"], default="ddim")
     ap.add_argument("--steps", type=between(1, 10**6, int), default=50)
     ap.add_argument("--eta", type=between(0, 1, float))
     ap.add_argument("--num-images", type=between(1, 10**6, int), default=64)
     ap.add_argument("--seed", type=int, default=0)
     ap.add_argument("--initial-noise", type=Path)
     ap.add_argument("--device", choices=["auto", "cpu", "cuda", "mps"], default="auto")
+    ap.add_argument("--label", type=between(0, 9, int))
+    ap.add_argument("--guidance", type=float, default=1.0)
     a = ap.parse_args()
-    if a.scheduler == "ddpm" and a.eta is not None:
-        ap.error("--eta makes no sense with ddpm")
+    if a.scheduler != "ddim" and a.eta is not None:
+        ap.error("--eta makes sense with ddim only")
     have = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if a.device == "auto":
         a.device = "cuda" if have["cuda"] else "cpu"
@@ -84,7 +94,7 @@ def main():
     if a.initial_noise:
         noise = safetensors.torch.load_file(a.initial_noise)["noise"]
     extra = {"eta": a.eta} if a.eta is not None else {}
-    x = sampler(noise, a.scheduler, a.steps, **extra)
+    x = sampler(noise, a.scheduler, a.steps, a.label, a.guidance, **extra)
     grid = torchvision.utils.make_grid(x, nrow=math.ceil(math.sqrt(len(x))), padding=2, pad_value=-1)
     pixels = ((grid + 1) * 127.5).round().to(torch.uint8)
     torchvision.io.write_png(pixels, str(a.output))

@@ -6,12 +6,15 @@ What differs between the two, and is translated here:
 - DDPM draws its own noise and asks `t > 0` about the last step; the list decides here
 - DDIM goes back by T // S; the list decides here
 - clipping re-derives epsilon only in DDIM, and only with use_clipped_model_output
+- FlowMatchEulerDiscreteScheduler has a spacing and timesteps of its own, t + 1 as floats, and nothing like predict: it is
+  given the s of each step, and steps all the way to the image and to the noise show both
 """
 import contextlib
 
 import torch
 from diffusers import DDIMScheduler as LibraryDDIM
 from diffusers import DDPMScheduler as LibraryDDPM
+from diffusers import FlowMatchEulerDiscreteScheduler as LibraryFlow
 from diffusers.schedulers import scheduling_ddpm as library
 
 SCHEDULES = {"linear": "linear", "scaled_linear": "scaled_linear", "cosine": "squaredcos_cap_v2"}
@@ -119,3 +122,58 @@ class DDIMScheduler(DDPMScheduler):
             generator = None
         return self._ddim_step(model_output, timestep, sample, eta=eta, generator=generator,
                                variance_noise=variance_noise).prev_sample
+
+
+class FlowMatchScheduler(DDPMScheduler):
+    def __init__(self, num_train_timesteps=1000, prediction_type="flow", clip_sample=True):
+        if prediction_type != "flow":
+            raise ValueError(f"{prediction_type!r} is not flow")
+        super().__init__(num_train_timesteps, prediction_type="v_prediction", clip_sample=clip_sample)
+        self.flow = LibraryFlow(num_train_timesteps)
+        self.T = num_train_timesteps
+
+    def add_noise(self, original_samples, noise, timesteps):
+        return self.flow.scale_noise(original_samples, self.flow.timesteps[self.T - 1 - timesteps.cpu()], noise)
+
+    def get_velocity(self, sample, noise, timesteps):
+        return noise - sample  # as the library's training scripts do it
+
+    def _walk(self, velocity, sample, start, end):
+        flow = LibraryFlow(self.T)
+        flow.set_timesteps(sigmas=[start, end] if end else [start])
+        flow.set_begin_index(0)
+        return flow.step(velocity, flow.timesteps[0], sample).prev_sample
+
+    def predict(self, model_output, timestep, sample):
+        self.previous_timestep(timestep)
+        s = (int(timestep) + 1) / self.T
+        x0, epsilon = (self._walk(model_output, sample, s, end) for end in (0, 1))
+        if self.ddpm.config.clip_sample:
+            x0 = x0.clamp(-1, 1)
+            epsilon = (sample - (1 - s) * x0) / s
+        return x0, epsilon
+
+    def step(self, model_output, timestep, sample, generator=None, variance_noise=None):
+        ends = ((t + 1) / self.T for t in (int(timestep), self.previous_timestep(timestep)))
+        x0, epsilon = self.predict(model_output, timestep, sample)
+        return self._walk(epsilon - x0, sample, *ends)
+
+
+def inpaint(model, scheduler, known, mask, noise):
+    """As the library's StableDiffusionInpaintPipeline does it for networks that were not trained for it."""
+    latents, timesteps = noise, scheduler.timesteps
+    for i, t in enumerate(timesteps):
+        latents = scheduler.step(model(latents, t.expand(len(latents))), t, latents)
+        init_latents_proper = known
+        if i < len(timesteps) - 1:
+            noise_timestep = timesteps[i + 1]
+            init_latents_proper = scheduler.add_noise(known, noise, torch.tensor([noise_timestep] * len(known)))
+        init_mask = mask.to(latents.dtype)
+        latents = init_mask * init_latents_proper + (1 - init_mask) * latents
+    return latents
+
+
+def guided(conditional, unconditional, scale):
+    """As every pipeline of the library has it."""
+    noise_pred_uncond, noise_pred_text, guidance_scale = unconditional, conditional, scale
+    return noise_pred_uncond + guidance_scale * (noise_pred_text - noise_pred_uncond)

@@ -1,0 +1,53 @@
+"""Part 8.2: guidance. One output made of two; and infer.py, which asks a network in closed form that knows labels."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..student import Student, strided
+from .cases import float64, shape_of_images
+from .infer import exact
+
+if TYPE_CHECKING:
+    from ..expect import Expect
+
+GUIDED = "the guided output"
+
+
+def check_guided(student: Student, expect: Expect) -> None:
+    """Between the two outputs, at both, and beyond."""
+    call, shape = student.functions().guided, shape_of_images(expect)
+    for scale in (0.0, 1.0, 0.5, expect.uniform(1.2, 2), expect.uniform(3, 9)):
+        pair = expect.normal(2, *shape)
+        expect.value(call(*pair, scale), GUIDED, f"with scale = {scale}")
+    conditional, unconditional = expect.normal(2, *shape)
+    first = call(conditional, unconditional, 3.0)
+    expect.value(first, GUIDED, "with scale = 3.0")
+    expect.value(call(*float64(conditional, unconditional), 3.0), GUIDED, "in float64, with scale = 3.0")
+    if not expect.laws():
+        return
+
+    names = {"conditional": conditional, "unconditional": unconditional, "scale": 3.0}
+    expect.same(call(**names), first, "guided differs where its arguments are given by name")
+    expect.same(call(strided(conditional), strided(unconditional), 3), first, "guided differs for other layouts")
+    halves = call(conditional.astype(np.float16), unconditional.astype(np.float16), 3.0)
+    expect.tensor(halves, shape, f"{GUIDED} for float16", "float16")
+    expect.untouched(student.functions(), "guided", conditional, unconditional, 3.0)
+    expect.on_cuda(student.functions(), "guided", conditional, unconditional, 3.0)
+
+
+def check_infer(student: Student, expect: Expect) -> None:
+    """A label with and without a scale, no label; and along straight paths, where these are right."""
+    # What another `guided` does is charged above.
+    expect.carries = expect.carries or not expect.passed("guidance.guided")
+    label, scale, T = (expect.draw(lambda rng, n=n: rng.integers(1, n)).item() for n in (10, 6, 60))
+    short = {"num_train_timesteps": 60 + T}
+    exact(student, expect, short, 10, images=2, labels=True, toward=(label, scale + 0.5))
+    exact(student, expect, {"prediction_type": "v_prediction", **short}, 10, images=1, labels=True, toward=(0, None))
+    exact(student, expect, short, 10, images=1, labels=True)
+    flow = {"prediction_type": "flow", **short}
+    if all(map(expect.passed, ("flow.clip", "flow.strided"))):
+        exact(student, expect, flow, 10, images=1, scheduler="flow", labels=True, toward=(9, scale + 1.5))
+    expect.settle()
