@@ -6,6 +6,7 @@ import re
 
 import torch
 
+from autograder.instructor.authoring import skeleton
 from autograder.instructor.authoring.course import Course
 from autograder.instructor.authoring.handout_page import joined
 from autograder.paths import ROOT
@@ -13,7 +14,7 @@ from autograder.paths import ROOT
 WHOLE = Course.whole()
 HANDOUT = joined(WHOLE)
 COMMANDS = WHOLE.text((ROOT / "STUDENTS.md").read_text(encoding="utf-8"), "STUDENTS.md")
-SKELETON = (ROOT / "assignment" / "scheduler.py").read_text(encoding="utf-8")
+SKELETON = skeleton.generate(WHOLE)["scheduler.py"].decode()
 CODE = re.compile(r"```.*?```|`[^`]*`", re.DOTALL)
 MEAN, SD = 0.3, 0.4  # the one pixel of part 4
 

@@ -7,6 +7,7 @@ import pytest
 import torch
 from handout import HANDOUT, MEAN, SD, SKELETON, coefficients, ddpm, end_of_run, listed, reference
 
+from autograder.instructor.authoring import figures
 from autograder.paths import ROOT
 
 DDIM = reference.DDIMScheduler
@@ -108,6 +109,26 @@ def ten_steps(name):
     return end_of_run(listed(10, DDIM, beta_schedule=name))[1]
 
 
+def spread_on_straight_paths(S):
+    """The deviation that the pixel ends with in S steps along the best velocity for it, which is linear in x_t."""
+    scheduler, deviation = listed(S, reference.FlowMatchScheduler), 1.0
+    for t in scheduler.timesteps.tolist():
+        s = (t + 1) / 1000
+        ends = []
+        for x in (0.0, 1.0):
+            of_noise = s * (x - (1 - s) * MEAN) / ((1 - s) ** 2 * SD**2 + s**2)  # E[epsilon | x_t]
+            of_image = MEAN + (1 - s) * SD**2 * (x - (1 - s) * MEAN) / ((1 - s) ** 2 * SD**2 + s**2)
+            output, sample = (torch.full((1, 1, 1, 1), value) for value in (of_noise - of_image, x))
+            ends.append(scheduler.step(output, t, sample).item())
+        deviation *= ends[1] - ends[0]
+    return deviation
+
+
+def off_the_spiral():
+    """What the figure's two titles say, of DDIM and of the straight path."""
+    return [float(re.search(r"0\.\d+", axes.get_title())[0]) for axes in figures.straight().axes[1:]]
+
+
 def parameters():
     sys.path.insert(0, str(ROOT / "solution"))
     from unet import UNet
@@ -128,8 +149,9 @@ def seconds_a_step():
 # ----- the numbers ----------------------------------------------------------------------------------------------------
 
 
+LINES = re.compile(r"\((\d+) lines?\)")
 SENTENCES = [
-    ("It is one file with about {} lines", [round(sum(map(int, re.findall(r"\((\d+) lines?\)", SKELETON))), -1)]),
+    ("It is one file with about {} lines", [round(sum(map(int, LINES.findall(SKELETON.split("# TODO 8")[0]))), -1)]),
     ("A network of {} thousand parameters", [round(parameters() / 1000)]),
     ("| {:,} steps, the default |", [training_steps()]),
     ("| {:.0f} minutes |", [training_steps() * seconds_a_step() / 60]),
@@ -155,6 +177,11 @@ SENTENCES = [
     ("(at {} for S = 10)", [listed(10).timesteps[-1]]),
     (r"at $\eta = 0.25$ its standard deviation is too large by a factor of {:.0f}", [0.25**0.5 / 0.25]),
     ("It should be {:.3f}:", [SD]),
+    ("ten steps end {1:.3f} away from it, ten of DDIM {0:.3f}.", off_the_spiral()),
+    (
+        "a spread of {:.3f} in ten steps and of {:.3f} in five, where DDIM has {:.3f} and {:.3f}.",
+        [*map(spread_on_straight_paths, (10, 5)), *(end_of_run(listed(S, DDIM))[1] for S in (10, 5))],
+    ),
     (
         "ends at {:.3f} with linear, {:.3f} with scaled_linear and {:.3f} with cosine",
         [ten_steps(name) for name in reference.BETA_SCHEDULES],

@@ -1,6 +1,6 @@
 """Courses that ask for other things: what is off is gone, what is left runs, and the numbers are those of the rubric.
 
-The five settings of SETTINGS are built and graded here as far as that is cheap; the slow test does all that an
+The settings of SETTINGS are built and graded here as far as that is cheap; the slow test does all that an
 instructor does, in a clone: make course, commit, make course again.
 """
 
@@ -48,9 +48,12 @@ MORE = {
     "without a report": {"report": "off"},
     "parts 1 to 3": {"ddim": "off", "infer": "off", "report": "off", "v_prediction": "off", **PART_5},
     "T of 200": {"T": 200},
+    "part 8": {"flow": "bonus", "guidance": "bonus", "editing": "bonus"},
+    "flow alone": {"flow": "graded", "infer": "off", "training": "off", "loss": "off", "report": "off"},
     "a folder": {"data": "data/KMNIST", "ddim": "off", "infer": "bonus", "points": {"schedule.linear": 2.5}},
 }
-TOTALS = {"all": 100, "without v": 85, "without infer": 88, "without parts 6 to 8": 88, "Fashion-MNIST": 98}
+TOTALS = {"all": 100, "without v": 85, "without infer": 88, "without parts 6 to 8": 88, "Fashion-MNIST": 98, "part 8": 100}
+BONUS = 15  # of part 8
 # Words that only what is off would say, in what students read.
 WORDS = {
     "ddim": r"ddim|\\eta|--eta|\bpart 4\b|\b4\.[12]\b",
@@ -58,6 +61,9 @@ WORDS = {
     "training": r"train\.py|make train|\bpart 5\b|\b5\.[123]\b|TODO 5",
     "infer": r"infer\.py|\bpart 6\b|\b6\.[123]\b|TODO 6|evaluate\.py",
     "report": r"report\.ipynb|make study|study\.py|\bpart 7\b|\b7\.[123]\b",
+    "flow": r"flow match|flowmatch|rectified|(type|scheduler) flow|\b8\.1\b",
+    "guidance": r"guidance|\bguided\b|--labels?\b|\b8\.2\b",
+    "editing": r"inpaint|\b8\.3\b",
 }
 HONEST = re.compile(r"Diffusion Model Study|#the-loss-from-the-bound|figsize|AMD EPYC")  # what only looks so
 
@@ -236,7 +242,7 @@ def test_pages_of_every_course_are_markdown(name, root):
         assert not re.search(r"[^ |`\n]  +[^ |#`]| [.,;:](?= |$)", words, re.MULTILINE)  # no blank is left over
 
 
-@pytest.mark.parametrize("name", [*SETTINGS, "without ddim", "parts 1 to 3"])
+@pytest.mark.parametrize("name", [*SETTINGS, "without ddim", "parts 1 to 3", "part 8", "flow alone"])
 def test_no_word_of_what_is_off(name, made):
     course, student, _ = made(name)
     for part, words in WORDS.items():
@@ -250,11 +256,11 @@ def test_no_word_of_what_is_off(name, made):
         assert bool(there) == course.on[part], (part, there[:5])
 
 
-@pytest.mark.parametrize("name", ["all", "without v", "parts 1 to 3"])
+@pytest.mark.parametrize("name", ["part 8", "all", "without v", "parts 1 to 3"])
 def test_the_release_proves_that_what_is_off_is_gone(name, made):
     course, student, files = made(name)
     off = leaks.off(files, course, files[bundles.RUBRIC].decode())
-    if name == "all":
+    if name == "part 8":  # all there is
         assert not off
         return
     bundle = Bundle("x", {f"x/{path}": data for path, data in student.items() if not path.startswith("figures/")})
@@ -272,7 +278,7 @@ def seen(path):
     ) or path == "Makefile"
 
 
-@pytest.mark.parametrize("name", SETTINGS)
+@pytest.mark.parametrize("name", TOTALS)
 def test_numbers_are_those_of_the_rubric(name, made):
     course, student, _ = made(name)
     rubric, text = Rubric.read(student[bundles.RUBRIC].decode()), student["handout.md"].decode()
@@ -280,7 +286,8 @@ def test_numbers_are_those_of_the_rubric(name, made):
     rows = re.findall(r"^\| `([a-z_]+\.[a-z_]+)` \| .+? \| (\S+) \| \S+ \|$", text, re.MULTILINE)
     assert dict(rows) == {id: f"{entry.points:g}" for id, entry in rubric.checks.items()}
     headings = re.findall(r"^## \d+ .* \((\d+) points\)$", text, re.MULTILINE)
-    assert sum(map(int, headings)) == TOTALS[name] and f" give {TOTALS[name]} points.**" in text
+    more = f", and a bonus of {BONUS} comes on top" if name == "part 8" else ""
+    assert sum(map(int, headings)) == TOTALS[name] and f" give {TOTALS[name]} points{more}.**" in text
     anchors = {handout_numbers.anchor(line) for line in re.findall(r"^##+ .*$", text, re.MULTILINE)}
     page = handout_page.both(text, student["background.md"].decode())
     anchors |= {handout_numbers.anchor(line) for line in re.findall(r"^##+ .*$", page, re.MULTILINE)}
@@ -297,7 +304,7 @@ def test_numbers_are_those_of_the_rubric(name, made):
         assert f"The study ({said:g} points, by hand)" in text and f"questions give {said:g} points" in cells[0].source
 
 
-@pytest.mark.parametrize("name", ["without v", "without infer", "without ddim"])
+@pytest.mark.parametrize("name", ["without v", "without infer", "without ddim", "flow alone"])
 def test_the_reference_gets_all_and_the_starter_nothing(name, made, box, tmp_path):
     """Of the exact parts; the slow test has them all."""
     course, student, files = made(name)
@@ -376,14 +383,14 @@ def test_a_course_without_its_data_is_one_line(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
-@pytest.mark.parametrize("name", SETTINGS)
+@pytest.mark.parametrize("name", TOTALS)
 def test_make_course(name, tmp_path):
     """In a clone, as an instructor does: the bundles come with all proofs, also that the reference, graded in the
     unpacked bundles, gets all points there are, and the starter 0."""
     for path, data in bundles.tracked().items():
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_bytes(data)
-    (tmp_path / bundles.RUBRIC).write_text(rubric_text(**SETTINGS[name]))
+    (tmp_path / bundles.RUBRIC).write_text(rubric_text(**{**SETTINGS, **MORE}[name]))
     if name == "Fashion-MNIST":
         small_set(tmp_path / "data" / "FashionMNIST", train=3000, test=1000)
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
@@ -404,9 +411,10 @@ def test_make_course(name, tmp_path):
     release = json.loads((tmp_path / "dist" / "RELEASE.json").read_text())
     evidence = {(proof["bundle"], proof["claim"]): proof["evidence"] for proof in release["proofs"]}
     for bundle in (bundles.STUDENT, bundles.GRADESCOPE):
-        assert f"{TOTALS[name]} of {TOTALS[name]} points" in evidence[bundle, "the reference scores full marks"]
+        full = TOTALS[name] + BONUS * (name == "part 8")
+        assert f"{full} of {TOTALS[name]} points" in evidence[bundle, "the reference scores full marks"]
         assert f"0 of {TOTALS[name]} points" in evidence[bundle, "the starter scores 0"]
-    assert ((bundles.STUDENT, "nothing that is off is in it") in evidence) == (name != "all")
+    assert ((bundles.STUDENT, "nothing that is off is in it") in evidence) == (name != "part 8")
     with zipfile.ZipFile(tmp_path / "dist" / bundles.STUDENT) as archive:
         archive.extractall(tmp_path / "student")
     if name == "Fashion-MNIST":

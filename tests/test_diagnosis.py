@@ -202,4 +202,4 @@ def test_what_is_recorded_of_an_exception_quotes_no_line_of_the_reference(public
     assert words == ["crashed", "step(...) raised IndexError at scheduler.py line 9", 0]
     said = [words for by_mistake in public.mistakes["said"].values() for words in by_mistake.values()]
     crashed = [message for verdict, message, _ in said if verdict == "crashed"]
-    assert crashed and all(re.search(r"\.py line \d+$", message) for message in crashed)
+    assert crashed and all(re.search(r"\.py (line|ended with exit status) \d+$", message) for message in crashed)

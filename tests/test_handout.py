@@ -18,7 +18,8 @@ from autograder.rubric import Rubric
 
 RUBRIC = Rubric.load(whole=True)
 SECTIONS = re.findall(r"^### (\d+\.\d+) \S", HANDOUT, re.MULTILINE)
-TASKS = [section for section in SECTIONS if section <= "5.1"]  # those with a TODO of their own in scheduler.py
+TASKS = [s for s in SECTIONS if s <= "5.1" or s[0] == "8"]  # those with a TODO of their own in scheduler.py
+NUMBER = re.compile(r"(?<![\d.])(\d\.\d)(?:\.\d)?:")  # 8.1.2 is a TODO of 8.1
 
 
 # ----- the rubric -----------------------------------------------------------------------------------------------------
@@ -48,10 +49,13 @@ def test_headings_and_total():
     expected = [
         f"{number} {RUBRIC.parts[entries[-1].part]} ({sum(entry.points for entry in entries):g} points)"
         for number, entries in chapters().items()
+        if not entries[0].bonus
     ]
-    assert headings[:-1] == expected and headings[-1].startswith(f"{len(expected) + 1} The study (")  # test_notebook.py
-    total = sum(entry.points for entry in RUBRIC.checks.values())
-    assert f"**Parts 1 to {len(expected)} give {total:g} points.**" in HANDOUT
+    assert headings[:-2] == expected and headings[-2].startswith(f"{len(expected) + 1} The study (")  # test_notebook.py
+    on_top = sum(entry.points for entry in RUBRIC.checks.values() if entry.bonus)
+    assert headings[-1] == f"{len(expected) + 2} Where the field is today ({on_top:g} points, bonus)"
+    said = f"give {RUBRIC.total:g} points, and a bonus of {on_top:g} comes on top"
+    assert f"**Parts 1 to {len(expected)} {said}.**" in HANDOUT
 
 
 def test_limits():
@@ -93,7 +97,7 @@ def test_sections():
     assert len(SECTIONS) == len(set(SECTIONS))
     assert sorted(SECTIONS) == SECTIONS
     assert {entry.section for entry in RUBRIC.checks.values()} <= set(SECTIONS)
-    todos = {number for line in re.findall(r"# TODO (.*)", SKELETON) for number in re.findall(r"(\d\.\d):", line)}
+    todos = {number for line in re.findall(r"# TODO (.*)", SKELETON) for number in NUMBER.findall(line)}
     assert todos == set(TASKS)
 
 
@@ -112,11 +116,12 @@ def facts(section):
 
 @pytest.mark.parametrize("section", TASKS)
 def test_number_of_lines(section):
-    """As in the TODO; where one TODO serves two sections, the first of them says so."""
-    (todo,) = (line for line in re.findall(r"# TODO (.*)", SKELETON) if f"{section}:" in line)
-    first, *others = re.findall(r"(\d\.\d):", todo)
-    lines = re.search(r"\((\d+ lines?)\)", todo)[1] + "".join(f" with {other}" for other in others)
-    assert facts(section).startswith(f"{lines}. " if section == first else "In ")
+    """As in its TODOs; where one TODO serves two sections, the first of them says so."""
+    todos = [line for line in re.findall(r"# TODO (.*)", SKELETON) if section in NUMBER.findall(line)]
+    first, *others = NUMBER.findall(todos[0])
+    count = sum(int(re.search(r"\((\d+) lines?\)", todo)[1]) for todo in todos)
+    lines = f"{count} line{'s' * (count > 1)}" + "".join(f" with {other}" for other in others)
+    assert facts(section).startswith((f"{lines}. ", f"{lines}, and ") if section == first else "In ")
 
 
 @pytest.mark.parametrize("section", TASKS)
@@ -139,7 +144,17 @@ def test_contract_signatures():
     exec(block, stated)
     for name in ("DDPMScheduler", "DDIMScheduler"):
         assert signatures(stated[name]) == signatures(getattr(reference, name))
-    assert issubclass(stated["DDIMScheduler"], stated["DDPMScheduler"])
+    (own,) = re.findall(r"class FlowMatchScheduler\(DDPMScheduler\):  # (.*) as above", block)
+    replaced = signatures(reference.FlowMatchScheduler).keys() & signatures(reference.DDPMScheduler).keys()
+    assert set(re.findall(r"\w+", own)) - {"and"} == replaced - {"__init__"}
+    for name in replaced - {"__init__"}:
+        assert signatures(reference.FlowMatchScheduler)[name] == signatures(reference.DDPMScheduler)[name]
+    initial = [signatures(cls)["__init__"] for cls in (stated["FlowMatchScheduler"], reference.FlowMatchScheduler)]
+    assert initial[0] == initial[1]
+    for name in ("DDIMScheduler", "FlowMatchScheduler"):
+        assert issubclass(stated[name], stated["DDPMScheduler"])
+    for one in ("guided", "inpaint"):
+        assert inspect.signature(stated[one]) == inspect.signature(getattr(reference, one))
     for choices in (reference.BETA_SCHEDULES, reference.PREDICTION_TYPES, reference.VARIANCE_TYPES):
         assert all(f'`"{choice}"`' in HANDOUT for choice in choices)
 

@@ -41,6 +41,7 @@ IN_WORDS = {
     r"\mathbb E\left(\sqrt{\frac{\beta_t}{1 - \bar\alpha_t}} \varepsilon - g\right)^2 + "
     r"\frac{\alpha_t (1 - \bar\alpha_{t-1})}{1 - \bar\alpha_t}": "four_draws_become_three",
 }
+TODAY = re.compile(r"(?<![a-zA-Z\\])[suwg](?![a-zA-Z])")  # letters that only part 8 has
 EQUATIONS = [statement for statement in STATEMENTS if statement not in IN_WORDS]
 
 
@@ -114,6 +115,22 @@ def step_values(scheduler, t, statement):
     }
 
 
+def straight_values(scheduler, t):
+    """Letters of part 8 at one timestep of a straight path, and those of guidance."""
+    x0, noise, guess, times = -0.4, 1.1, 0.9, torch.tensor([t])
+    x_t = scheduler.add_noise(image(x0), image(noise), times)
+    pair = [value.item() for value in scheduler.predict(image(guess), t, x_t)]
+    a, b, w = 0.7, -0.3, 2.5
+    return {
+        **{"t": t, "T": 1000, "s": scheduler.level(t), r"s_\mathrm{prev}": scheduler._levels(t)[1]},
+        **{"x_0": x0, r"\varepsilon": noise, "x_t": x_t.item(), r"\hat u": guess},
+        "u": scheduler.get_velocity(image(x0), image(noise), times).item(),
+        **{r"\hat x_0": pair[0], r"\hat\varepsilon": pair[1]},
+        r"x_\mathrm{prev}": scheduler.step(image(guess), t, x_t).item(),
+        **{"a": a, "b": b, "w": w, "g": reference.guided(image(a), image(b), w).item()},
+    }
+
+
 def holds(equation, values):
     sides = [evaluate(side, values) for side in equation.split(" = ")]
     assert len(sides) > 1
@@ -126,6 +143,10 @@ def test_equation(equation):
         assert evaluate(equation.split(" = ", 1)[1], {"u": 1.0}) < 1e-12  # and as part of the beta that follows it
     elif re.search(r"^t_i|mathrm\{start\}|f\\big|^\\alpha_t = 1", equation):
         holds(equation, schedule_values(equation))
+    elif TODAY.search(equation):
+        for scheduler in (listed(1000, reference.FlowMatchScheduler), listed(7, reference.FlowMatchScheduler)):
+            for t in scheduler.timesteps[[0, 2, -1]].tolist():
+                holds(equation, straight_values(scheduler, t))
     else:
         for t in (40, 500, 998):
             holds(equation, step_values(listed(1000), t, equation))

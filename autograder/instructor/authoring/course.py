@@ -26,6 +26,7 @@ ENDS = 1e-4 * STEPS, 0.02 * STEPS  # of the linear betas, for T = 1: with more s
 PART = re.compile(r"^\[parts\.(\w+)\]\n(?:(?!\[).*\n)*", re.MULTILINE)
 CHECK = re.compile(r'^"(\w+\.\w+)" = .*\n', re.MULTILINE)
 MISTAKE = re.compile(r"^\[(\w+)\]\n(?:(?!\[).*\n)*", re.MULTILINE)
+FORM = re.compile(r'^form\."(\w+\.\w+)".*\n', re.MULTILINE)
 WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
 
@@ -139,9 +140,10 @@ def asked(rubric: str) -> set[str]:
     return set(Rubric.read(rubric, smoke=True).checks)
 
 
-def mistakes(text: str, known: Collection[str]) -> str:
-    """mistakes.toml with those that are known in this course."""
-    return MISTAKE.sub(lambda found: found[0] if found[1] in known else "", text)
+def mistakes(text: str, known: Collection[str], asked: Collection[str]) -> str:
+    """mistakes.toml with those that are known in this course, and of their formulas those that its checks read."""
+    text = MISTAKE.sub(lambda found: found[0] if found[1] in known else "", text)
+    return FORM.sub(lambda found: found[0] if found[1] in asked else "", text)
 
 
 def cells_of(text: str, made: Callable[[str], str]) -> dict[str, Any]:

@@ -120,9 +120,10 @@ def grading_kit(files: Mapping[str, bytes], course: Course) -> dict[str, bytes]:
     }
     rubric = files[RUBRIC].decode()
     everything = Expectations.read(files[RECORDED])
-    recorded = everything.only(asked(rubric))
+    ids = asked(rubric)
+    recorded = everything.only(ids)
     kit[RUBRIC] = course.settings(rubric).encode()
-    kit[MISTAKES] = mistakes(files[MISTAKES].decode(), recorded.mistakes["loses"]).encode()
+    kit[MISTAKES] = mistakes(files[MISTAKES].decode(), recorded.mistakes["loses"], ids).encode()
     if recorded is not everything:
         kit[RECORDED] = file_of(recorded)
     return kit
