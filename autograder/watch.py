@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 
     State = tuple[int, ...] | None  # of a file, other after each save; None where there is none
 
-TOUCHED = {"scheduler.py": checks.EXACT, "infer.py": ("infer",)}  # which parts are graded when a file was saved
 QUIET, TOGETHER = 10, 100  # milliseconds: an editor is done when it leaves the folder alone so long; at most
 LOOK_EVERY = 1000  # milliseconds; some file systems do not report what is saved
 DRAW_EVERY = 0.2  # seconds, while results come in
@@ -102,15 +101,15 @@ class Watched:
         self.show, self.in_pieces = show, in_pieces
         self.notes = strong_enough(folder, box, rubric, hidden=None)
         self.entries = [entry for entry in rubric.checks.values() if entry.id not in checks.MEASURED]
-        self.graded: dict[str, State] = dict.fromkeys(TOUCHED, ())  # what each file was when it was graded
+        self.graded: dict[str, State] = dict.fromkeys(checks.DECIDED, ())  # what each file was when it was graded
         self.found = Found()
         self.shown: RenderableType = ""
         self.drawn = 0.0
 
     def look(self) -> None:
         """Grade what was saved since the last look."""
-        now = {name: state(self.folder / name) for name in TOUCHED}
-        saved = [name for name in TOUCHED if now[name] != self.graded[name]]
+        now = {name: state(self.folder / name) for name in checks.DECIDED}
+        saved = [name for name in checks.DECIDED if now[name] != self.graded[name]]
         try:
             for name in saved:
                 if not now["scheduler.py"]:
@@ -125,20 +124,21 @@ class Watched:
 
     def grade(self, name: str, submission: Submission, now: dict[str, State]) -> None:
         """Grade what this file touches and show it. Raises SavedAgain as soon as the files are others than `now`."""
-        started, parts = time.monotonic(), TOUCHED[name]
+        started, decided = time.monotonic(), set(checks.DECIDED[name])
+        entries = [entry for entry in self.entries if {entry.id, entry.part} & decided]
         known = Found() if name == "scheduler.py" else self.found
-        kept = {id: result for id, result in known.results.items() if result.part not in parts}
+        kept = {id: result for id, result in known.results.items() if not {id, result.part} & decided}
         found = Found(kept, suspects={id: each for id, each in known.suspects.items() if id in kept})
 
         def going_on(title: str) -> None:
-            if any(state(self.folder / each) != now[each] for each in TOUCHED):
+            if any(state(self.folder / each) != now[each] for each in checks.DECIDED):
                 raise SavedAgain
             if self.in_pieces and time.monotonic() - self.drawn > DRAW_EVERY:
                 pieces = replace(found, results=self.found.results | found.results, suspects={})
                 self.draw_grade(submission, pieces, f"Grading {name} ...")
 
-        stage = checks.Stage("public", parts)
-        run(found, self.box, self.rubric, submission, {"public": self.public}, stage, self.entries, going_on)
+        for stage in checks.STAGES:
+            run(found, self.box, self.rubric, submission, {"public": self.public}, stage, entries, going_on)
         self.found, took = found, time.monotonic() - started
         when = f"{name} was graded at {time.strftime('%H:%M:%S')}, in {took:.2f} s. Ctrl-C ends the watch."
         self.draw_grade(submission, found, when)

@@ -11,6 +11,7 @@ from dataclasses import replace
 from functools import partial
 
 import pytest
+from courses import rubric_text
 from rich.console import Console, Group
 from rich.screen import Screen
 
@@ -125,6 +126,19 @@ def test_infer_is_graded_when_it_is_saved_and_stands_beside_the_scheduler_of_the
     assert told.startswith("Next: ") and "infer.py was graded at " in told
     save(REFERENCE + "\n")
     assert "infer.ddim" not in shown[-1] and "84 of 84" in shown[-1]
+
+
+def test_a_part_of_both_files_is_graded_check_by_check(save, watched, shown):
+    """`guided` of 8.2 stands in scheduler.py, and infer.py uses it."""
+    whole = Rubric.read(rubric_text(guidance="graded"))
+    watched.rubric = replace(whole, limits=watched.rubric.limits)
+    watched.entries = [entry for entry in whole.checks.values() if entry.part in ("schedule", "guidance")]
+    save(REFERENCE)
+    assert "2/2    8.2 guidance.guided" in shown[0] and "guidance.infer" not in shown[0]
+    save("print('nothing')", "infer.py")
+    assert "2/2    8.2 guidance.guided" in shown[-1] and "0/2    8.2 guidance.infer" in shown[-1]
+    save(REFERENCE.replace("return unconditional + scale", "return unconditional - scale"))
+    assert "0/2    8.2 guidance.guided" in shown[-1] and "guidance.infer" not in shown[-1]
 
 
 def test_a_fault_of_this_host_is_told_and_it_goes_on(tmp_path, rubric, public, shown):

@@ -59,6 +59,8 @@ DECLARED = (
 PARTS = {part.name: part for part in DECLARED if part.hidden}
 PART_8 = ("flow", "guidance", "editing")  # what a course may add: most submissions of ours have nothing of it
 EXACT = tuple(part.name for part in DECLARED if part.stage == "exact")
+# The parts, and single checks, that each file decides alone; training is left out, as it takes long.
+DECIDED = {"scheduler.py": (*EXACT, "guidance.guided"), "infer.py": ("infer", "guidance.infer")}
 
 
 class Stage(NamedTuple):

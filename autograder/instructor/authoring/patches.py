@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MISTAKES = ROOT / "solution" / "mistakes"
-# The parts, and single checks, that a mistake in a file is graded on; training is left to tests of its own.
-GRADED_ON = {"scheduler.py": (*checks.EXACT, "guidance.guided"), "infer.py": ("infer", "guidance.infer")}
 
 
 @dataclass
@@ -44,8 +42,8 @@ class Patch:
 
     @property
     def only(self) -> tuple[str, ...]:
-        """What it is graded on."""
-        return GRADED_ON[self.file]
+        """The parts, and single checks, that it is graded on; training is left to tests of its own."""
+        return checks.DECIDED[self.file]
 
 
 def load(path: Path) -> Patch:

@@ -33,6 +33,7 @@ from rich.table import Table
 
 from ... import checks
 from ...paths import ROOT
+from ...rubric import Rubric
 from ..authoring import patches, unboxed
 
 TESTS = ROOT / "tests" / "submissions"
@@ -105,7 +106,7 @@ def hand_in(made: Made, folder: Path) -> None:
 
 # ----- the same work, graded by others ------------------------------------------------------------------------------
 
-IDS = [id for id in checks.CHECKS if id.split(".")[0] in checks.EXACT]
+IDS = [id for id in Rubric.load().checks if id.split(".")[0] in checks.EXACT]
 # What their tests run first: the student's names as a module, and one function that makes the comparisons of a check.
 SETUP = f"""
 import sys, types

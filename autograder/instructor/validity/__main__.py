@@ -26,7 +26,7 @@ from ... import checks
 from ...files import write
 from ...paths import ROOT
 from ...rubric import Rubric
-from ..authoring.patches import GRADED_ON, load_all, reference
+from ..authoring.patches import load_all, reference
 from ..fingerprint import kit
 from .mutants import mutants
 from .page import Survivors, render
@@ -38,7 +38,7 @@ ACCEPTED = ROOT / "tests" / "submissions" / "accepted"
 CHEAP = ROOT / "tests" / "submissions" / "cheap"
 PARTS = {  # and single checks, that a wrong file is graded on: none that end in one number
     file: tuple(id for id in checks.CHECKS if {id, id.split(".")[0]} & set(only) and id not in checks.MEASURED)
-    for file, only in GRADED_ON.items()
+    for file, only in checks.DECIDED.items()
 }
 SEEDS, SEEDS_OF_ALL, VARIANTS_OF_ALL = 20, 2, 5
 
