@@ -66,6 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command.set_defaults(run=run_watch)
     command = commands.add_parser("look", help="one picture of what your code does so far: look.png")
     grades(command)
+    command.add_argument("--gif", action="store_true", help="digits on their way, too: look.gif")
     command.set_defaults(only=(*checks.EXACT, "infer"), device="cpu", views=look.VIEWS, finish=show)
     command = commands.add_parser("debug", help="print a script with the first failing public call of a check")
     command.add_argument("check", choices=ids, metavar="CHECK", help=", ".join(ids))
@@ -182,13 +183,21 @@ def show(
     sights: Sequence[look.Sight],
     console: Console,
 ) -> None:
-    """Write look.png and print what is in it."""
+    """Write look.png, and look.gif where it is asked for, and print what is in it."""
     file, lines = options.out / "look.png", [look.as_text(sights) or "\n".join(record.notes)]
     if any(sight.drawing for sight in sights):
         write(file, look.picture(sights))
         lines.insert(0, f"{readable(str(file))} shows what your code does so far:")
     else:
         file.unlink(missing_ok=True)  # of another day
+    if options.gif:
+        moving, file = look.film(sights), options.out / "look.gif"
+        if moving:
+            write(file, moving)
+            lines.append(f"{readable(str(file))} shows them on their way.")
+        else:
+            file.unlink(missing_ok=True)
+            lines.append("No digits to be filmed yet: they come with 3.7 of the handout.")
     console.print("\n".join(lines), markup=False, highlight=False, soft_wrap=True)
 
 

@@ -17,7 +17,7 @@ from autograder import look
 from autograder.grading import grade
 from autograder.instructor.authoring import patches, train_plane
 from autograder.intake.submission import Submission
-from autograder.look import plane, views
+from autograder.look import drawing, plane, views
 from autograder.paths import ROOT
 from autograder.record import GradeRecord
 from autograder.reports import html
@@ -73,6 +73,13 @@ def test_the_reference_draws_everything(see, rubric):
     walked = seen["8.1"].drawing.rows[0]
     assert plane.off(walked[0]) > 0.2 and plane.off(walked[-1]) < 0.06
 
+    film = Image.open(io.BytesIO(look.film(seen.values())))
+    assert film.n_frames == views.STEPS + 1 and film.size == (3 * 30 * views.SOME, 3 * 30 * 3)
+    black = []
+    for frame in (0, views.STEPS):
+        film.seek(frame)
+        black.append((np.asarray(film.convert("L")) < 30).mean())
+    assert black[0] < 0.4 and black[1] > 0.7, "from noise to digits"
     whole = Image.open(io.BytesIO(look.picture(seen.values())))
     assert whole.width == 975 and whole.height > 1500
     page = html.render(replace(NOTHING_RAN, shown=look.for_report(seen.values())), rubric)
@@ -250,6 +257,14 @@ def test_check_draws_what_is_quick_and_nobody_else_is_kept_waiting(tmp_path, no_
     assert look.of_parts([]) == list(look.VIEWS)
     gradescope = ROOT / "autograder" / "instructor" / "release" / "gradescope" / "run_autograder"
     assert "--no-pictures" in gradescope.read_text(encoding="utf-8")
+
+
+def test_a_run_that_ends_early_stays_as_it_was_in_the_film():
+    runs = [[np.full((2, 1, 28, 28), number, float) for number in numbers] for numbers in ((-1, 0, 1), (0.5, -0.5))]
+    film = views.filmed(runs)
+    assert [rows[:, 0, 0, 0, 0].tolist() for rows in film] == [[-1, 0.5], [0, -0.5], [1, -0.5]]
+    assert Image.open(io.BytesIO(drawing.moving(film))).n_frames == 3
+    assert look.film([]) is None
 
 
 def test_the_network_of_the_plane_knows_its_spiral():

@@ -10,6 +10,7 @@ import time
 import nbformat
 import pytest
 import reference
+from courses import rubric_text
 from handout import HANDOUT
 from IPython.core.inputtransformer2 import TransformerManager
 from nbclient import NotebookClient
@@ -20,9 +21,11 @@ from nbgrader.utils import is_grade, is_solution
 from autograder.instructor.authoring import skeleton
 from autograder.instructor.authoring.course import Course
 from autograder.paths import ROOT
+from autograder.rubric import Rubric
 
 SOURCE = Course.whole().notebook((ROOT / "solution" / "report.ipynb").read_text(encoding="utf-8"))
-HANDED_OUT = ROOT / "assignment" / "report.ipynb"
+HANDED_OUT = ROOT / "assignment" / "report.ipynb"  # without section 6, which is of part 8
+PART_8 = Course(Rubric.read(rubric_text(flow="bonus", guidance="bonus", editing="bonus")))
 
 
 def cells(text=SOURCE):
@@ -77,9 +80,10 @@ def test_every_answer_has_its_guide():
 
 def test_students_get_the_questions_and_no_answer():
     handed = HANDED_OUT.read_text(encoding="utf-8")
-    assert skeleton.strip_notebook(SOURCE) == handed
-    assert [cell.id for cell in cells(handed)] == [cell.id for cell in cells()]
-    for mine, theirs in zip(cells(), cells(handed), strict=True):
+    source = Course(Rubric.load()).notebook((ROOT / "solution" / "report.ipynb").read_text(encoding="utf-8"))
+    assert skeleton.strip_notebook(source) == handed
+    assert [cell.id for cell in cells(handed)] == [cell.id for cell in cells() if not cell.id.startswith("joy")]
+    for mine, theirs in zip(cells(source), cells(handed), strict=True):
         assert theirs.source == ("*Your answer:*" if is_solution(mine) else mine.source)
     words = {line for cell in answers() for line in re.findall(r"[^.\n]{25,}", cell.source)}
     assert len(words) > 60 and not any(line in handed for line in words)
@@ -199,6 +203,24 @@ def test_it_runs_from_top_to_bottom(tmp_path):
     pictures = [output for cell in notebook.cells for output in cell.get("outputs", []) if "image/png" in str(output)]
     assert len(pictures) >= 9
     assert not any(output.output_type == "error" for cell in notebook.cells for output in cell.get("outputs", []))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_joys_are_to_be_seen(tmp_path):
+    """The last section, in a course that has it."""
+    for name in ("assignment", "autograder"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("instructor"))
+    text = PART_8.text((ROOT / "solution" / "scheduler.py").read_text(encoding="utf-8"), "scheduler.py")
+    (tmp_path / "assignment" / "scheduler.py").write_text(text, encoding="utf-8")
+    (tmp_path / "assignment" / "infer.py").write_bytes((ROOT / "solution" / "infer.py").read_bytes())
+    text = PART_8.notebook((ROOT / "solution" / "report.ipynb").read_text(encoding="utf-8"))
+    notebook = nbformat.reads(skeleton.strip_notebook(text), 4)
+    notebook.cells = [cell for cell in notebook.cells if cell.id in ("setup", "imports") or cell.id.startswith("joy")]
+    NotebookClient(notebook, timeout=600, resources={"metadata": {"path": tmp_path / "assignment"}}).execute()
+    assert [cell.id for cell in notebook.cells if "image/png" in str(cell.get("outputs"))] == [
+        "joy_birthday", "joy_walk", "joy_inpaint",
+    ]  # fmt: skip
 
 
 @pytest.mark.slow

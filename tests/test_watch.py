@@ -134,7 +134,7 @@ def test_a_part_of_both_files_is_graded_check_by_check(save, watched, shown):
     watched.rubric = replace(whole, limits=watched.rubric.limits)
     watched.entries = [entry for entry in whole.checks.values() if entry.part in ("schedule", "guidance")]
     save(REFERENCE)
-    assert "2/2    8.2 guidance.guided" in shown[0] and "guidance.infer" not in shown[0]
+    assert "2/2  8 Guidance" in shown[0] and "guidance.infer" not in shown[0]
     save("print('nothing')", "infer.py")
     assert "2/2    8.2 guidance.guided" in shown[-1] and "0/2    8.2 guidance.infer" in shown[-1]
     save(REFERENCE.replace("return unconditional + scale", "return unconditional - scale"))

@@ -19,7 +19,7 @@ from ..box import BoxError
 from ..diagnosis import catalogue
 from ..record import NOT_IMPLEMENTED, Failed, Shown
 from ..student import Budget, Student
-from .drawing import alone, stacked
+from .drawing import Grid, alone, moving, stacked
 from .views import QUICK, VIEWS, View
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from .drawing import Drawing
     from .views import Advance
 
-__all__ = ["QUICK", "VIEWS", "Sight", "View", "as_text", "for_report", "look", "of_parts", "offered", "picture"]
+__all__ = ["QUICK", "VIEWS", "Sight", "View", "as_text", "film", "for_report", "look", "of_parts", "offered", "picture"]
 
 
 @dataclass
@@ -147,6 +147,12 @@ def as_text(sights: Sequence[Sight]) -> str:
 def picture(sights: Iterable[Sight]) -> bytes:
     """All that can be drawn as one tall PNG."""
     return stacked((sight.title, sight.text, sight.drawing) for sight in sights if sight.drawing)
+
+
+def film(sights: Iterable[Sight]) -> bytes | None:
+    """What was drawn step by step, as a GIF: of the last such view, if there is one."""
+    films = [sight.drawing.film for sight in sights if isinstance(sight.drawing, Grid) and sight.drawing.film]
+    return moving(films[-1]) if films else None
 
 
 def for_report(sights: Iterable[Sight]) -> list[Shown]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 import textwrap
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -68,11 +68,13 @@ class Grid:
 
     rows           (rows, columns, 1, 28, 28) in [-1, 1]
     labels, above  a word for each row, and for each column; or none
+    film           the same rows on their way, from noise to what they are, where there is such a way
     """
 
     rows: np.ndarray
     labels: Sequence[str] = ()
     above: Sequence[str] = ()
+    film: Sequence[np.ndarray] = field(default=(), kw_only=True)
 
     @property
     def room(self) -> tuple[float, float]:
@@ -106,10 +108,8 @@ class Grid:
 
     def draw(self, canvas: FigureBase) -> None:
         self.label(canvas)
-        framed = np.pad(self.rows[:, :, 0], ((0, 0), (0, 0), (1, 1), (1, 1)), constant_values=np.nan)  # NaN is no ink
-        whole = np.concatenate([np.concatenate(list(row), axis=1) for row in framed])
         axes = self.axes(canvas, 0, 0, *self.rows.shape[:2])
-        axes.imshow(whole, cmap="gray", vmin=-1, vmax=1, interpolation="nearest", aspect="auto")
+        axes.imshow(whole(self.rows), cmap="gray", vmin=-1, vmax=1, interpolation="nearest", aspect="auto")
         axes.set_axis_off()
 
 
@@ -132,6 +132,23 @@ class Clouds(Grid):
                 axes.set(xlim=(-self.reach, self.reach), ylim=(-self.reach, self.reach), xticks=[], yticks=[])
                 for spine in axes.spines.values():
                     spine.set(color="0.8", linewidth=0.5)
+
+
+def whole(rows: np.ndarray) -> np.ndarray:
+    """Rows of images (rows, columns, 1, 28, 28) as one picture (height, width), NaN between them: that is no ink."""
+    framed = np.pad(rows[:, :, 0], ((0, 0), (0, 0), (1, 1), (1, 1)), constant_values=np.nan)
+    return np.concatenate([np.concatenate(list(row), axis=1) for row in framed])
+
+
+def moving(film: Iterable[np.ndarray]) -> bytes:
+    """Such rows one after another as a GIF, three pixels wide each; the last stay for two seconds."""
+    from PIL import Image
+
+    pictures = [np.nan_to_num(whole(rows), nan=-1).clip(-1, 1) for rows in film]
+    first, *rest = (Image.fromarray(np.uint8(127.5 * (each + 1)).repeat(3, 0).repeat(3, 1)) for each in pictures)
+    content, pauses = io.BytesIO(), [80] * len(rest) + [2000]  # milliseconds
+    first.save(content, "GIF", save_all=True, append_images=rest, duration=pauses, loop=0)
+    return content.getvalue()
 
 
 def alone(drawing: Drawing) -> bytes:

@@ -24,6 +24,8 @@ from . import plane
 from .drawing import Clouds, Curves, Drawing, Grid
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ..student import Scheduler, Student
 
 SAYS = {"epsilon": "ε", "v_prediction": "v"}  # what a network is asked for
@@ -116,7 +118,8 @@ def steps(student: Student, advance: Advance) -> Made:
             if failed.verdict != NOT_IMPLEMENTED or (not rows and name == [*networks][-1]):
                 raise  # else one of the two is there
     said = "The shipped networks" if len(rows) == 2 else f"The shipped network for {next(iter(rows))}"
-    return Grid(np.stack(list(rows.values())), list(rows)), f"{said} and your DDPM step, in {STEPS} steps."
+    film = filmed(list(rows.values()))
+    return Grid(film[-1], list(rows), film=film), f"{said} and your DDPM step, in {STEPS} steps."
 
 
 def etas(student: Student, advance: Advance) -> Made:
@@ -130,11 +133,12 @@ def etas(student: Student, advance: Advance) -> Made:
                 raise
             break  # 4.1 is there: digits without noise
     said = f"{SOME} beginnings and {STEPS} steps of your DDIM."
-    if len(rows) == len(ETAS) and np.array_equal(rows[0], rows[-1]):
-        return Grid(rows[0][None]), f"{said} It takes no notice of eta yet (4.2)."
+    film = filmed(rows)
+    if len(rows) == len(ETAS) and np.array_equal(film[-1][0], film[-1][-1]):
+        return Grid(film[-1][:1], film=[seen[:1] for seen in film]), f"{said} It takes no notice of eta yet (4.2)."
     row = f"its row for {SAYS[network.settings['prediction_type']]}"
     more = f" With η = 1 it should be the step of 3.7: {row}." if len(rows) == len(ETAS) else ""
-    return Grid(np.stack(rows), [f"η = {eta:g}" for eta in ETAS[: len(rows)]]), said + more
+    return Grid(film[-1], [f"η = {eta:g}" for eta in ETAS[: len(rows)]], film=film), said + more
 
 
 def program(student: Student, advance: Advance) -> Made:
@@ -183,16 +187,25 @@ QUICK = tuple(view for view in VIEWS if not view.work)
 # ----- beside the student's code --------------------------------------------------------------------------------------
 
 
-def sampled(scheduler: Scheduler, network: Trained, x: np.ndarray, advance: Advance, **options: float) -> np.ndarray:
-    """The images that a scheduler makes of noise x (N, 1, 28, 28) with this network."""
+def sampled(
+    scheduler: Scheduler, network: Trained, x: np.ndarray, advance: Advance, **options: float
+) -> list[np.ndarray]:
+    """Noise x (N, 1, 28, 28), and what a scheduler makes of it in each step with this network."""
+    states = [x]
     for t in listed(scheduler, STEPS):
         noise = drawn(t, x.shape)
         x_prev = scheduler.step(network.output(x, t), t, x, variance_noise=noise, **options)
         x = checked(x_prev, x.shape, "your step", f"at t = {t}")
+        states.append(x)
         advance(len(x))
         if np.abs(x).max() > LARGE:  # black and white from here on, until nothing is a number any more
             break
-    return x
+    return states
+
+
+def filmed(runs: Sequence[Sequence[np.ndarray]]) -> list[np.ndarray]:
+    """Runs beside each other, (runs, N, 1, 28, 28) each; one that ended early stays as it was."""
+    return [np.stack([run[min(place, len(run) - 1)] for run in runs]) for place in range(max(map(len, runs)))]
 
 
 def listed(scheduler: Scheduler, steps: int) -> list[int]:
