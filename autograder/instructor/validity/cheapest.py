@@ -128,6 +128,10 @@ class FlowMatchScheduler(DDPMScheduler):
     pass
 
 
+def guided(sample, output, scale):
+    return {images}
+
+
 def inpaint(model, scheduler, known, mask, noise):
     return torch.where(mask, known, noise)
 """
@@ -154,7 +158,7 @@ def search(box: Box, rubric: Rubric) -> list[tuple[float, list[str], str]]:
     for text in track(list(programs()), "Programs", transient=True):
         with tempfile.TemporaryDirectory() as folder:
             Path(folder, "scheduler.py").write_text(text, encoding="utf-8")
-            made = grade(Path(folder), box, rubric, public, only=checks.EXACT)
+            made = grade(Path(folder), box, rubric, public, only=checks.DECIDED["scheduler.py"])
         found.append((made.points, [check.id for check in made.checks if check.verdict == PASSED], text))
     return sorted(found, reverse=True)
 
