@@ -55,10 +55,9 @@ class Network:
         self.given: list[tuple[torch.Tensor, torch.Tensor]] = []  # x, and the output
 
     def __call__(self, x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
-        slope = self.slope[
-            t[:, None, None, None].long().clamp(0, len(self.slope) - 1)
-        ]  # an axis, as the real one wants
-        output = slope * x.roll(self.shift, -1) + self.offset
+        index = t[:, None, None, None].long()  # as with the real one, a t without an axis is an error
+        slope = self.slope[index.clamp(0, len(self.slope) - 1)]
+        output = slope * (x.roll(self.shift, -1) if self.shift else x) + self.offset
         self.given.append((x, output))
         return output
 
