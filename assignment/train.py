@@ -106,10 +106,10 @@ class Run:
         self.losses[self.step] = loss.detach()
         self.step += 1
 
-    def network(self, x_t, t, **told):
+    def network(self, x_t, t, **labels):
         """The network's float32 output. Only it runs in the chosen precision, not the scheduler's arithmetic."""
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings["precision"] == "bfloat16"):
-            return self.forward(x_t, t, **told).float()
+            return self.forward(x_t, t, **labels).float()
 
 
 def chances_and_weights(scheduler, timesteps, T):
