@@ -316,12 +316,14 @@ def check(
         suspect.cause, suspect.follows = causes.cause(entry, student, expectations, found.passed, failed)
         student.facts = facts
         student.printed()  # what was tried is of no interest
-    return result(entry, failed, hint, evidence, printed, student.facts, time.monotonic() - started, expect.picture)
+    made = result(entry, failed, hint, evidence, printed, student.facts, time.monotonic() - started, expect.picture)
+    return replace(made, standing=expect.standing)
 
 
 def both(public: CheckResult, hidden: CheckResult) -> CheckResult:
     """The result of a check whose public cases passed, with what its hidden cases came to."""
-    together = replace(public, facts=hidden.facts, seconds=public.seconds + hidden.seconds)
+    seconds = public.seconds + hidden.seconds
+    together = replace(public, facts=hidden.facts, seconds=seconds, standing=hidden.standing)
     if hidden.verdict == PASSED:
         return together
     return replace(together, verdict=hidden.verdict, message=f"{TOLD[hidden.verdict]} (on a hidden case)")

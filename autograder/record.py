@@ -67,6 +67,7 @@ class CheckResult:
     computes the same in lines to show, [[source of an equation or "", text that follows]]
     evidence what a picture can show of it; of public cases only
     picture  what the student's work drew: a PNG, in base64
+    standing {name: number} of a contest, the less the better
     printed  what the student's code printed on public cases
     facts    for staff: how a process ended, a traceback of ours
     by_hand  points that an instructor gave instead
@@ -88,6 +89,7 @@ class CheckResult:
     computes: list[list[str]] = field(default_factory=list)
     evidence: Evidence | None = None
     picture: str = ""
+    standing: dict[str, float] = field(default_factory=dict)
     printed: str = ""
     seconds: float = 0.0
     facts: dict[str, Any] = field(default_factory=dict)

@@ -48,7 +48,7 @@ MORE = {
     "without a report": {"report": "off"},
     "parts 1 to 3": {"ddim": "off", "infer": "off", "report": "off", "v_prediction": "off", **PART_5},
     "T of 200": {"T": 200},
-    "part 8": {"flow": "bonus", "guidance": "bonus", "editing": "bonus"},
+    "part 8": dict.fromkeys(("flow", "guidance", "editing", "contest"), "bonus"),
     "flow alone": {"flow": "graded", "infer": "off", "training": "off", "loss": "off", "report": "off"},
     "a folder": {"data": "data/KMNIST", "ddim": "off", "infer": "bonus", "points": {"schedule.linear": 2.5}},
 }
@@ -65,6 +65,7 @@ WORDS = {
     "flow": r"flow match|flowmatch|rectified|(type|scheduler) flow|\b8\.1\b",
     "guidance": r"guidance|\bguided\b|--labels?\b|\b8\.2\b",
     "editing": r"inpaint|\b8\.3\b",
+    "contest": r"--contest|\bcontest\b|\b8\.4\b",
 }
 HONEST = re.compile(r"Diffusion Model Study|#the-loss-from-the-bound|figsize|AMD EPYC")  # what only looks so
 

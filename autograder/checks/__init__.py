@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from types import ModuleType
 from typing import TYPE_CHECKING, NamedTuple
 
-from . import ddim, editing, flow, forward, guidance, infer, loss, reverse, schedule, smoke, training
+from . import contest, ddim, editing, flow, forward, guidance, infer, loss, reverse, schedule, smoke, training
 
 if TYPE_CHECKING:
     from ..expect import Expect
@@ -54,6 +54,7 @@ DECLARED = (
     Part(flow, stage="exact"),
     Part(guidance, stage="infer"),
     Part(editing, stage="exact"),
+    Part(contest, stage="contest", measured=("few_steps",)),
     Part(smoke, stage="smoke", gpu=True, hidden=False, seconds="smoke_seconds", measured=("digits",)),
 )
 PARTS = {part.name: part for part in DECLARED if part.hidden}

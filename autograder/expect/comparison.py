@@ -46,6 +46,7 @@ class Comparison(Inputs):
         self.wrong: list[Answer] = []  # those that differ, and are not carried forward
         self.settled = False  # whether the check ended with wrong values, and not with something else
         self.remarks: list[str] = []  # what else is worth telling, whatever the verdict
+        self.standing: dict[str, float] = {}  # numbers of a contest, the less the better
         self.picture = ""  # what the student's work drew, for the report: a PNG, in base64
 
     def value(self, got: object, name: str, where: str, dtype: str | None = None) -> Answer:
@@ -103,12 +104,12 @@ class Comparison(Inputs):
         where: str,
         tolerance: float,
         below: float | None = None,
-    ) -> None:
+    ) -> Answer:
         """The same for a number with an expected value that is not recorded."""
         scale = np.abs(expected) * (below / tolerance if below and got < expected else 1)
         answer = Answer(name, where, np.float64(got), expected, scale, tolerance)
         answer.complaint = "is too far from the reference's"
-        self.note(answer)
+        return self.note(answer)
 
     def live(self, compare: Callable[[], object]) -> None:
         """Call `compare`, which holds what the student's work does beside what the reference does on this very machine:

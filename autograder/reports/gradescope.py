@@ -36,6 +36,10 @@ def render(record: GradeRecord, rubric: Rubric) -> str:
             "runs": record.runs,
         },
     }
+    standing = {name: number for check in record.checks for name, number in check.standing.items()}
+    if standing:
+        told = [{"name": f"Frechet distance, {name}", "value": standing[name], "order": "asc"} for name in standing]
+        results["leaderboard"] = told
     if not scored:
         del results["score"]
     return json.dumps(results, indent=1, allow_nan=False) + "\n"

@@ -130,6 +130,7 @@ def render(
         height=HEIGHT,
         checks=[per_check(handed_in, entry) for entry in rubric.checks.values()],
         mistakes=mistakes(rows),
+        contest=contest(rows),
         to_look_at=to_look_at(rows, outdated, class_list.waiting if class_list is not None else ()),
         parts=rubric.parts,
         graded=grades is not None,
@@ -197,7 +198,7 @@ def made_with(rows: Iterable[Row]) -> str:
 def bins(scores: Sequence[float], most: float) -> list[Bin]:
     """How many students have how many points, up to `most` or to what a bonus made of it; none where nobody has a
     score."""
-    most = max([most, *scores])
+    most = max([most, *scores]) or 1  # where nothing gives points, all have all of them
     counts = Counter(min(int(BINS * points / most), BINS - 1) for points in scores)
     step, made = WIDTH / BINS, []
     for n in range(BINS) if scores else ():
@@ -228,6 +229,13 @@ def mistakes(rows: Iterable[Row]) -> list[tuple[Mistake, list[str], list[str]]]:
         (known[id], list(who), list(dict.fromkeys(check for checks in who.values() for check in checks)))
         for id, who in sorted(made.items(), key=lambda item: (-len(item[1]), order.index(item[0])))
     ]
+
+
+def contest(rows: Sequence[Row]) -> dict[str, list[tuple[str, float]]]:
+    """{name of a number: (student, number), the least first} of those who took part."""
+    names = dict.fromkeys(name for row in rows for name in row.standing)
+    by = {name: [(row.student, row.standing[name]) for row in rows if name in row.standing] for name in names}
+    return {name: sorted(those, key=lambda one: one[1]) for name, those in by.items()}
 
 
 def to_look_at(

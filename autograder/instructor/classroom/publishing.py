@@ -6,7 +6,7 @@ from __future__ import annotations
 import shutil
 import tomllib
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from ... import reports
@@ -40,6 +40,7 @@ class Row:
     endings    {why a boxed process ended: how often}, but for ordinary ends
     made_with  as in a GradeRecord
     status     of exceptions.csv
+    standing   {name: number} of a contest
     """
 
     student: str
@@ -57,6 +58,7 @@ class Row:
     seconds: float
     made_with: dict[str, Any]
     status: str = ""
+    standing: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.why, self.notes = readable(self.why, limit=None), [readable(note, limit=None) for note in self.notes]
@@ -148,6 +150,7 @@ def row(kept: Kept, made: GradeRecord | None, by_hand: ByHand) -> Row:
         endings=dict(ended),
         seconds=float(made.seconds),
         made_with=made.made_with,
+        standing={name: number for check in made.checks for name, number in check.standing.items()},
     )
 
 

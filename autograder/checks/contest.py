@@ -1,0 +1,83 @@
+"""A contest for fame: digits in one, two and four steps, from noise that nobody knows. `infer.py --contest` may walk as
+it likes; what counts is how near its samples come to real digits. How often it asked the network is counted in the
+student's own process: good for a list of winners whose code somebody reads, not for points."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from safetensors.numpy import save
+
+from .. import given, measure
+from ..record import NOT_IMPLEMENTED, WRONG, Failed
+from .infer import driven
+from .program import NOISE, Trained, samples_in
+
+if TYPE_CHECKING:
+    from ..expect import Expect
+    from ..student import Finished, Student
+
+STEPS, IMAGES = (1, 2, 4), 500
+ANY_MORE = 1e-9  # as a share: how much worse than DDIM is worse
+# Added to the given unet.py: what one call is asked about counts, in however few calls.
+COUNTING = b"""
+
+calls, uncounted = [], UNet.forward
+
+
+def counted(self, x, *rest, **labels):
+    calls.append((len(x),))
+    return uncounted(self, x, *rest, **labels)
+
+
+UNet.forward = counted
+"""
+
+
+def check_few_steps(student: Student, expect: Expect) -> None:
+    """The Frechet distance of samples in so few steps, beside that of DDIM from the same noise."""
+    seed = expect.integer(0, 1 << 30)
+    noise = np.random.RandomState(seed).standard_normal((IMAGES, 1, 28, 28)).astype(np.float32)
+    trained = Trained()
+    usual = expect.draw(lambda rng: np.array([usual_distance(student, trained, noise, steps) for steps in STEPS]))
+    expect.live(lambda: compare(student, expect, trained, noise, usual))
+
+
+def compare(student: Student, expect: Expect, trained: Trained, noise: np.ndarray, usual: np.ndarray) -> None:
+    """The student's distances beside those of DDIM."""
+    for steps, by_ddim in zip(STEPS, usual.tolist(), strict=True):
+        distance = measure.digits(few_steps(student, trained, noise, steps))["frechet"]
+        name = f"{steps} step{'s' * (steps > 1)}"
+        expect.standing[name] = round(distance, 2)
+        told = expect.near(distance, by_ddim, "the Frechet distance to real digits", f"in {name}", ANY_MORE, below=1.0)
+        told.complaint = "is no less than that of DDIM"
+        expect.remark(f"In {name}, {IMAGES} samples are {distance:.1f} from real digits, those of DDIM {by_ddim:.1f}.")
+
+
+def usual_distance(student: Student, trained: Trained, noise: np.ndarray, steps: int) -> float:
+    return measure.digits(driven(student, trained, noise, steps, ["--eta", 0.0]))["frechet"]
+
+
+def few_steps(student: Student, trained: Trained, noise: np.ndarray, steps: int) -> np.ndarray:
+    """Samples of `infer.py --contest`. Raises Failed where the network was asked too often, or never."""
+    arguments = ["--contest", "--steps", steps, "--initial-noise", NOISE, "--device", "cpu"]
+    files = {NOISE: save({"noise": noise}), "unet.py": given.network()["unet.py"] + COUNTING}
+    try:
+        run = trained.run(student, arguments, files, "digits_seconds")
+    except Failed as failed:
+        if "unrecognized arguments" in failed.detail:  # says argparse
+            raise Failed(NOT_IMPLEMENTED, "infer.py has no --contest") from None
+        raise
+    samples = samples_in(run, len(noise))
+    asked = images_asked_about(run) / len(noise)
+    if asked == 0:
+        raise Failed(WRONG, "infer.py --contest draws samples without the network")
+    if asked > steps:
+        told = f"with --steps {steps}, it asks {asked:g} times for each image"
+        raise Failed(WRONG, "infer.py --contest asks the network more often than there are steps", told)
+    return samples
+
+
+def images_asked_about(run: Finished) -> int:
+    return sum(call[0] for call in run.calls if isinstance(call, tuple) and call and type(call[0]) is int)
