@@ -44,7 +44,7 @@ LOG_SNR_MEAN, LOG_SNR_DEVIATION = -1.0, 1.8  # around which it is decided what d
 LEAST_ALPHA_BAR = 0.1  # the less of the image is in x_t below this, the less a loss counts
 LEARNING_RATE = 4e-3
 SIZES = {"cpu": (20_000, 32), "cuda": (10_000, 256), "mps": (20_000, 32)}  # steps, and digits in a step
-SAVE_SECONDS = 60  # so often, and at the end, everything is written
+SAVE_SECONDS, SAVE_SHARE = 60, 0.05  # least time between two savings, and how much of the time they may take
 TRIAL = 20  # steps whose time says how long the others take, after as many to warm up
 
 
@@ -153,10 +153,10 @@ def train(run, out, stop):
     """
     steps = run.settings["steps"]
     console = Console(highlight=False)
-    tell = functools.cache(functools.partial(console.print, soft_wrap=True))  # each line once, not every minute
+    tell = functools.cache(functools.partial(console.print, soft_wrap=True))  # each line once
     bar = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     first, started = run.step, time.perf_counter()
-    saved, warm, done = started, started, first == steps
+    saved, pause, warm, done = started, SAVE_SECONDS, started, first == steps
     with Progress(*bar, console=console) as progress:
         task = progress.add_task("", total=steps, completed=first)
         while not done:
@@ -179,9 +179,10 @@ def train(run, out, stop):
             speed = (run.step - first) * run.settings["batch_size"] / (now - started)
             said = f"loss {loss:.4f}  {speed:,.0f} images/s"
             progress.update(task, completed=run.step, description=said)
-            if done or now - saved > SAVE_SECONDS:
+            if done or now - saved > pause:
                 saving.write_all(run, out, tell)
                 saved = time.perf_counter()
+                pause = max(SAVE_SECONDS, (saved - now) / SAVE_SHARE)  # drawing samples takes long on a slow machine
                 console.print(f"step {run.step} of {steps}, {(saved - started) / 60:.1f} min: {said}")
     console.print(f"What the run has made is in {out}/.")
     if run.step < steps:

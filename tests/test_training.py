@@ -8,6 +8,7 @@ import argparse
 import hashlib
 import importlib.util
 import json
+import math
 import os
 import re
 import runpy
@@ -551,13 +552,36 @@ def test_an_unfinished_scheduler_is_one_line(tmp_path):
 
 
 def test_training_goes_on_without_a_sampler_and_says_so_once(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(train, "SAVE_SECONDS", 0)  # everything is written after each 20 steps
+    monkeypatch.setattr(train, "SAVE_SECONDS", 0)  # everything is written after each 20 steps,
+    monkeypatch.setattr(train, "SAVE_SHARE", math.inf)  # however long that takes
     monkeypatch.setattr(sampling, "INFER", ROOT / "assignment" / "infer.py")
     train.train(train.Run(settings(steps=50), digits(), "cpu"), tmp_path, threading.Event())
     said = capsys.readouterr().out
     assert said.count("of 50, ") == 3
     assert said.count("samples.png is left out: infer.py is not written yet (part 6, TODO 6.1)") == 1
     assert (tmp_path / "model.safetensors").exists() and not (tmp_path / "samples.png").exists()
+
+
+@pytest.mark.parametrize("seconds", [1, 10, 45])
+def test_writing_takes_a_twentieth_of_the_time_and_waits_for_a_minute(seconds, tmp_path, monkeypatch):
+    """Drawing samples takes seconds, on a busy machine many: a step takes one here, and writing `seconds`."""
+    clock, written = [0.0], []
+
+    def advance(run):
+        clock[0] += 1
+        run.step += 1
+
+    def write_all(run, out, tell):
+        written.append(clock[0])
+        clock[0] += seconds
+
+    monkeypatch.setattr(train.time, "perf_counter", lambda: clock[0])
+    monkeypatch.setattr(train.Run, "advance", advance)
+    monkeypatch.setattr(train.saving, "write_all", write_all)
+    train.train(train.Run(settings(steps=6000), digits(), "cpu"), tmp_path, threading.Event())
+    pauses = np.diff([0, *written[:-1]])
+    assert len(written) > 3 and pauses.min() > 60
+    assert 0.5 * min(0.05, seconds / 60) < seconds * len(written) / clock[0] < 0.05 + 2 * seconds / 6000
 
 
 def test_a_sampler_that_fails_does_not_end_training(tmp_path, monkeypatch, capsys):
