@@ -65,7 +65,7 @@ WORDS = {
     "flow": r"flow match|flowmatch|rectified|(type|scheduler) flow|\b8\.1\b",
     "guidance": r"guidance|\bguided\b|--labels?\b|\b8\.2\b",
     "editing": r"inpaint|\b8\.3\b",
-    "contest": r"--contest|\bcontest\b|\b8\.4\b",
+    "contest": r"\bcontest\b",
 }
 HONEST = re.compile(r"Diffusion Model Study|#the-loss-from-the-bound|figsize|AMD EPYC")  # what only looks so
 

@@ -19,6 +19,7 @@ from autograder.instructor.handins.roster import Person, Roster
 from autograder.intake.handin import zipped
 from autograder.intake.submission import Refused, read
 from autograder.record import PASSED, WRONG, CheckResult
+from autograder.rubric import Rubric
 
 CODE = b"x = 1\n"
 ADA = Person("ada", "Ada", "Lovelace", "ada@x.edu", "4711")
@@ -370,12 +371,12 @@ class Pools:
 
 
 @pytest.fixture
-def make(tmp_path, monkeypatch, rubric):
+def make(tmp_path, monkeypatch):
     """make(*arguments) -> exit status of `make class`, on tmp_path/class. Everything earns all points, but for checks
     whose ids stand in scheduler.py."""
 
     def graded(kit, path, submission, stage, found, gpu):
-        for id, entry in rubric.checks.items():
+        for id, entry in Rubric.load().checks.items():
             if entry.part in stage.parts:
                 lost = id.encode() in submission.files["scheduler.py"]
                 verdict = WRONG if lost else PASSED

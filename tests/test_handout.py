@@ -18,7 +18,7 @@ from autograder.rubric import Rubric
 
 RUBRIC = Rubric.load(whole=True)
 SECTIONS = re.findall(r"^### (\d+\.\d+) \S", HANDOUT, re.MULTILINE)
-TASKS = [s for s in SECTIONS if s <= "5.1" or s[0] == "8"]  # those with a TODO of their own in scheduler.py
+TASKS = [s for s in SECTIONS if s <= "5.1" or "8" < s < "8.4"]  # those with a TODO of their own in scheduler.py
 NUMBER = re.compile(r"(?<![\d.])(\d\.\d)(?:\.\d)?:")  # 8.1.2 is a TODO of 8.1
 
 
