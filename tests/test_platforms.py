@@ -221,9 +221,9 @@ def test_text_of_a_submission_means_nothing_to_inginious(record):
     )
 
 
-def test_the_points_of_the_homework_are_100(rubric):
-    assert sum(check.points for check in rubric.checks.values()) == 100
-    assert rubric.gradescope["visibility"] in VISIBILITY
+def test_the_points_of_the_homework_are_100(shipped):
+    assert sum(check.points for check in shipped.checks.values()) == 100
+    assert shipped.gradescope["visibility"] in VISIBILITY
 
 
 class Tags(HTMLParser):

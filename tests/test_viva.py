@@ -55,12 +55,12 @@ QUANTITIES = {
 
 
 @pytest.fixture
-def desk(box, rubric):
+def desk(box, shipped):
     """desk(files, student="ada") -> Desk. Files are {name: bytes}, or the name of a patch, or that of nothing."""
 
     def desk(files=None, student="ada", **known):
         files = PATCHES[files].files if isinstance(files, str) else files or reference()
-        return Desk(student, Lab(box, rubric, files), "a secret", **known)
+        return Desk(student, Lab(box, shipped, files), "a secret", **known)
 
     return desk
 

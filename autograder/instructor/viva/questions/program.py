@@ -45,9 +45,10 @@ def network() -> Case:
     """A checkpoint for a network that answers at once."""
     settings = {"num_train_timesteps": 1000, "beta_schedule": "linear", "beta_start": 1e-4, "beta_end": 0.02}
     settings |= {"prediction_type": "epsilon"}
-    table, rng = np.cumprod(1 - np.linspace(1e-4, 0.02, 1000)), np.random.default_rng(0)
-    # pyrefly: ignore[bad-argument-type]  # its one table is all that is asked for
-    tables = denoiser(types.SimpleNamespace(alphas_cumprod=table), settings, 0.3, 0.0, rng)
+    alpha_bar, rng = np.cumprod(1 - np.linspace(1e-4, 0.02, 1000))[:, None, None, None], np.random.default_rng(0)
+    path = types.SimpleNamespace(add_noise=lambda x0, noise, t: alpha_bar**0.5 * x0 + (1 - alpha_bar) ** 0.5 * noise)
+    # pyrefly: ignore[bad-argument-type]  # the path is all that is asked for
+    tables = denoiser(path, settings, 0.3, 0.0, rng)
     return Case(settings, 0.4 * np.tanh(rng.standard_normal((1, 28, 28), dtype=np.float32)), tables)
 
 
