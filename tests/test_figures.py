@@ -4,7 +4,8 @@ import io
 import re
 
 import pytest
-from handout import HANDOUT
+from handout import HANDOUT, SKELETON
+from matplotlib.text import Text
 
 from autograder.diagnosis import catalogue
 from autograder.instructor.authoring import figures
@@ -20,6 +21,27 @@ def test_drawing(draw):
     file = io.BytesIO()
     draw().savefig(file)
     assert 20_000 < file.tell() < 250_000
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Figures as they are, but for what a network would take a while for: there it is noise."""
+
+    def sample(model, scheduler, steps, noise, *arguments, **options):
+        scheduler.set_timesteps(steps)
+        yield from ((t, noise, noise) for t in [*scheduler.timesteps.tolist(), -1])
+
+    monkeypatch.setattr(figures, "sample", sample)
+    monkeypatch.setattr(figures, "network", lambda kind: (lambda x, t: x, {"prediction_type": kind}))
+    monkeypatch.setattr(figures, "drawn_by", lambda files, strip: figures.torch.zeros(6, 1, 28, 28))
+
+
+@pytest.mark.parametrize("draw", figures.FIGURES)
+def test_one_figure_serves_every_language(draw, quick):
+    """Beside numbers and formulas there are only names of the code."""
+    told = " ".join(text.get_text() for text in draw().findobj(Text))
+    words = re.findall(r"\w*[^\W\d_]{3,}\w*", re.sub(r"\$[^$]*\$", "", told))
+    assert {*words} <= {*re.findall(r"class (\w+)Scheduler", SKELETON), *re.findall(r'"(\w+)"', SKELETON)}
 
 
 def test_the_strips_of_symptoms_are_those_of_the_table():

@@ -3,7 +3,8 @@
     make figures        # a few minutes on a CPU
 
 Nothing in them is chosen by hand: run this again when the checkpoints change. Curves differ in colour (Okabe and Ito's,
-which colour-blind readers tell apart) and in dashes (for grey print), and carry their names beside them.
+which colour-blind readers tell apart) and in dashes (for grey print), and carry their names beside them. A figure says
+nothing but symbols, numbers and names of the code: the same one stands in the handout of every language.
 """
 
 from __future__ import annotations
@@ -153,7 +154,7 @@ def schedules() -> Figure:
         curves = (scheduler.betas, alpha_bar, alpha_bar / (1 - alpha_bar))
         for axes, curve in zip(panels, curves, strict=True):
             axes.plot(curve, color=color, linestyle=dashes, linewidth=1.8)
-    titles = ("$\\beta_t$", "$\\bar\\alpha_t$", "SNR = $\\bar\\alpha_t\\,/\\,(1 - \\bar\\alpha_t)$")
+    titles = ("$\\beta_t$", "$\\bar\\alpha_t$", "$\\bar\\alpha_t\\,/\\,(1 - \\bar\\alpha_t)$")
     for axes, title, scale in zip(panels, titles, ("log", "linear", "log"), strict=True):
         axes.set(title=title, yscale=scale, xlabel="t", xlim=(0, 999))
         plain(axes)
@@ -174,7 +175,7 @@ def denoising() -> Figure:
     rows = [[x[best] for _, x, _ in columns], [x0[best] for _, _, x0 in columns]]
     figure, axes = strip(mosaic(rows, gap), left=0.45, top=0.25)
     for column, (t, _, _) in enumerate(columns):
-        title = {999: "t = 999", -1: "the end"}.get(t, t)
+        title = {999: "t = 999", -1: ""}.get(t, t)
         axes.text(column * (28 + gap) + 13.5, -2.5, title, ha="center", va="bottom", **TEXT)
     for row, name in enumerate(("$x_t$", "$\\hat x_0$")):
         axes.text(-3, row * (28 + gap) + 13.5, name, ha="right", va="center", fontsize=11)
@@ -194,7 +195,7 @@ def steps_eta() -> Figure:
     samplers = {
         "DDIM, $\\eta$ = 0": (DDIMScheduler, {}, {"eta": 0.0}),
         "DDIM, $\\eta$ = 0.5": (DDIMScheduler, {}, {"eta": 0.5}),
-        "$\\eta$ = 1, and DDPM\nfixed_small": (DDIMScheduler, {}, {"eta": 1.0}),
+        "DDIM, $\\eta$ = 1,\nDDPM, fixed_small": (DDIMScheduler, {}, {"eta": 1.0}),
         "DDPM, fixed_large": (DDPMScheduler, {"variance_type": "fixed_large"}, {}),
     }
     all_steps, gap = (5, 10, 50, 1000), 3
@@ -236,9 +237,9 @@ def losses() -> Figure:
             curves[1].append((scheduler.predict(output, t, x_t)[0] - x0).square().mean())
         for axes, curve in zip(panels, curves, strict=True):
             axes.plot(times, curve, color=color, linestyle=dashes, linewidth=1.8, label=kind)
-    panels[0].set(title="loss: error of what the network predicts", yscale="log", xlabel="t", xlim=(0, 999))
-    panels[1].set(title="error of $\\hat x_0$, before clipping", yscale="log", xlabel="t", xlim=(0, 999))
-    for axes in panels:
+    epsilon, v, image = (f"$\\Vert \\hat {x} - {x} \\Vert^2 / 784$" for x in ("\\varepsilon", "v", "x_0"))
+    for axes, title in zip(panels, (f"{epsilon},   {v}", image), strict=True):
+        axes.set(title=title, yscale="log", xlabel="t", xlim=(0, 999))
         plain(axes)
         axes.legend(frameon=False, handlelength=3.5, **TEXT)
     return figure
@@ -294,9 +295,7 @@ def symptoms() -> Figure:
         column, line = (0, 0) if index == 0 else (divmod(index - 1, half)[0], 1 + (index - 1) % half)
         axes = figure.add_axes((column / 2 + 0.05, 1 - (line + 1) / (half + 1), 0.45, 1 / (half + 1) - 0.006))
         show(axes, mosaic([row]))
-        axes.text(
-            -4, height / 2, str(index) if index else "right", ha="right", va="center", fontsize=8 if index else 6.5
-        )
+        axes.text(-4, height / 2, str(index) if index else "✓", ha="right", va="center", fontsize=8)
     return figure
 
 
@@ -324,7 +323,7 @@ def straight() -> Figure:
     starts = torch.randn(400, 2, 1, 1, generator=generator(3))
     ways = {
         "DDIM": (DDIMScheduler(prediction_type="v_prediction", clip_sample=False), STYLES["linear"]),
-        "straight": (FlowMatchScheduler(clip_sample=False), STYLES["scaled_linear"]),
+        "FlowMatch": (FlowMatchScheduler(clip_sample=False), STYLES["scaled_linear"]),
     }
     for (name, (scheduler, (color, dashes))), axes in zip(ways.items(), panels, strict=True):
         weights.plot(*weights_of(scheduler, torch.arange(1000)), color=color, linestyle=dashes)
@@ -332,11 +331,9 @@ def straight() -> Figure:
         weights.plot(*weights_of(scheduler, scheduler.timesteps), "o", color=color, markersize=3.5, label=name)
         axes.plot(*spots.T, ".", color="0.75", markersize=2)
         axes.plot(*walk[:, :14].permute(2, 0, 1), "o-", color=color, linewidth=0.7, markersize=1.8)
-        off = torch.cdist(walk[-1], spots).amin(1).mean()
-        axes.set_title(f"{name}: 10 steps end {off:.3f} off", **TEXT)
+        axes.set_title(f"{name}, S = 10", **TEXT)
         axes.set(xlim=(-1.9, 1.9), ylim=(-1.9, 1.9), aspect="equal", xticks=[], yticks=[])
-    weights.set(xlabel="weight of the image", aspect="equal", xlim=(-0.05, 1.1), ylim=(-0.05, 1.1))
-    weights.set_ylabel("weight of the noise", **TEXT)
+    weights.set(xlabel="$x_0$", ylabel="$\\varepsilon$", aspect="equal", xlim=(-0.05, 1.1), ylim=(-0.05, 1.1))
     weights.legend(frameon=False, fontsize=8, loc="lower left")
     plain(weights)
     return figure
