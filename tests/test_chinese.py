@@ -1,9 +1,10 @@
-"""The Chinese texts against the English ones: what can be compared without reading either language.
+"""The Chinese texts against the English ones, in every course: what can be compared without reading either language.
 
 Section by section and block by block, both hold the same formulas, numbers, code, links, pictures and fields to fill
 in. Where the English has moved on, the failure names the file, the section and what is missing there.
 """
 
+import json
 import re
 from collections import Counter
 from dataclasses import dataclass
@@ -12,13 +13,16 @@ from functools import cache
 from urllib.parse import unquote
 
 import pytest
+from courses import MORE, SETTINGS, course_of
 from markdown_it import MarkdownIt
 from mdit_py_plugins.dollarmath import dollarmath_plugin
 
-from autograder.instructor.authoring.course import Course
-from autograder.instructor.authoring.handout_page import joined, render, texts
-from autograder.paths import ROOT
-from autograder.rubric import Rubric
+from autograder.instructor.authoring import skeleton
+from autograder.instructor.authoring.course import EDITIONS, NOTEBOOK, Course
+from autograder.instructor.authoring.handout_page import joined, render
+from autograder.instructor.authoring.prose import is_prose, translated
+from autograder.intake.handin import STUBS
+from autograder.paths import PUBLIC, ROOT
 
 FILES = ("handout.md", "background.md", "STUDENTS.md", "AGENTS.md")
 PARSER = MarkdownIt("commonmark").enable("table").use(dollarmath_plugin, allow_space=False)
@@ -30,9 +34,18 @@ def chinese(name):
     return name.replace(".md", ".zh.md")
 
 
-COURSE = Course(Rubric.load())  # the Chinese edition is of the whole homework, and has no regions
-RAW = {name: (ROOT / name).read_text(encoding="utf-8") for file in FILES for name in (file, chinese(file))}
-TEXTS = RAW | {name: COURSE.text(RAW[name], name) for name in FILES} | texts(COURSE)
+def texts(course):
+    """All of them as a course has them, by name."""
+    found = {}
+    for edition in (course.edition("en"), course.edition("zh")):
+        for name in map(edition.named, FILES):
+            text = (ROOT / name).read_text(encoding="utf-8")
+            handout = name.startswith("handout")
+            found[name] = edition.handout(text, PUBLIC.read_bytes()) if handout else edition.text(text, name)
+    return found
+
+
+TEXTS = texts(Course.whole())
 
 
 @dataclass
@@ -103,22 +116,23 @@ def numbers(text):
 
 
 def program(token):
-    """Lines without what explains them: a comment, or all that stands behind two spaces."""
-    lines = [re.split(r"(?<=\S) {2,}|#", line, maxsplit=1) for line in token.content.splitlines()]
+    """Lines without what explains them: a comment, or all that stands behind two spaces. Each bundle has its name."""
+    text = token.content.replace("homework-zh.zip", "homework.zip")
+    lines = [re.split(r"(?<=\S) {2,}|#", line, maxsplit=1) for line in text.splitlines()]
     words = " ".join(line[1] for line in lines if len(line) == 2)
     return {"language": token.info, "lines": [line[0].rstrip() for line in lines], "numbers": numbers(words)}
 
 
-def pairs(english, translated):
+def pairs(english, chinese):
     """([(section, its translation)], [titles without one], [titles that only the translation has])"""
     both, missing, added = [], [], []
-    matcher = SequenceMatcher(None, [s.key for s in english], [s.key for s in translated], autojunk=False)
+    matcher = SequenceMatcher(None, [s.key for s in english], [s.key for s in chinese], autojunk=False)
     for _, a, b, c, d in matcher.get_opcodes():
         if b - a == d - c:
-            both += zip(english[a:b], translated[c:d], strict=True)
+            both += zip(english[a:b], chinese[c:d], strict=True)
         else:
             missing += [section.title for section in english[a:b]]
-            added += [section.title for section in translated[c:d]]
+            added += [section.title for section in chinese[c:d]]
     return both, missing, added
 
 
@@ -174,14 +188,16 @@ def led(link, name, known):
 # ----- the texts ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", FILES)
-def test_both_say_the_same(name):
-    found = differences(TEXTS, name)
+@pytest.mark.parametrize("course", ["the whole", *SETTINGS, *MORE])
+def test_both_say_the_same(course):
+    made = TEXTS if course == "the whole" else texts(course_of(course))
+    found = [line for name in FILES for line in differences(made, name)]
     assert not found, "\n".join(found)
 
 
 def untidy(text):
-    """Pieces where no space stands between Chinese and Latin, a stop is not of full width, or GitHub may show dollars.
+    """Pieces where no space stands between Chinese and Latin, a stop is not of full width, a line is broken (which
+    shows a space), or GitHub may show dollars.
 
     GitHub reads a formula only behind a space; a stop of full width may follow it.
     """
@@ -190,21 +206,81 @@ def untidy(text):
     formulas = re.finditer(r"(^|.)\$[^$\n]+\$(.?)", text, re.MULTILINE)
     found = [match[0] for match in formulas if match[1] not in ("", " ") or match[2] not in " ，。；：、？）"]
     text = re.sub(r"\]\([^)]*\)", "]", re.sub(r"`[^`\n]*`|\$[^$\n]*\$", "\0", text)).replace("*", "")
+    lines = re.sub(r"^(?:[|>#<-]|\d\.).*", "", text, flags=re.MULTILINE)  # but these, which are lines of their own
+    found += re.findall(r".{0,12}\S\n(?=\S).{0,12}", lines)
     for wrong in (rf"{HAN}[A-Za-z0-9\0]", rf"[A-Za-z0-9\0%]{HAN}", rf"{HAN} ?[,;:?!.](?!\.\.)", rf"{HAN} {HAN}", "您"):
         found += re.findall(rf".{{0,12}}{wrong}.{{0,12}}", text)
     return found
 
 
-@pytest.mark.parametrize("name", FILES)
-def test_as_chinese_is_set(name):
-    assert untidy(TEXTS[chinese(name)]) == []
+@pytest.mark.parametrize("course", ["the whole", *SETTINGS, *MORE])
+def test_as_chinese_is_set(course):
+    made = TEXTS if course == "the whole" else texts(course_of(course))
+    assert [piece for name in FILES for piece in untidy(made[chinese(name)])] == []
 
 
 @pytest.mark.parametrize(
-    "wrong", ["方差$x$ 大", "方差，$x$ 大", "方差 $x$大", "用CPU 算", "用 CPU算", "先算,再加", "请您看", "先 再"]
+    "wrong",
+    [
+        "方差$x$ 大",
+        "方差，$x$ 大",
+        "方差 $x$大",
+        "用CPU 算",
+        "用 CPU算",
+        "先算,再加",
+        "请您看",
+        "先 再",
+        "先算，\n再加",
+    ],
 )
 def test_what_is_not_set_so_is_seen(wrong):
     assert untidy(wrong)
+
+
+# ----- report.zh.ipynb ------------------------------------------------------------------------------------------------
+
+
+def notebooks(course):
+    """Both as data, in English and in Chinese, as students get them."""
+    return [json.loads(skeleton.notebook(course.edition(lang))) for lang in EDITIONS]
+
+
+def prose(notebook):
+    """What is to be read in it as one text, with a number for each cell."""
+    cells = [cell for cell in notebook["cells"] if is_prose(cell)]
+    return "\n\n".join(f"# {n}.0 {cell['id']}\n\n{''.join(cell['source'])}" for n, cell in enumerate(cells))
+
+
+@pytest.mark.parametrize("course", ["the whole", *SETTINGS, *MORE])
+def test_both_reports_are_the_same_but_for_their_prose(course):
+    course = Course.whole() if course == "the whole" else course_of(course)
+    if not course.on["report"]:
+        return
+    english, translated = notebooks(course)
+    assert {**english, "cells": []} == {**translated, "cells": []}
+    for here, there in zip(english["cells"], translated["cells"], strict=True):
+        words = here["cell_type"] == "markdown"
+        assert {**here, "source": words or here["source"]} == {**there, "source": words or there["source"]}
+        assert not words or is_prose(here) or [here["source"], there["source"]] == [[s] for s in STUBS.values()]
+    both = {"report.md": prose(english), "report.zh.md": prose(translated)}
+    found = differences(TEXTS | both, "report.md")
+    assert not found, "\n".join(found)
+    assert untidy(both["report.zh.md"]) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "what"),
+    [
+        ("<!-- CELL toy -->\n", "", "toy"),
+        ("<!-- CELL toy -->\n", "<!-- CELL toys -->\n", "toy, toys"),
+        ("<!-- CELL bits -->\n", "<!-- CELL more -->\nMore.\n\n<!-- CELL bits -->\n", "order"),
+    ],
+)
+def test_prose_for_other_cells_is_an_error(old, new, what):
+    notebook, text = ((ROOT / "solution" / name).read_text(encoding="utf-8") for name in (NOTEBOOK, "report.zh.md"))
+    assert len(json.loads(translated(notebook, text, "x"))["cells"]) == len(json.loads(notebook)["cells"])
+    with pytest.raises(ValueError, match=what):
+        translated(notebook, text.replace(old, new, 1), "x")
 
 
 # ----- handout.zh.html ------------------------------------------------------------------------------------------------
@@ -212,7 +288,7 @@ def test_what_is_not_set_so_is_seen(wrong):
 
 @pytest.fixture(scope="module")
 def page():
-    return render(joined(COURSE, lang="zh-Hans"), ROOT, "zh-Hans")
+    return render(joined(course_of("all", lang="zh")), ROOT, "zh")
 
 
 def test_the_committed_page_is_this_one(page):
@@ -230,7 +306,9 @@ def test_every_formula_is_turned_and_every_link_leads_somewhere(page):
 
 def test_a_full_width_stop_stays_at_its_formula_without_a_space(page):
     assert not re.search("[，。；：、（？）] | [（）]", page)
-    assert not re.search(r'(?<!"whole">)<span class="math inline">(?:(?!</span>).)*</span>[，。；：、？）]', page)
+    loose = '(?<!"whole">)(?<!"whole">（)'
+    assert not re.search(rf'{loose}<span class="math inline">(?:(?!</span>).)*</span>[，。：；、？）]', page)
+    assert "（<span" in page and not re.search('(?<!"whole">)（<span class="math inline">', page)
 
 
 # ----- that nothing slips through -------------------------------------------------------------------------------------

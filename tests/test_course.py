@@ -19,13 +19,13 @@ import nbformat
 import numpy as np
 import pytest
 import torch
-from courses import rubric_text
+from courses import MORE, SETTINGS, course_of, rubric_text
 
 from autograder import checks
 from autograder.expectations import Expectations
 from autograder.grading import grade as grade_submission
 from autograder.instructor.authoring import datasets, handout_numbers, handout_page, skeleton
-from autograder.instructor.authoring.course import NOTEBOOK, Course
+from autograder.instructor.authoring.course import EDITIONS, NOTEBOOK, Course
 from autograder.instructor.authoring.recording import file_of, record
 from autograder.instructor.authoring.regions import resolve
 from autograder.instructor.release import bundles, leaks
@@ -33,25 +33,6 @@ from autograder.instructor.release.leaks import Bundle, NotProven
 from autograder.paths import ROOT
 from autograder.rubric import Rubric
 
-PART_5 = {"loss": "off", "training": "off"}
-SETTINGS = {
-    "all": {},
-    "without v": {"v_prediction": "off"},
-    "without infer": {"infer": "off"},
-    "without parts 6 to 8": {"infer": "off", "report": "off"},
-    "Fashion-MNIST": {"data": "fashion"},
-}
-# Beside them, so that each part is off alone at least once, and once with others.
-MORE = {
-    "without ddim": {"ddim": "off"},
-    "without training": PART_5,
-    "without a report": {"report": "off"},
-    "parts 1 to 3": {"ddim": "off", "infer": "off", "report": "off", "v_prediction": "off", **PART_5},
-    "T of 200": {"T": 200},
-    "part 8": dict.fromkeys(("flow", "guidance", "editing", "contest"), "bonus"),
-    "flow alone": {"flow": "graded", "infer": "off", "training": "off", "loss": "off", "report": "off"},
-    "a folder": {"data": "data/KMNIST", "ddim": "off", "infer": "bonus", "points": {"schedule.linear": 2.5}},
-}
 TOTALS = {"all": 100, "without v": 85, "without infer": 88, "without parts 6 to 8": 88, "Fashion-MNIST": 98}
 TOTALS["part 8"] = 100
 BONUS = 15  # of part 8
@@ -67,6 +48,24 @@ WORDS = {
     "editing": r"inpaint|\b8\.3\b",
     "contest": r"\bcontest\b",
 }
+CHINESE = {
+    "ddim": "第 4 部分",
+    "v_prediction": "v 预测",
+    "training": "第 5 部分",
+    "infer": "第 6 部分",
+    "report": "第 7 部分|实验报告",
+    "flow": "流匹配|欧拉",
+    "guidance": "引导",
+    "editing": "修补",
+    "contest": "竞赛",
+}
+# What a course gives: in a heading, in all, as a bonus, by hand; all questions of the report, and one.
+NUMBERS = {
+    "en": (r"^## \d+ .* \((\d+) points\)$", "give {} points", ", and a bonus of {} comes on top",
+           "({} points, by hand)", "questions give {} points", r"\((\d+) points?\)\.\*\*"),
+    "zh": (r"^## \d+ .*（(\d+) 分）$", "部分共 {} 分", "，另有 {} 分加分", "（{} 分，人工评阅）",
+           "全部问题共 {} 分", r"（(\d+) 分）。\*\*"),
+}  # fmt: skip
 HONEST = re.compile(r"Diffusion Model Study|#the-loss-from-the-bound|figsize|AMD EPYC")  # what only looks so
 
 
@@ -101,19 +100,22 @@ def root(tmp_path_factory):
     return root
 
 
-def course_of(name, root=ROOT):
-    return Course(Rubric.read(rubric_text(**{**SETTINGS, **MORE}[name])), root)
-
-
 @pytest.fixture(scope="module")
 def made(root, box):
-    """made(name) -> (course, the student bundle, what was recorded for it), each made once."""
-    known = {}
+    """made(name, lang) -> (course, the student bundle, the files that it is made of), each made once."""
+    files, known = {}, {}
     public = Expectations.read((ROOT / bundles.RECORDED).read_bytes())
 
-    def make(name):
-        if name in known:
-            return known[name]
+    def make(name, lang="en"):
+        if name not in files:
+            files[name] = files_of(name)
+        if (name, lang) not in known:
+            course = course_of(name, root, lang)
+            bundle = bundles.student(files[name], course)
+            known[name, lang] = course, {path.partition("/")[2]: data for path, data in bundle.items()}
+        return *known[name, lang], files[name]
+
+    def files_of(name):
         course, text = course_of(name, root), rubric_text(**{**SETTINGS, **MORE}[name])
         recorded = public
         if course.rubric.asks != Rubric.load().asks:
@@ -121,13 +123,13 @@ def made(root, box):
             exact = [id for id in whole.checks if id.split(".")[0] in checks.EXACT]
             recorded = record(box, whole, "public", only=exact)
         files = {path: data for path, data in bundles.tracked().items() if not path.startswith("assignment/")}
-        files |= {f"assignment/{path}": data for path, data in skeleton.generate(course).items()}
+        files |= {f"assignment/{path}": data for path, data in skeleton.in_every_language(course).items()}
         files |= {bundles.RUBRIC: text.encode(), bundles.RECORDED: file_of(recorded)}
-        page = handout_page.joined(course, files)
-        files["handout.html"] = f"{handout_page.sources(page, ROOT)}\n{page}".encode()  # rendering it takes seconds
-        student = {path.partition("/")[2]: data for path, data in bundles.student(files, course).items()}
-        known[name] = course, student, files
-        return known[name]
+        for edition in map(course.edition, EDITIONS):
+            page = handout_page.joined(edition, files)
+            made_from = handout_page.sources(page, ROOT, edition.lang)
+            files[edition.named("handout.html")] = f"{made_from}\n{page}".encode()  # rendering it takes seconds
+        return files
 
     return make
 
@@ -224,12 +226,13 @@ def test_programs_of_every_course_are_whole(name, root, tmp_path):
     assert not [line for line in lines if "scheduler.py" not in line or "F401" not in line], lines
 
 
+@pytest.mark.parametrize("lang", EDITIONS)
 @pytest.mark.parametrize("name", [*SETTINGS, *MORE])
-def test_pages_of_every_course_are_markdown(name, root):
+def test_pages_of_every_course_are_markdown(name, lang, root):
     """Quotations and tables end where they should, rows have as many cells as their head, formulas are closed."""
-    course, files = course_of(name, root), bundles.tracked()
+    course, files = course_of(name, root, lang), bundles.tracked()
     texts = handout_page.texts(course, files)
-    texts["STUDENTS.md"] = course.text(files["STUDENTS.md"].decode(), "STUDENTS.md")
+    texts["STUDENTS.md"] = course.text(course.source("STUDENTS.md", files).decode(), "STUDENTS.md")
     for text in texts.values():
         assert text.count("```") % 2 == 0 and "{" + "name}" not in text and "{shipped}" not in text
         prose = re.sub(r"(?s)```.*?```", "", text)
@@ -244,10 +247,12 @@ def test_pages_of_every_course_are_markdown(name, root):
         assert not re.search(r"[^ |`\n]  +[^ |#`]| [.,;:](?= |$)", words, re.MULTILINE)  # no blank is left over
 
 
+@pytest.mark.parametrize("lang", EDITIONS)
 @pytest.mark.parametrize("name", [*SETTINGS, "without ddim", "parts 1 to 3", "part 8", "flow alone"])
-def test_no_word_of_what_is_off(name, made):
-    course, student, _ = made(name)
+def test_no_word_of_what_is_off(name, lang, made):
+    course, student, _ = made(name, lang)
     for part, words in WORDS.items():
+        words = f"{words}|{CHINESE[part]}"
         there = [
             (path, found[0])
             for path, data in student.items()
@@ -258,9 +263,11 @@ def test_no_word_of_what_is_off(name, made):
         assert bool(there) == course.on[part], (part, there[:5])
 
 
-@pytest.mark.parametrize("name", ["part 8", "all", "without v", "parts 1 to 3"])
-def test_the_release_proves_that_what_is_off_is_gone(name, made):
-    course, student, files = made(name)
+@pytest.mark.parametrize(
+    ("name", "lang"), [*((name, "en") for name in ("part 8", "all", "without v", "parts 1 to 3")), ("all", "zh")]
+)
+def test_the_release_proves_that_what_is_off_is_gone(name, lang, made):
+    course, student, files = made(name, lang)
     off = leaks.off(files, course, files[bundles.RUBRIC].decode())
     if name == "part 8":  # all there is
         assert not off
@@ -268,9 +275,9 @@ def test_the_release_proves_that_what_is_off_is_gone(name, made):
     bundle = Bundle("x", {f"x/{path}": data for path, data in student.items() if not path.startswith("figures/")})
     assert leaks.nothing_that_is_off_is_in_it(bundle, off)
     assert leaks.no_line_of_an_answer_is_in_it(bundle, leaks.answers(bundles.tracked()))
-    line = max(off, key=len)
-    with pytest.raises(NotProven, match="a part that is off"):
-        leaks.nothing_that_is_off_is_in_it(Bundle("x", {"x/notes.txt": line.encode()}), off)
+    for line in (max(off, key=len), next(line for line in off if "流 匹 配" in line)):
+        with pytest.raises(NotProven, match="a part that is off"):
+            leaks.nothing_that_is_off_is_in_it(Bundle("x", {"x/notes.txt": line.encode()}), off)
 
 
 def seen(path):
@@ -280,16 +287,18 @@ def seen(path):
     ) or path == "Makefile"
 
 
+@pytest.mark.parametrize("lang", EDITIONS)
 @pytest.mark.parametrize("name", TOTALS)
-def test_numbers_are_those_of_the_rubric(name, made):
-    course, student, _ = made(name)
+def test_numbers_are_those_of_the_rubric(name, lang, made):
+    course, student, _ = made(name, lang)
+    heading, total, bonus, by_hand, everything, question = NUMBERS[lang]
     rubric, text = Rubric.read(student[bundles.RUBRIC].decode()), student["handout.md"].decode()
     assert rubric.checks == course.rubric.checks and rubric.total == course.rubric.total == TOTALS[name]
     rows = re.findall(r"^\| `([a-z_]+\.[a-z_]+)` \| .+? \| (\S+) \| \S+ \|$", text, re.MULTILINE)
     assert dict(rows) == {id: f"{entry.points:g}" for id, entry in rubric.checks.items()}
-    headings = re.findall(r"^## \d+ .* \((\d+) points\)$", text, re.MULTILINE)
-    more = f", and a bonus of {BONUS} comes on top" if name == "part 8" else ""
-    assert sum(map(int, headings)) == TOTALS[name] and f" give {TOTALS[name]} points{more}.**" in text
+    more = bonus.format(BONUS) if name == "part 8" else ""
+    assert sum(map(int, re.findall(heading, text, re.MULTILINE))) == TOTALS[name]
+    assert re.search(rf"{total.format(TOTALS[name])}{more}[.。]\*\*", text)
     anchors = {handout_numbers.anchor(line) for line in re.findall(r"^##+ .*$", text, re.MULTILINE)}
     page = handout_page.both(text, student["background.md"].decode())
     anchors |= {handout_numbers.anchor(line) for line in re.findall(r"^##+ .*$", page, re.MULTILINE)}
@@ -298,12 +307,13 @@ def test_numbers_are_those_of_the_rubric(name, made):
     sections = {entry.section for entry in rubric.checks.values()}
     if "2.3" not in sections:
         assert 'section = "2.3"' not in known
-    if NOTEBOOK in student:
-        cells = nbformat.reads(student[NOTEBOOK].decode(), 4).cells
+    assert (bundles.REPORT in student) == course.on["report"]
+    if bundles.REPORT in student:
+        cells = nbformat.reads(student[bundles.REPORT].decode(), 4).cells
         given = [cell.metadata.nbgrader.points for cell in cells if cell.metadata.get("nbgrader", {}).get("solution")]
-        said = sum(map(int, re.findall(r"\((\d+) points?\)\.\*\*", student[NOTEBOOK].decode())))
+        said = sum(map(int, re.findall(question, student[bundles.REPORT].decode())))
         assert sum(given) == said == sum(course.report.values())
-        assert f"The study ({said:g} points, by hand)" in text and f"questions give {said:g} points" in cells[0].source
+        assert by_hand.format(said) in text and everything.format(said) in cells[0].source
 
 
 @pytest.mark.parametrize("name", ["without v", "without infer", "without ddim", "flow alone"])

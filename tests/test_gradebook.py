@@ -26,6 +26,8 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
 from nbgrader import api
 from nbgrader.utils import determine_grade, is_solution
 
+from autograder.instructor.authoring import course as authoring
+from autograder.instructor.authoring import skeleton
 from autograder.instructor.gradebook import course as courses
 from autograder.instructor.gradebook import filling, guide, rendering, restoring, results, scores
 from autograder.instructor.gradebook.__main__ import MISSING, USAGE, main
@@ -36,7 +38,7 @@ from autograder.instructor.grades import lateness, sheet
 from autograder.instructor.handins.collecting import collect
 from autograder.instructor.handins.roster import Person, Roster
 from autograder.intake import parsing
-from autograder.intake.handin import zipped
+from autograder.intake.handin import STUBS, unwritten, zipped
 from autograder.paths import ROOT
 from autograder.record import PASSED, UNGRADED, WRONG, CheckResult, GradeRecord
 from autograder.reports import gradescope
@@ -348,8 +350,27 @@ def test_an_answer_in_another_cell_is_found_or_makes_the_question_wait(move):
     if move in (metadata_lost, in_the_second_of_two_copies):
         assert set(answers.values()) == {"My answer."}
     else:
-        assert set(answers.values()) == {courses.STUB} and restoring.elsewhere(shown, master)
+        assert set(answers.values()) == {STUBS["en"]} and restoring.elsewhere(shown, master)
         assert any("mean" in text or "My answer" in text for text in words)
+
+
+@pytest.mark.parametrize("of_the_class", STUBS)
+@pytest.mark.parametrize("handed_in", STUBS)
+def test_a_report_is_marked_in_the_language_of_the_class_whatever_bundle_it_is_from(of_the_class, handed_in):
+    rubric = Rubric.load()
+    rubric.course["language"] = of_the_class
+    master = nbformat.reads(courses.master(rubric), 4)
+    assert (master.cells[0].source.startswith("# 实验报告")) == (of_the_class == "zh")
+    raw = skeleton.notebook(authoring.Course(rubric, lang=handed_in))
+    assert "AS YOU GOT IT" in unwritten(raw)
+    made = nbformat.reads(raw.decode(), 4)
+    shown = restoring.restore(made, master)
+    assert {cell_of(shown, id).source for id in guide.guide()} == {STUBS[of_the_class]}
+    assert not any(restoring.is_answered(cell_of(made, id)) for id in guide.guide())
+    cell_of(made, "warmup").source += "\n\n落在数据的均值处。"
+    shown = restoring.restore(made, master)
+    assert "均值" in cell_of(shown, "warmup").source and restoring.is_answered(cell_of(shown, "warmup"))
+    assert cell_of(shown, "warmup_question").source == cell_of(master, "warmup_question").source
 
 
 def test_what_is_no_answer_makes_nothing_wait():

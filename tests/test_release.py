@@ -7,6 +7,7 @@ import json
 import py_compile
 import re
 import stat
+import struct
 import subprocess
 import tarfile
 import zipfile
@@ -18,7 +19,7 @@ import reference
 from PIL import Image, PngImagePlugin
 from safetensors.numpy import save
 
-from autograder.instructor.authoring import recording
+from autograder.instructor.authoring import handout_numbers, recording
 from autograder.instructor.authoring.course import NOTEBOOK, Course
 from autograder.instructor.authoring.skeleton import FILES, GIVEN, generate
 from autograder.instructor.grades import lateness
@@ -63,6 +64,43 @@ def test_students_get_the_layout_of_the_handout(student, contents):
     assert not [path for path in paths for word in ("instructor", "seed", "hidden", "mistaken") if word in path]
     assert "autograder/expectations/public.safetensors" in paths
     assert leaks.it_is_small_enough(zipped(contents[STUDENT]))
+
+
+def test_the_chinese_bundle_is_the_english_one_with_other_texts(student, contents):
+    """Under the same names, so that no command, rule or link differs; and in its rubric, the language."""
+    english, chinese = (
+        {path.removeprefix(f"{NAME}/"): data for path, data in contents[name].items()}
+        for name in (STUDENT, bundles.STUDENTS["zh"])
+    )
+    assert english.keys() == chinese.keys()
+    texts = {"handout.md", "handout.html", "background.md", "README.md", "AGENTS.md", bundles.REPORT}
+    assert {path for path, data in english.items() if chinese[path] != data} == texts | {bundles.RUBRIC}
+    assert not [path for path in texts if re.search("[\u4e00-\u9fff]", english[path].decode())]
+    assert not [path for path in texts if not re.search("[\u4e00-\u9fff]{4}", chinese[path].decode())]
+    assert not [path for path in chinese if ".zh" in path or (path in texts and b".zh." in chinese[path])]
+    assert english[bundles.RUBRIC].replace(b'language = "en"', b'language = "zh"') == chinese[bundles.RUBRIC]
+
+
+def test_links_in_the_chinese_texts_lead_somewhere(contents):
+    files = contents[bundles.STUDENTS["zh"]]
+    for name in ("handout.md", "background.md", "README.md", "AGENTS.md"):
+        for link in re.findall(r"\]\(([^)]*)\)", files[f"{NAME}/{name}"].decode()):
+            path, _, section = link.partition("#")
+            assert path.startswith("http") or f"{NAME}/{path or name}" in files, link
+            if section and not path.startswith("http"):
+                lines = re.findall(r"^#+ .*$", files[f"{NAME}/{path or name}"].decode(), re.MULTILINE)
+                assert section in map(handout_numbers.anchor, lines), link
+
+
+def test_a_course_in_chinese_grades_in_chinese(files, hidden):
+    """What the rubric says, Gradescope's bundle and the repository of GitHub Classroom have; students choose theirs."""
+    text = files[bundles.RUBRIC].decode().replace('language = "en"', 'language = "zh"')
+    course = Course(Rubric.load(), lang="zh")
+    made = bundles.all_of_them(files | {bundles.RUBRIC: text.encode()}, recording.file_of(hidden), course)
+    said = {name: [b'language = "zh"' in content.get(f"{folder}{bundles.RUBRIC}", b"") for folder in ("", f"{NAME}/")]
+            for name, content in made.items()}  # fmt: skip
+    assert [any(each) for each in said.values()] == [False, True, True, False]
+    assert made[GRADESCOPE][bundles.REPORT] == generate(course)[NOTEBOOK] != generate(COURSE)[NOTEBOOK]
 
 
 def test_the_students_makefile_is_the_same_file_and_lists_no_target_of_the_instructor(tmp_path, student):
@@ -146,6 +184,8 @@ def test_a_page_older_than_the_handout_is_refused(files):
         bundles.student(files | {"handout.md": files["handout.md"] + b"More.\n"}, COURSE)
     with pytest.raises(NotReady, match="make handout"):
         bundles.student({name: data for name, data in files.items() if name != "handout.html"}, COURSE)
+    with pytest.raises(NotReady, match=r"^handout\.zh\.html .* `make handout`"):
+        bundles.student(files | {"background.zh.md": files["background.zh.md"] + b"x\n"}, COURSE.edition("zh"))
 
 
 def test_files_that_differ_from_the_commit_are_refused(tmp_path):
@@ -171,13 +211,17 @@ def test_files_that_differ_from_the_commit_are_refused(tmp_path):
 
 
 def test_nothing_leaks(files, student, contents, hidden, public):
-    gradescope = Bundle(GRADESCOPE, contents[GRADESCOPE])
-    for bundle in (student, gradescope):
+    gradescope, name = Bundle(GRADESCOPE, contents[GRADESCOPE]), bundles.STUDENTS["zh"]
+    chinese = Bundle(name, contents[name])
+    for bundle in (student, chinese, gradescope):
         assert leaks.every_file_can_be_read(bundle)
         assert leaks.no_line_of_an_answer_is_in_it(bundle, leaks.answers(files))
         assert leaks.no_patch_of_a_mistake_is_in_it(bundle, leaks.mistakes(files))
         assert leaks.the_course_seed_is_not_in_it(bundle, "a test seed, long enough")
     assert leaks.it_is_what_solution_gives(student, generate(COURSE), f"{NAME}/assignment/")
+    assert leaks.it_is_what_solution_gives(chinese, generate(COURSE.edition("zh")), f"{NAME}/assignment/")
+    with pytest.raises(NotProven, match=NOTEBOOK):
+        leaks.it_is_what_solution_gives(chinese, generate(COURSE), f"{NAME}/assignment/")
     assert leaks.no_hidden_number_is_in_it(student, hidden, public)
     with pytest.raises(NotProven, match=HIDDEN_PATH):
         leaks.no_hidden_number_is_in_it(gradescope, hidden, public)
@@ -233,6 +277,14 @@ def planted_in_npz(data):
     return buffer.getvalue()
 
 
+def planted_in_catalogue(data):
+    texts, at, table, packed = [(b"", b"Content-Type: text/plain; charset=utf-8\n"), (b"x", data)], 28 + 32, [], b""
+    for text in (*(id for id, _ in texts), *(text for _, text in texts)):
+        table += [len(text), at + len(packed)]
+        packed += text + b"\0"
+    return struct.pack("<7I", 0x950412DE, 0, 2, 28, 28 + 16, 0, 0) + struct.pack("<8I", *table) + packed
+
+
 def planted_in_page(data):
     picture = base64.b64encode(planted_in_picture("add_itxt")(data)).decode()
     return f'<p><img src="data:image/png;base64,{picture}"></p>'.encode()
@@ -254,6 +306,7 @@ PLANTED = {
     "bytes of a tensor": lambda data: save({"a": np.frombuffer(data, np.uint8)}),
     "characters of a tensor": lambda data: save({"a": np.array(list(data), np.int32)}),
     "strings in npz": planted_in_npz,
+    "text of a catalogue": planted_in_catalogue,
     "base64": lambda data: b"blob = " + base64.b64encode(data),
     "base64 of zlib": lambda data: b"blob = " + base64.b64encode(zlib.compress(data)),
     "base64 on many lines": base64.encodebytes,
@@ -280,6 +333,20 @@ def test_a_planted_leak_is_found(plant):
         leaks.no_patch_of_a_mistake_is_in_it(bundle(SECRET), {line})
     with pytest.raises(NotProven, match="seed is in"):
         leaks.the_course_seed_is_not_in_it(bundle(f"the seed is {SEED}, keep it\n"), SEED)
+
+
+def test_a_chinese_line_is_found_as_an_english_one_is():
+    """Chinese has no blanks: 12 letters make a line that is long enough, wherever it is broken."""
+    text = "网络（见 8.3）看到的图像总有一部分是对的，\n它画的其余部分就得与这一部分相符。"
+    line, other = lines = sorted(leaks.long_lines(text))
+    assert not leaks.long_lines("其余的约定写在文档里")
+    for broken in (text, text.replace("\n", ""), text.replace("的", "的\n")):
+        for each in lines:
+            with pytest.raises(NotProven, match="a line of an answer is in"):
+                leaks.no_line_of_an_answer_is_in_it(Bundle("x", {"a": broken.encode()}), {each})
+    assert leaks.no_line_of_an_answer_is_in_it(
+        Bundle("x", {"a": text.replace("图像", "图").encode()}), {line[::-1], other.replace("其", "非")}
+    )
 
 
 def test_the_seed_is_found_as_bytes_and_in_capitals():
@@ -334,6 +401,7 @@ def test_what_cannot_be_read_is_never_shipped(tmp_path):
         b"\x00\x01\x02",
         zipped({"a": b"b"})[:-10],
         b"\x1f\x8bno",
+        planted_in_catalogue(b"text")[:-10],
     ):
         for content in (data, zipped({"inner": data})):
             bundle = Bundle("x", {"good.txt": b"fine", "bad": content})
@@ -386,7 +454,7 @@ def test_every_proof_of_the_issue_is_made(files, contents, hidden, public, tmp_p
         "the starter scores 0",
         "the reference scores full marks",
     ):
-        assert (STUDENT, claim) in made
+        assert (STUDENT, claim) in made and (bundles.STUDENTS["zh"], claim) in made
     for claim in (
         "no line of an answer is in it",
         "no patch of a mistake is in it",
@@ -499,6 +567,7 @@ def test_a_whole_release_twice(files, monkeypatch, hidden, tmp_path):
     assert first == second
     told = json.loads(first["RELEASE.json"])
     assert [proof["evidence"] for proof in told["proofs"] if "reference" in proof["claim"]] == [
+        "100 of 100 points, public cases",
         "100 of 100 points, public cases",
         "100 of 100 points, public and hidden cases",
     ]

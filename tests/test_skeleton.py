@@ -6,7 +6,7 @@ import re
 import pytest
 
 from autograder.instructor.authoring import skeleton
-from autograder.instructor.authoring.course import NOTEBOOK, Course
+from autograder.instructor.authoring.course import EDITIONS, Course
 from autograder.paths import ROOT
 from autograder.rubric import Rubric
 
@@ -20,7 +20,7 @@ def f():
 
 
 def test_assignment_is_up_to_date():
-    for name, content in skeleton.generate(Course(Rubric.load())).items():
+    for name, content in skeleton.in_every_language(Course(Rubric.load())).items():
         same = (ROOT / "assignment" / name).read_bytes() == content
         assert same, f"assignment/{name} has drifted: run `make skeleton`"
 
@@ -30,7 +30,7 @@ def test_assignment_holds_nothing_else():
     there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     assert {name for name in there if "__pycache__" not in name} == {
         *skeleton.FILES,
-        NOTEBOOK,
+        *(f"report{ending}.ipynb" for ending in EDITIONS.values()),
         *skeleton.GIVEN,
     }
 

@@ -14,7 +14,8 @@ from ..paths import PUBLIC
 from .archives import Refused
 from .submission import ACCEPTED, read
 
-EMPTY = ("", "*Your answer:*")  # what an answer cell of report.ipynb holds before anybody writes
+# What an answer cell of report.ipynb holds before anybody writes, by language.
+STUBS = {"en": "*Your answer:*", "zh": "*你的回答：*"}
 STARTED = (1980, 1, 1, 0, 0, 0)  # the first date that a zip can hold: the same files make the same bytes
 
 
@@ -58,10 +59,10 @@ def unwritten(notebook: bytes) -> str:
     try:
         cells = [("".join(cell["source"]).strip(), cell["metadata"]) for cell in json.loads(notebook)["cells"]]
         # Some editors lose the metadata; an answer that nobody wrote still shows by its text.
-        answers = [text for text, data in cells if data.get("nbgrader", {}).get("grade") or text == EMPTY[1]]
+        answers = [text for text, data in cells if data.get("nbgrader", {}).get("grade") or text in STUBS.values()]
     except (ValueError, KeyError, TypeError, AttributeError):
         return "report.ipynb cannot be read as a notebook. Open it, save it, and submit again."
-    missing = sum(answer in EMPTY for answer in answers)
+    missing = sum(answer in ("", *STUBS.values()) for answer in answers)
     if not missing:
         return ""
     if missing == len(answers):

@@ -8,50 +8,56 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from ...rubric import BONUS, REPORT
+from .wording import WORDINGS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from ...rubric import Entry, Rubric
+    from .wording import Run, Wording
 
-HEADING = re.compile(r"## (\d+) (.*) \([^()]*points?[^()]*\)\n")
-CHECKS = re.compile(r"(?<=\| check \| title \| points \| section \|\n\|---\|---\|---\|---\|\n)(?:\|.*\n)*")
+ROW = re.compile(r"^\| `([a-z_]+\.[a-z_]+)` \| (.*?) \| ", re.MULTILINE)  # a check, what it is called
 STUDY = re.compile(r"^(\| (7\.\d) \| .* \|) \S+ \|$", re.MULTILINE)
-TOTAL = re.compile(r"\*\*Parts? [^*]* give [^*]* points?[^*]*\.\*\*")
-PUBLIC = re.compile(r"(?s)(^### (\d\.\d) [^\n]*\n\n> [^\n]*Public: )\d+(?= )", re.MULTILINE)
 
 
-def fill(text: str, rubric: Rubric, report: Mapping[str, float], cases: Mapping[str, int]) -> str:
+def fill(text: str, rubric: Rubric, report: Mapping[str, float], cases: Mapping[str, int], lang: str = "en") -> str:
     """The handout with the numbers of a course.
 
     report  {section: points by hand}
     cases   {section: public answers}
+    lang    in which it is written
     """
+    say = WORDINGS[lang]
+    checks = re.compile(rf"(?<={re.escape(say.table)}\n\|---\|---\|---\|---\|\n)(?:\|.*\n)*")
     chapters: dict[str, list[Entry]] = {}
     for entry in rubric.checks.values():
         chapters.setdefault(entry.section.partition(".")[0], []).append(entry)
-    kept, anchors = [], {}
+    called, kept, anchors = dict(ROW.findall(text)), [], {}
+
+    def row(entry: Entry) -> str:
+        title = say.title(entry, called.get(entry.id, entry.title))
+        return f"| `{entry.id}` | {title} | {entry.points:g} | {entry.section} |\n"
+
     for part in re.split(r"(?m)^(?=## )", text):
-        heading = HEADING.match(part)
+        heading = say.heading.match(part)
         if heading and heading[1] in chapters:
             entries = chapters[heading[1]]
-            part = CHECKS.sub(lambda _, entries=entries: "".join(map(row, entries)), part, count=1)
-            part = renamed(part, heading, worth(entries), anchors)
+            part = checks.sub(lambda _, entries=entries: "".join(map(row, entries)), part, count=1)
+            part = renamed(part, heading, say.chapter(heading[1], heading[2], say.worth(*sums(entries))), anchors)
         elif heading and report:
-            on_top = ", bonus" if rubric.counts.get(REPORT) == BONUS else ""
-            part = renamed(part, heading, f"{points(sum(report.values()))}, by hand{on_top}", anchors)
+            worth = say.by_hand(sum(report.values()), rubric.counts.get(REPORT) == BONUS)
+            part = renamed(part, heading, say.chapter(heading[1], heading[2], worth), anchors)
         kept.append(part)
     made = STUDY.sub(lambda found: f"{found[1]} {report.get(found[2], 0):g} |", "".join(kept))
-    made = TOTAL.sub(lambda _: total(chapters), made)
-    made = PUBLIC.sub(lambda found: f"{found[1]}{cases[found[2]]}" if found[2] in cases else found[0], made)
+    made = say.total.sub(lambda _: total(chapters, say), made)
+    made = say.public.sub(lambda found: f"{found[1]}{cases[found[2]]}" if found[2] in cases else found[0], made)
     for before, after in anchors.items():
         made = made.replace(f"](#{before})", f"](#{after})")
     return made
 
 
-def renamed(part: str, heading: re.Match[str], worth: str, anchors: dict[str, str]) -> str:
-    """A chapter under a heading with these points; how links to it change is noted in `anchors`."""
-    line = f"## {heading[1]} {heading[2]} ({worth})\n"
+def renamed(part: str, heading: re.Match[str], line: str, anchors: dict[str, str]) -> str:
+    """A chapter under another heading; how links to it change is noted in `anchors`."""
     anchors[anchor(heading[0])] = anchor(line)
     return line + part[heading.end() :]
 
@@ -61,38 +67,22 @@ def anchor(line: str) -> str:
     return re.sub(r"[^\w\- ]", "", line.lstrip("# ").rstrip("\n").lower()).replace(" ", "-")
 
 
-def row(entry: Entry) -> str:
-    return f"| `{entry.id}` | {entry.title} | {entry.points:g} | {entry.section} |\n"
-
-
-def points(number: float) -> str:
-    return f"{number:g} point{'s' * (number != 1)}"
-
-
-def worth(entries: Iterable[Entry]) -> str:
-    """What the checks of a part give."""
+def sums(entries: Iterable[Entry]) -> tuple[float, float]:
+    """What these checks give, and as a bonus."""
     graded, bonus = (sum(entry.points for entry in entries if entry.bonus is kind) for kind in (False, True))
-    if not bonus:
-        return points(graded)
-    return f"{points(graded)}, and {bonus:g} as a bonus" if graded else f"{points(bonus)}, bonus"
+    return graded, bonus
 
 
-def total(chapters: Mapping[str, list[Entry]]) -> str:
+def total(chapters: Mapping[str, list[Entry]], say: Wording) -> str:
     """The sentence that says what there is to earn by programs."""
     graded = [int(number) for number, entries in chapters.items() if any(not entry.bonus for entry in entries)]
-    everything = [entry for entries in chapters.values() for entry in entries]
-    said = points(sum(entry.points for entry in everything if not entry.bonus))
-    more = sum(entry.points for entry in everything if entry.bonus)
-    bonus = f", and a bonus of {more:g} comes on top" if more else ""
-    runs: list[list[int]] = []
+    runs: list[Run] = []
     for number in graded:
-        if runs and runs[-1][-1] == number - 1:
-            runs[-1].append(number)
+        if runs and runs[-1][1] == number - 1:
+            runs[-1] = runs[-1][0], number
         else:
-            runs.append([number])
-    names = [name for run in runs for name in ([f"{run[0]} to {run[-1]}"] if len(run) > 2 else map(str, run))]
-    listed = f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else names[0]
-    return f"**Parts {listed} give {said}{bonus}.**"
+            runs.append((number, number))
+    return say.sentence(runs, *sums([entry for entries in chapters.values() for entry in entries]))
 
 
 def public_cases(recorded: bytes, rubric: Rubric) -> dict[str, int]:

@@ -27,7 +27,7 @@ from mdit_py_plugins.dollarmath import dollarmath_plugin
 from ...files import write
 from ...paths import PUBLIC, ROOT
 from ...rubric import Rubric
-from .course import Course
+from .course import EDITIONS, Course
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -35,10 +35,10 @@ if TYPE_CHECKING:
     from markdown_it.token import Token
     from markdown_it.utils import OptionsDict
 
-OUT = ROOT / "handout.html"
+PAGE = "handout.html"
 STYLE = Path(__file__).with_suffix(".css")
 FILES = ("handout.md", "background.md")
-EDITIONS = {"en": "", "zh-Hans": ".zh"}  # a language, and what its files have before .md, .css and .html
+TAGS = {"en": "en", "zh": "zh-Hans"}  # what browsers know a language by
 # Browsers no longer turn letters into script or double-struck ones by an attribute; Unicode has them as they are.
 LETTERS: dict[tuple[str, ...], str] = {
     ("script", "N"): "\N{MATHEMATICAL SCRIPT CAPITAL N}",
@@ -83,31 +83,27 @@ def upright(match: re.Match[str]) -> str:
     return f"<mi>{re.sub('<.*?>', '', match[0])}</mi>"
 
 
-def joined(course: Course, files: Mapping[str, bytes] | None = None, lang: str = "en") -> str:
-    """The text of the page: both files as the course has them, with the links between them as links within it. Other
-    editions than the English one are of the whole homework.
+def joined(course: Course, files: Mapping[str, bytes] | None = None) -> str:
+    """The text of the page: both files as the course has them, with the links between them as links within it.
 
     files  of the repository, by path; those on disk by default
     """
-    if lang != "en":
-        names = [Path(name).with_suffix(f"{EDITIONS[lang]}.md").as_posix() for name in FILES]
-        return both(*((files[n] if files else (course.root / n).read_bytes()).decode() for n in names))
     return both(*texts(course, files).values())
 
 
 def texts(course: Course, files: Mapping[str, bytes] | None = None) -> dict[str, str]:
     """Handout and background of a course, by name; `files` as in `joined`."""
     names = (*FILES, PUBLIC.relative_to(ROOT).as_posix())
-    handout, background, recorded = (files[n] if files else (course.root / n).read_bytes() for n in names)
+    handout, background, recorded = (course.source(name, files) for name in names)
     return {
         "handout.md": course.handout(handout.decode(), recorded),
-        "background.md": course.text(background.decode(), "background.md"),
+        "background.md": course.text(background.decode(), course.named("background.md")),
     }
 
 
 def both(handout: str, background: str) -> str:
     text = f"{handout}\n{background.replace('# ', '## ', 1)}"
-    return re.sub(r"\]\((?:handout|background)(?:\.zh)?\.md(#[^)]*)\)", r"](\1)", text)
+    return re.sub(r"\]\((?:handout|background)\.md(#[^)]*)\)", r"](\1)", text)
 
 
 def style(lang: str) -> str:
@@ -142,9 +138,9 @@ def render(text: str, folder: Path, lang: str = "en") -> str:
     body = body.replace("<table>", '<div class="table"><table>').replace("</table>", "</table></div>")
     heading = re.search(r"^# (.*)$", text, re.MULTILINE)
     assert heading is not None
-    title = escape(heading[1])
+    title, tag = escape(heading[1]), TAGS[lang]
     return f"""<!doctype html>
-<html lang="{lang}"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<html lang="{tag}"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="made-from" content="{sources(text, folder, lang)}">
 <title>{title}</title><style>
 {style(lang)}</style></head>
@@ -154,10 +150,11 @@ def render(text: str, folder: Path, lang: str = "en") -> str:
 
 
 def set_tight(body: str) -> str:
-    """Full-width stops bring their own space, the one beside them is for GitHub alone; and they never begin a line."""
+    """Full-width stops bring their own space, the one beside them is for GitHub alone. At a formula none begins a line,
+    and no opening one ends it."""
     body = re.sub(r"([，。：；、（？）](?:</strong>)?) | (?=[（）])", r"\1", body)
     formula = r'<span class="math inline">(?:(?!</span>).)*</span>'
-    return re.sub(rf"({formula}[，。：；、？）]+)", r'<span class="whole">\1</span>', body)
+    return re.sub(rf"(（{formula}[，。：；、？）]*|{formula}[，。：；、？）]+)", r'<span class="whole">\1</span>', body)
 
 
 def sources(text: str, folder: Path, lang: str = "en") -> str:
@@ -172,12 +169,18 @@ def pictures(text: str) -> list[str]:
     return re.findall(r"!\[[^]]*\]\((.*?)\)", text)
 
 
+def write_all(course: Course) -> list[str]:
+    """Make the page of each language what it is in this course. Returns their names."""
+    names = []
+    for edition in map(course.edition, EDITIONS):
+        names.append(edition.named(PAGE))
+        write(course.root / names[-1], render(joined(edition), course.root, edition.lang))
+    return names
+
+
 def main() -> None:
-    course = Course(Rubric.load())
-    for lang, suffix in EDITIONS.items():
-        path = ROOT / f"handout{suffix}.html"
-        write(path, render(joined(course, lang=lang), ROOT, lang))
-        print(path.relative_to(ROOT))
+    for name in write_all(Course(Rubric.load())):
+        print(name)
 
 
 if __name__ == "__main__":

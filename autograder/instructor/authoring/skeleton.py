@@ -17,8 +17,9 @@ from nbgrader.preprocessors import ClearSolutions
 from nbgrader.utils import is_solution
 
 from ...files import write
+from ...intake.handin import STUBS
 from ...rubric import Rubric
-from .course import NOTEBOOK, Course
+from .course import EDITIONS, NOTEBOOK, Course
 
 # What each file is there for, as after IF: nothing where it always is.
 FILES = {"scheduler.py": "", "infer.py": "infer"}  # with regions to strip
@@ -105,7 +106,7 @@ def clear(text: str, stub: str, tag: str) -> str:
     return notebook.cells[0].source.rstrip("\n") + "\n"
 
 
-def strip_notebook(text: str, name: str = "file.ipynb") -> str:
+def strip_notebook(text: str, name: str = "file.ipynb", stub: str = STUBS["en"]) -> str:
     """The student's version of a solution notebook. Raises ValueError rather than let an answer through.
 
     A cell that nbgrader knows as a solution is one region from its first line to its last; no other cell has a marker.
@@ -123,7 +124,7 @@ def strip_notebook(text: str, name: str = "file.ipynb") -> str:
             raise ValueError(f"{where}: it has what looks like a SOLUTION marker and is no answer cell")
     if not any(is_solution(cell) for cell in notebook.cells):
         raise ValueError(f"{name}: no cell is an answer")
-    preprocessor = ClearSolutions(text_stub="*Your answer:*")
+    preprocessor = ClearSolutions(text_stub=stub)
     notebook, _ = preprocessor.preprocess(notebook, {})  # pyrefly: ignore[bad-argument-type]
     return nbformat.writes(notebook) + "\n"
 
@@ -135,16 +136,21 @@ def given(content: bytes, name: str) -> bytes:
     return content
 
 
+def notebook(course: Course) -> bytes:
+    """report.ipynb as students get it in the language of the course."""
+    return strip_notebook(course.study, NOTEBOOK, STUBS[course.lang]).encode()
+
+
 def generate(course: Course) -> dict[str, bytes]:
-    """Every file of assignment/, by name. Raises ValueError, and OSError where one of the course is not made yet."""
+    """Every file of assignment/ in the language of the course, by name. Raises ValueError, and OSError where one of the
+    course is not made yet."""
     source, made = course.root / "solution", {}
     if not course.dataset.is_dir():
         raise ValueError(f"there are no images of {course.name} in {course.dataset}; `make course` makes them")
     for name in (name for name, needs in FILES.items() if course.asks(needs)):
         made[name] = strip(course.text((source / name).read_text(encoding="utf-8"), name), name).encode()
     if course.on["report"]:
-        report = course.notebook((source / NOTEBOOK).read_text(encoding="utf-8"))
-        made[NOTEBOOK] = strip_notebook(report, NOTEBOOK).encode()
+        made[NOTEBOOK] = notebook(course)
     for name in (name for name, needs in GIVEN.items() if course.asks(needs)):
         content = ((course.dataset if name in OF_THE_DATA else source) / name).read_bytes()
         if name.endswith((".py", ".md")):
@@ -153,10 +159,18 @@ def generate(course: Course) -> dict[str, bytes]:
     return made
 
 
+def in_every_language(course: Course) -> dict[str, bytes]:
+    """The same as the repository has it: with the notebook of each language beside the others."""
+    made = generate(course.edition("en"))
+    if NOTEBOOK in made:
+        made |= {edition.named(NOTEBOOK): notebook(edition) for edition in map(course.edition, EDITIONS)}
+    return made
+
+
 def write_all(course: Course) -> list[str]:
     """Make assignment/ what it is in this course. Returns the names of what is in it."""
-    made = generate(course)
-    for name in (*FILES, NOTEBOOK, *GIVEN):
+    made = in_every_language(course)
+    for name in (*FILES, *(course.edition(lang).named(NOTEBOOK) for lang in EDITIONS), *GIVEN):
         path = course.root / "assignment" / name
         if name in made:
             write(path, made[name])

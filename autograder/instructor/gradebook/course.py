@@ -33,7 +33,9 @@ from traitlets.config import Config
 from traitlets.log import get_logger
 
 from ...files import write
+from ...intake.handin import STUBS
 from ...paths import ROOT
+from ...rubric import Rubric
 from ..authoring import course as authoring
 from ..authoring import skeleton
 from ..grades import lateness
@@ -43,10 +45,8 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
     from typing import Any
 
-    from ...rubric import Rubric
 
 ASSIGNMENT, NOTEBOOK = "homework", "report"
-STUB = "*Your answer:*"
 PART = "part_"  # the id of a locked cell is this and the part
 HERE = __package__
 TEMPLATES = (  # ours come first
@@ -150,7 +150,7 @@ def configure(c: Config, root: Path, db_url: str | None = None, belongs_to: str 
     c.CourseDirectory.course_id = "course"
     c.CourseDirectory.root = str(root)
     c.CourseDirectory.db_url = db_url or f"sqlite:///{root}/gradebook.db"
-    c.ClearSolutions.text_stub = STUB
+    c.ClearSolutions.text_stub = STUBS[Rubric.load().course["language"]]
     # Instead of all that sanitizes: the cells as they were released, with answers and plots put back.
     c.Autograde.sanitize_preprocessors = [f"{HERE}.restoring.RestoreCells"]
     # Instead of Execute, SaveAutoGrades and AssignLatePenalties: no kernel, no student code, points from the record.

@@ -15,7 +15,7 @@ from nbgrader.utils import is_solution
 from ...reports.html import STYLE, template
 from ..grades.sheet import written
 from . import rendering
-from .course import ASSIGNMENT, NOTEBOOK, STUB
+from .course import ASSIGNMENT, NOTEBOOK
 from .restoring import grade_id, is_answered, of_the_student
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from .course import Course
 
 HERE = Path(__file__).parent
-NAME = re.compile(r"\*\*(Question \d+)\b[^*]*\*\*")
+NAME = re.compile(r"\*\*((?:Question|问题) \d+)\b[^*]*\*\*")
 HEADING = re.compile(r"(?m)^#+ +(?:\d+ +)?(.+)$")
 
 
@@ -87,7 +87,7 @@ def questions(course: Course, student: str) -> list[Question]:
             told = comments.get(id)
             comment = shown(told) if told else None
             made.append(Question(
-                id, title, *scores[id], shown(before), of(cell), comment, is_answered(cell, STUB), beside=[]
+                id, title, *scores[id], shown(before), of(cell), comment, is_answered(cell), beside=[]
             ))  # fmt: skip
         elif cell.cell_type == "markdown" and cell in theirs and made:
             made[-1].beside.append(of(cell))

@@ -24,6 +24,7 @@ from nbgrader.preprocessors import NbGraderPreprocessor
 from nbgrader.utils import is_solution
 from traitlets import Unicode
 
+from ...intake.handin import STUBS
 from ...text import readable
 
 if TYPE_CHECKING:
@@ -90,8 +91,12 @@ def words(cell: NotebookNode) -> str:
     return " ".join(str(cell.source).split())
 
 
-def is_answered(cell: NotebookNode, stub: str) -> bool:
-    return bool(ANSWERED.search(str(cell.source).replace(stub, "")) or cell.get("attachments"))
+def is_answered(cell: NotebookNode, stub: str = "") -> bool:
+    """Whether more stands in a cell than what is handed out, in any language."""
+    source = str(cell.source)
+    for given in (stub, *STUBS.values()):
+        source = source.replace(given, "")
+    return bool(ANSWERED.search(source) or cell.get("attachments"))
 
 
 def elsewhere(notebook: NotebookNode, master: NotebookNode) -> bool:

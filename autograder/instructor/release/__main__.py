@@ -22,12 +22,12 @@ from ...files import write
 from ...intake.handin import zipped
 from ...paths import COURSE, HIDDEN, PUBLIC, ROOT
 from ...rubric import Rubric
-from ..authoring.course import Course
+from ..authoring.course import EDITIONS, Course
 from ..authoring.skeleton import generate
 from ..fingerprint import sha256
 from ..grades import lateness
 from . import bundles, leaks, platforms, trials
-from .bundles import GRADESCOPE, NAME, SOLUTION, STUDENT, NotReady
+from .bundles import GRADESCOPE, NAME, SOLUTION, STUDENTS, NotReady
 from .leaks import NotProven
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def release(
     contents = bundles.all_of_them(files, hidden_bytes, course)
     zips = {name: zipped(content, f"{NAME} {__version__}", bundles.MODES) for name, content in contents.items()}
     for name in others:
-        content = platforms.bundle(name, files, contents[STUDENT], contents[GRADESCOPE], course.rubric)
+        content = platforms.bundle(name, files, contents[STUDENTS[course.lang]], contents[GRADESCOPE], course.rubric)
         zips[f"{NAME}-{name}.zip"] = zipped(content, f"{NAME} {__version__}", platforms.modes(content))
     with tempfile.TemporaryDirectory() as folder:
         proofs = all_proofs(files, course, contents, zips, public, hidden, Path(folder))
@@ -86,30 +86,33 @@ def all_proofs(
     folder: Path,
 ) -> list[tuple[Any, ...]]:
     """Every proof as (bundle, function, its arguments): a release is made when all of them hold."""
-    student, gradescope, solution = (leaks.Bundle(name, contents[name]) for name in (STUDENT, GRADESCOPE, SOLUTION))
+    students = [leaks.Bundle(name, contents[name]) for name in STUDENTS.values()]
+    gradescope, solution = (leaks.Bundle(name, contents[name]) for name in (GRADESCOPE, SOLUTION))
+    everything = (*students, gradescope, solution)
     answers, mistakes = leaks.answers(files), leaks.mistakes(files)
     seed = course_seed()
     off = leaks.off(files, course, files[bundles.RUBRIC].decode())
-    reference, generated = bundles.reference(files, course), generate(course)
-    for name in (STUDENT, GRADESCOPE):
+    reference = bundles.reference(files, course)
+    for name in (*STUDENTS.values(), GRADESCOPE):
         with zipfile.ZipFile(io.BytesIO(zips[name])) as archive:
             archive.extractall(folder / name)
     return [
-        (STUDENT, leaks.it_is_small_enough, zips[STUDENT]),
-        *((bundle.name, leaks.every_file_can_be_read, bundle) for bundle in (student, gradescope, solution)),
-        (STUDENT, leaks.it_is_what_solution_gives, student, generated, f"{NAME}/assignment/"),
-        (GRADESCOPE, leaks.it_is_what_solution_gives, gradescope, generated, "assignment/"),
-        *((bundle.name, leaks.no_line_of_an_answer_is_in_it, bundle, answers) for bundle in (student, gradescope)),
-        *((bundle.name, leaks.no_patch_of_a_mistake_is_in_it, bundle, mistakes)
-          for bundle in (student, gradescope, solution)),
-        *((bundle.name, leaks.the_course_seed_is_not_in_it, bundle, seed)
-          for bundle in (student, gradescope, solution)),
-        *((bundle.name, leaks.no_hidden_number_is_in_it, bundle, hidden, public) for bundle in (student, solution)),
-        *((bundle.name, leaks.nothing_that_is_off_is_in_it, bundle, off) for bundle in (student, solution) if off),
+        *((name, leaks.it_is_small_enough, zips[name]) for name in STUDENTS.values()),
+        *((bundle.name, leaks.every_file_can_be_read, bundle) for bundle in everything),
+        *((name, leaks.it_is_what_solution_gives, student, generate(course.edition(lang)), f"{NAME}/assignment/")
+          for (lang, name), student in zip(STUDENTS.items(), students, strict=True)),
+        (GRADESCOPE, leaks.it_is_what_solution_gives, gradescope, generate(course), "assignment/"),
+        *((bundle.name, leaks.no_line_of_an_answer_is_in_it, bundle, answers) for bundle in (*students, gradescope)),
+        *((bundle.name, leaks.no_patch_of_a_mistake_is_in_it, bundle, mistakes) for bundle in everything),
+        *((bundle.name, leaks.the_course_seed_is_not_in_it, bundle, seed) for bundle in everything),
+        *((bundle.name, leaks.no_hidden_number_is_in_it, bundle, hidden, public) for bundle in (*students, solution)),
+        *((bundle.name, leaks.nothing_that_is_off_is_in_it, bundle, off) for bundle in (*students, solution) if off),
         (GRADESCOPE, leaks.the_hidden_cases_are_for_root_only, zips[GRADESCOPE]),
-        (STUDENT, trials.the_stripped_files_import, folder / STUDENT / NAME),
-        (STUDENT, trials.the_starter_scores_0, folder / STUDENT / NAME),
-        (STUDENT, trials.the_reference_scores_full_marks, folder / STUDENT / NAME, reference),
+        *((name, proof, folder / name / NAME, *facts) for name in STUDENTS.values() for proof, *facts in (
+            (trials.the_stripped_files_import,),
+            (trials.the_starter_scores_0,),
+            (trials.the_reference_scores_full_marks, reference),
+        )),
         (GRADESCOPE, trials.the_starter_scores_0, folder / GRADESCOPE),
         (GRADESCOPE, trials.the_reference_scores_full_marks, folder / GRADESCOPE, reference, True),
     ]  # fmt: skip
@@ -179,7 +182,8 @@ def main(arguments: Sequence[str] = ()) -> None:
     shutil.rmtree(DIST, ignore_errors=True)  # an old bundle must not be taken for a new one
     try:
         commit, files = bundles.commit(), bundles.tracked()
-        differs = late_work(files["handout.md"].decode(), Rubric.load().late)
+        course = Course(Rubric.load())
+        differs = late_work(files["handout.md"].decode(), course.rubric.late)
         made = release(commit, files, shown, [name for name in wanted if name in platforms.LAYOUTS])
         for name, data in made.items():
             write(DIST / name, data)
@@ -189,8 +193,9 @@ def main(arguments: Sequence[str] = ()) -> None:
     for name, data in made.items():
         print(f"dist/{name:<30}{len(data):>11,} bytes  {sha256(data)}")
     print(f"{len(json.loads(made['RELEASE.json'])['proofs'])} proofs hold; RELEASE.json lists them.")
-    if fields := open_fields(files["handout.md"].decode()):
-        print(f"Still open in handout.md, between its INSTRUCTOR comments: {', '.join(fields)}.")
+    for name in (course.edition(lang).named("handout.md") for lang in EDITIONS):
+        if fields := open_fields(files[name].decode()):
+            print(f"Still open in {name}, between its INSTRUCTOR comments: {', '.join(fields)}.")
     if differs:
         print(differs)
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from ...expectations import Expectations
 from ...paths import HIDDEN, ROOT
 from ..authoring import handout_page
-from ..authoring.course import asked, mistakes
+from ..authoring.course import EDITIONS, NOTEBOOK, asked, mistakes
 from ..authoring.recording import file_of
 from ..authoring.skeleton import FILES
 
@@ -23,11 +23,14 @@ if TYPE_CHECKING:
     from ..authoring.course import Course
 
 NAME = "ddpm-homework"
-STUDENT, GRADESCOPE, SOLUTION = f"{NAME}.zip", f"{NAME}-gradescope.zip", f"{NAME}-solution.zip"
-AT_THE_TOP = ("Makefile", *handout_page.FILES, "handout.html", "AGENTS.md", "constraints.txt", "LICENSE")
+GRADESCOPE, SOLUTION = f"{NAME}-gradescope.zip", f"{NAME}-solution.zip"
+STUDENTS = {lang: f"{NAME}{ending.replace('.', '-')}.zip" for lang, ending in EDITIONS.items()}  # by language
+STUDENT = STUDENTS["en"]
+AT_THE_TOP = ("Makefile", *handout_page.FILES, handout_page.PAGE, "AGENTS.md", "constraints.txt", "LICENSE")
 WORKBENCH = "autograder/instructor/"
 SCRIPTS = f"{WORKBENCH}release/gradescope/"
 RUBRIC, MISTAKES = "autograder/rubric.toml", "autograder/mistakes.toml"
+REPORT = f"assignment/{NOTEBOOK}"
 RECORDED = "autograder/expectations/public.safetensors"
 HIDDEN_PATH = "course/hidden.safetensors"
 MODES = {HIDDEN_PATH: 0o600}  # permissions of what only root may read
@@ -68,26 +71,28 @@ def git(*arguments: str, root: Path) -> str:
 
 def all_of_them(files: Mapping[str, bytes], hidden: bytes, course: Course) -> dict[str, dict[str, bytes]]:
     """The bundles of a course, by the names of their zips."""
-    return {
-        STUDENT: student(files, course),
+    return {name: student(files, course.edition(lang)) for lang, name in STUDENTS.items()} | {
         GRADESCOPE: gradescope(files, hidden, course),
         SOLUTION: solution(files, course),
     }
 
 
 def student(files: Mapping[str, bytes], course: Course) -> dict[str, bytes]:
-    """What students get, in a folder of its own. NotReady where the handout's page is older than the handout."""
+    """What students get in the language of the course, in a folder of its own. NotReady where the handout's page is
+    older than the handout."""
     texts = handout_page.texts(course, files)
     text = handout_page.both(*texts.values())
-    if handout_page.sources(text, ROOT) not in files.get("handout.html", b"").decode():
+    page = course.named(handout_page.PAGE)
+    if handout_page.sources(text, ROOT, course.lang) not in files.get(page, b"").decode():
         raise NotReady(
-            "handout.html is missing or older than the Markdown it is made of, rubric.toml, figures/ or "
+            f"{page} is missing or older than the Markdown it is made of, rubric.toml, figures/ or "
             "handout_page.css; `make handout` renders it"
         )
     shown = handout_page.pictures(text)
     kept = {name: data for name, data in files.items() if name in AT_THE_TOP or name in shown}
-    texts |= {name: course.text(files[name].decode(), name) for name in ("Makefile", "AGENTS.md")}
-    texts["README.md"] = course.text(files["STUDENTS.md"].decode(), "STUDENTS.md")
+    kept[handout_page.PAGE] = files[page]
+    for path, name in (("Makefile", "Makefile"), ("AGENTS.md", "AGENTS.md"), ("STUDENTS.md", "README.md")):
+        texts[name] = course.text(course.source(path, files).decode(), course.named(path))
     bundle = kept | {name: text.encode() for name, text in texts.items()}
     bundle |= grading_kit(files, course) | {"requirements.txt": requirements(files)}
     return {f"{NAME}/{name}": data for name, data in bundle.items()}
@@ -118,6 +123,10 @@ def grading_kit(files: Mapping[str, bytes], course: Course) -> dict[str, bytes]:
         for name, data in files.items()
         if name.startswith(("assignment/", "autograder/")) and not name.startswith(WORKBENCH)
     }
+    if REPORT in kit:
+        kit[REPORT] = course.source(REPORT, files)
+    for lang in EDITIONS.keys() - {"en"}:
+        kit.pop(course.edition(lang).named(REPORT), None)
     rubric = files[RUBRIC].decode()
     everything = Expectations.read(files[RECORDED])
     ids = asked(rubric)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import base64
 import binascii
 import bz2
+import gettext
 import gzip
 import io
 import json
@@ -30,8 +31,8 @@ PRINTABLE = re.compile(rb"[\t\n\r -~]{12,}")
 BASE64 = re.compile(r"[A-Za-z0-9+/_-]{40,}(?:\s[A-Za-z0-9+/_-]{40,})*(?:\r?\n[A-Za-z0-9+/_-]+(?=[=\s]|$))?={0,2}")
 DECIMAL = re.compile(r"-?\d+\.\d+(?:[eE][-+]?\d+)?")
 PNG = b"\x89PNG\r\n\x1a\n"
-ZIP, NPY, GZIP, BZIP2, XZ = b"PK\x03\x04", b"\x93NUMPY", b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0"
-MAGIC = (PNG, ZIP, NPY, GZIP, BZIP2, XZ)
+ZIP, NPY, MO, GZIP, BZIP2, XZ = b"PK\x03\x04", b"\x93NUMPY", b"\xde\x12\x04\x95", b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0"
+MAGIC = (PNG, ZIP, NPY, MO, GZIP, BZIP2, XZ)
 
 
 class Unreadable(Exception):
@@ -83,6 +84,8 @@ def looked_into(where: str, data: bytes) -> LookedInto:
             return in_png(where, data)
         if data.startswith(NPY):
             return of_arrays(where, data, {"array": np.load(io.BytesIO(data), allow_pickle=False)}), []
+        if data.startswith(MO):
+            return in_catalogue(where, data)
         if data[8:10] == b'{"' and struct.unpack("<Q", data[:8])[0] < len(data):
             return in_safetensors(where, data)
         text = data.decode("utf-8")
@@ -149,6 +152,12 @@ def in_safetensors(where: str, data: bytes) -> LookedInto:
     layer = of_arrays(where, data, load_safetensors(data))
     layer.text += "\n".join(["", header, *strings_of_json(header)])
     return layer, list(encoded(header))
+
+
+def in_catalogue(where: str, data: bytes) -> LookedInto:
+    """The texts of gettext's .mo, and what lies between them."""
+    gettext.GNUTranslations(io.BytesIO(data))  # raises where it is damaged
+    return Layer(where, data, data.decode("utf-8", "replace")), []
 
 
 def of_arrays(where: str, data: bytes, arrays: Mapping[str, np.ndarray]) -> Layer:

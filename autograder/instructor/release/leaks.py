@@ -7,6 +7,7 @@ import io
 import re
 import stat
 import tomllib
+import unicodedata
 import zipfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -16,7 +17,7 @@ import numpy as np
 from nbformat import NotebookNode
 
 from ...rubric import REPORT, Rubric
-from ..authoring.course import NOTEBOOK, Course
+from ..authoring.course import EDITIONS, NOTEBOOK, Course
 from ..authoring.skeleton import ANSWER, FILES, GIVEN, REGION
 from .bundles import HIDDEN_PATH, MAX_STUDENT, MODES
 from .contents import Unreadable, layers
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 LONG_ENOUGH = 12  # tokens; shorter lines are anybody's
 IN_A_ROW = 5  # numbers, to 4 decimals; fewer may agree by chance
-TOKEN = re.compile(r"\w+|[^\w\s]")
+TOKEN = re.compile(r"[\u4e00-\u9fff]|[^\W\u4e00-\u9fff]+|[^\w\s]")  # Chinese has no blanks: each letter is one
 # Lines of infer.py that given files share with it: how programs open files and find a device, nothing of the answer.
 SHARED = (
     'with safe_open(path, framework="pt") as file:',
@@ -38,8 +39,9 @@ SHARED = (
 
 
 # Texts of the kit with regions, beside those in solution/.
-MARKED = ("handout.md", "background.md", "STUDENTS.md", "Makefile", "AGENTS.md")
-PROGRAM = re.compile(r"(^|/)autograder/.*\.(py|md|sh|css|j2)$")
+MARKED = ("Makefile", *(f"{name}{ending}.md" for name in ("handout", "background", "STUDENTS", "AGENTS")
+                        for ending in EDITIONS.values()))  # fmt: skip
+PROGRAM = re.compile(r"(^|/)autograder/.*\.(py|md|sh|css|j2|po|mo)$")
 
 
 class NotProven(Exception):
@@ -73,8 +75,9 @@ class Bundle:
 
 
 def normal(text: str) -> str:
-    """A text as its tokens, one blank between two: layout makes no difference, nor do the lines it is broken into."""
-    return " ".join(TOKEN.findall(text))
+    """A text as its tokens, one blank between two: layout makes no difference, nor do the lines it is broken into, nor
+    whether a letter is full-width, as the layers of a bundle are read."""
+    return " ".join(TOKEN.findall(unicodedata.normalize("NFKC", text)))
 
 
 def long_lines(text: str) -> set[str]:
@@ -122,7 +125,8 @@ def off(files: Mapping[str, bytes], course: Course, rubric: str) -> set[str]:
             made = Course.notebook if path.endswith(".ipynb") else Course.text
             everything, here = (made(each, files[path].decode(), path) for each in (whole, course))
             left_out |= long_lines(everything)
-            needs = {**FILES, **GIVEN, NOTEBOOK: REPORT}.get(path.removeprefix("solution/"), "")
+            name = path.removeprefix("solution/")
+            needs = REPORT if name.startswith("report.") else {**FILES, **GIVEN}.get(name, "")
             kept += [here] if course.asks(needs) else []
     asked, everything = (Rubric.read(rubric, smoke=True, whole=whole).checks for whole in (False, True))
     for id in everything.keys() - asked.keys():

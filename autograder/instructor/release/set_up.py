@@ -11,8 +11,6 @@ import sys
 from rich.console import Console
 from rich.table import Table
 
-from ...files import write
-from ...paths import ROOT
 from ...rubric import OFF, REPORT, Rubric
 from ..authoring import datasets, handout_page, recording, skeleton
 from ..authoring.course import Course
@@ -41,8 +39,7 @@ def prepare(course: Course) -> list[str]:
     said = [datasets.make(course)]
     said.append(f"assignment/: {len(skeleton.write_all(course))} files")
     recording.main("stale")
-    write(handout_page.OUT, handout_page.render(handout_page.joined(course), ROOT))
-    return [*said, "handout.html"]
+    return [*said, *handout_page.write_all(course)]
 
 
 def main() -> None:

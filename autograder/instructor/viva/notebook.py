@@ -11,7 +11,7 @@ from ..gradebook import restoring
 from ..gradebook.course import quiet
 from ..handins.notebooks import read_notebook
 
-QUESTION = re.compile(r"\*\*Question (\d+)")
+QUESTION = re.compile(r"\*\*(?:Question|问题) (\d+)")
 KINDS = ("text/markdown", "text/plain")
 LONG = 2_000  # lines of output that are looked at
 
