@@ -46,7 +46,8 @@ def training() -> dict[str, bytes]:
 
 def elsewhere() -> list[str]:
     """The modules that students have at home, beside their own files, and that are not there when they are graded."""
-    return sorted({path.stem for path in ASSIGNMENT.glob("*.py")} - {"unet", "scheduler", "infer"})
+    stems = {path.stem for path in ASSIGNMENT.glob("*.py") if path.stem.isidentifier()}  # infer.zh.py is no module
+    return sorted(stems - {"unet", "scheduler", "infer"})
 
 
 def version() -> str:

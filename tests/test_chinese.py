@@ -4,6 +4,7 @@ Section by section and block by block, both hold the same formulas, numbers, cod
 in. Where the English has moved on, the failure names the file, the section and what is missing there.
 """
 
+import ast
 import json
 import re
 from collections import Counter
@@ -266,6 +267,25 @@ def test_both_reports_are_the_same_but_for_their_prose(course):
     found = differences(TEXTS | both, "report.md")
     assert not found, "\n".join(found)
     assert untidy(both["report.zh.md"]) == []
+
+
+@pytest.mark.parametrize("course", ["the whole", *SETTINGS, *MORE])
+def test_both_docstrings_of_infer_say_the_same(course):
+    """Beside one and the same program: the same commands, options in the same order, numbers and names."""
+    course = Course.whole() if course == "the whole" else course_of(course)
+    if not course.on["infer"]:
+        return
+    told = {}
+    for lang in EDITIONS:
+        tree = ast.parse(course.edition(lang).program("infer.py"))
+        text = tree.body.pop(0).value.value
+        words = Counter(re.findall(r"--[a-z-]+|[A-Za-z_]+[_.(]\w[\w.(]*|`\w+`|N x[\dx ]+", text))
+        code = re.findall(r"^ {4}(?:python|parser|options| {16}\[).*", text, re.MULTILINE)
+        options = re.findall(r"^    (--[a-z-]+|\d) {2,}", text, re.MULTILINE)
+        told[lang] = ast.dump(tree), code, options, words, numbers(text)
+    assert told["en"] == told["zh"]
+    (docstring,) = re.findall(r'^"""(.*?)"""', course.edition("zh").program("infer.py"), re.DOTALL)
+    assert untidy(re.sub("(?m)^ {4}.*", "", docstring).replace("\n", "\n\n")) == []
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import re
 import pytest
 
 from autograder.instructor.authoring import skeleton
-from autograder.instructor.authoring.course import EDITIONS, Course
+from autograder.instructor.authoring.course import NOTEBOOK, Course
 from autograder.paths import ROOT
 from autograder.rubric import Rubric
 
@@ -30,7 +30,9 @@ def test_assignment_holds_nothing_else():
     there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     assert {name for name in there if "__pycache__" not in name} == {
         *skeleton.FILES,
-        *(f"report{ending}.ipynb" for ending in EDITIONS.values()),
+        NOTEBOOK,
+        "infer.zh.py",
+        "report.zh.ipynb",
         *skeleton.GIVEN,
     }
 

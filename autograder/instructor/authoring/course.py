@@ -25,6 +25,7 @@ NAMES = {MNIST: "MNIST", "fashion": "FashionMNIST"}  # torchvision's; of a folde
 SECTIONS = {"1": "7.1", "2": "7.1", "3": "7.1", "4": "7.2", "5": "7.3", "6": "8"}  # of the report; of the handout
 STEPS = 1000  # T, unless the course says otherwise
 ENDS = 1e-4 * STEPS, 0.02 * STEPS  # of the linear betas, for T = 1: with more steps each is smaller
+DOCSTRING = re.compile(r'\A""".*?"""', re.DOTALL)
 LANGUAGE = re.compile(r'^language = "\w*"', re.MULTILINE)
 PART = re.compile(r"^\[parts\.(\w+)\]\n(?:(?!\[).*\n)*", re.MULTILINE)
 CHECK = re.compile(r'^"(\w+\.\w+)" = .*\n', re.MULTILINE)
@@ -90,6 +91,15 @@ class Course:
     def notebook(self, text: str, name: str = NOTEBOOK) -> str:
         """The same of a notebook; a cell of which nothing is left is left out."""
         return json.dumps(cells_of(text, lambda source: self.text(source, name)))
+
+    def program(self, name: str) -> str:
+        """A program of solution/ as this course has it. Where there is an infer.zh.txt, it is the docstring of infer.py
+        in Chinese."""
+        path = self.root / "solution" / name
+        text, told = path.read_text(encoding="utf-8"), path.with_suffix(f"{EDITIONS[self.lang]}.txt")
+        if told.exists():
+            text = DOCSTRING.sub(lambda _: f'"""{told.read_text(encoding="utf-8")}"""', text)
+        return self.text(text, name)
 
     @property
     def study(self) -> str:

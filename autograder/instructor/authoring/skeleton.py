@@ -148,7 +148,7 @@ def generate(course: Course) -> dict[str, bytes]:
     if not course.dataset.is_dir():
         raise ValueError(f"there are no images of {course.name} in {course.dataset}; `make course` makes them")
     for name in (name for name, needs in FILES.items() if course.asks(needs)):
-        made[name] = strip(course.text((source / name).read_text(encoding="utf-8"), name), name).encode()
+        made[name] = strip(course.program(name), name).encode()
     if course.on["report"]:
         made[NOTEBOOK] = notebook(course)
     for name in (name for name, needs in GIVEN.items() if course.asks(needs)):
@@ -160,17 +160,19 @@ def generate(course: Course) -> dict[str, bytes]:
 
 
 def in_every_language(course: Course) -> dict[str, bytes]:
-    """The same as the repository has it: with the notebook of each language beside the others."""
-    made = generate(course.edition("en"))
-    if NOTEBOOK in made:
-        made |= {edition.named(NOTEBOOK): notebook(edition) for edition in map(course.edition, EDITIONS)}
+    """The same as the repository has it: beside what is in English what differs from it in other languages."""
+    english = generate(course.edition("en"))
+    made = dict(english)
+    for edition in map(course.edition, EDITIONS):
+        made |= {edition.named(name): data for name, data in generate(edition).items() if data != english[name]}
     return made
 
 
 def write_all(course: Course) -> list[str]:
     """Make assignment/ what it is in this course. Returns the names of what is in it."""
     made = in_every_language(course)
-    for name in (*FILES, *(course.edition(lang).named(NOTEBOOK) for lang in EDITIONS), *GIVEN):
+    names = [edition.named(name) for edition in map(course.edition, EDITIONS) for name in (*FILES, NOTEBOOK, *GIVEN)]
+    for name in names:
         path = course.root / "assignment" / name
         if name in made:
             write(path, made[name])

@@ -118,15 +118,13 @@ def reference(files: Mapping[str, bytes], course: Course) -> dict[str, bytes]:
 
 def grading_kit(files: Mapping[str, bytes], course: Course) -> dict[str, bytes]:
     """The files given to students, and the autograder without the instructor's workbench."""
+    endings = [ending for ending in EDITIONS.values() if ending]
     kit = {
-        name: data
-        for name, data in files.items()
+        name: course.source(name, files)
+        for name in files
         if name.startswith(("assignment/", "autograder/")) and not name.startswith(WORKBENCH)
+        if not any(f"{ending}." in name for ending in endings)
     }
-    if REPORT in kit:
-        kit[REPORT] = course.source(REPORT, files)
-    for lang in EDITIONS.keys() - {"en"}:
-        kit.pop(course.edition(lang).named(REPORT), None)
     rubric = files[RUBRIC].decode()
     everything = Expectations.read(files[RECORDED])
     ids = asked(rubric)

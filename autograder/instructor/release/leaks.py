@@ -38,6 +38,7 @@ SHARED = (
 )
 
 
+NEEDS = {name.split(".")[0]: needs for name, needs in {**FILES, **GIVEN, NOTEBOOK: REPORT}.items()}
 # Texts of the kit with regions, beside those in solution/.
 MARKED = ("Makefile", *(f"{name}{ending}.md" for name in ("handout", "background", "STUDENTS", "AGENTS")
                         for ending in EDITIONS.values()))  # fmt: skip
@@ -121,12 +122,11 @@ def off(files: Mapping[str, bytes], course: Course, rubric: str) -> set[str]:
     """
     whole, left_out, kept = Course.whole(), set(), []
     for path in (path for path in files if path in MARKED or path.startswith("solution/")):
-        if path.endswith((".py", ".md", ".ipynb")) or path == "Makefile":
+        if path.endswith((".py", ".md", ".ipynb", ".txt")) or path == "Makefile":
             made = Course.notebook if path.endswith(".ipynb") else Course.text
             everything, here = (made(each, files[path].decode(), path) for each in (whole, course))
             left_out |= long_lines(everything)
-            name = path.removeprefix("solution/")
-            needs = REPORT if name.startswith("report.") else {**FILES, **GIVEN}.get(name, "")
+            needs = NEEDS.get(path.removeprefix("solution/").split(".")[0], "")
             kept += [here] if course.asks(needs) else []
     asked, everything = (Rubric.read(rubric, smoke=True, whole=whole).checks for whole in (False, True))
     for id in everything.keys() - asked.keys():
