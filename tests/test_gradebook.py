@@ -10,6 +10,7 @@ import random
 import re
 import shutil
 import sqlite3
+import zipfile
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from html import unescape
@@ -35,7 +36,7 @@ from autograder.instructor.gradebook.course import ASSIGNMENT, Course, CourseErr
 from autograder.instructor.gradebook.filling import fill
 from autograder.instructor.gradebook.filling import grades as grades_of
 from autograder.instructor.grades import lateness, sheet
-from autograder.instructor.handins.collecting import collect
+from autograder.instructor.handins.collecting import People, collect, load_class
 from autograder.instructor.handins.roster import Person, Roster
 from autograder.intake import parsing
 from autograder.intake.handin import STUBS, unwritten, zipped
@@ -905,6 +906,50 @@ def test_what_is_withheld_is_marked_and_has_no_feedback_also_by_the_button(small
     done = small.course.api().generate_feedback(ASSIGNMENT, "ada")
     assert not done["success"] and "the grade of ada is withheld" in done["error"] + done.get("log", "")
     assert not small.course.feedback("ada").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [
+        ("lada_4711_90_{}", "of-ada_4711_91_feedback.html"),
+        ("Ada L_12_assignsubmission_file_/{}", "of-ada_12_assignsubmission_file_feedback.html"),
+        ("submission_5/{}", "results/5.json"),
+    ],
+)
+def test_feedback_is_packed_for_where_the_hand_in_came_from(name, path, small, capsys):
+    """With what the student reads: the page, or on Gradescope the results with the questions of the report."""
+    files = {name.format(file): (small.source / "ada" / file).read_bytes() for file in ("scheduler.py", "report.ipynb")}
+    files = {key.replace("90_report", "91_report"): data for key, data in files.items()}
+    if "submission_5" in name:
+        entry = "submission_5:\n  :submitters:\n  - :name: Ada L\n  :created_at: 2026-11-23 10:00:00 Z\n"
+        files["submission_metadata.yml"] = entry.encode()
+    (small.folder / "d.zip").write_bytes(zipped(files))
+    (small.folder / "submissions" / ".collected.json").unlink()  # as if nothing had come another way
+    collect(small.folder / "d.zip", small.folder / "submissions", small.roster)
+    small.handed_in = load_class(small.folder / "submissions", People(small.roster))
+    small.by_hand("ada", warmup=2, steps_answer=4)
+    with small.course.gradebook() as gradebook:
+        gradebook.find_comment("warmup", "report", ASSIGNMENT, "ada").manual_comment = "Well *seen*."
+        gradebook.db.commit()
+    (small.folder / "roster.csv").write_text("id,first_name,last_name\nada,Ada,L\n")
+    assert main(["feedback", str(small.folder)]) == 0
+    (made,) = small.folder.glob("feedback_*.zip")
+    assert f"{made}, 1 students" in capsys.readouterr().out
+    with zipfile.ZipFile(made) as file:
+        data = file.read(path)
+    if path.endswith(".html"):
+        assert data == small.course.page("ada").read_bytes()
+    else:
+        found = json.loads(data)
+        assert found["score"] == 106 == sum(test["score"] for test in found["tests"])
+        asked = {test["name"]: test for test in found["tests"] if test["extra_data"]["part"] == "report"}
+        assert len(asked) == len(guide.guide()) and found["output"].startswith("**106 of 120 points**: code 100 of 100")
+        assert asked["Question 1, Warm-up: points in the plane"]["output"] == "Well *seen*."
+    (small.folder / "exceptions.csv").write_text("student,status\nada,withheld\n")
+    shutil.move(small.folder / "results", small.folder / "withheld")
+    assert main(["feedback", str(small.folder)]) == 0 and f"{made}, 0 students" in capsys.readouterr().out
+    with zipfile.ZipFile(made) as file:
+        assert path not in file.namelist()
 
 
 def test_who_is_excused_holds_nobody_up(small, capsys):

@@ -15,17 +15,18 @@ from ...files import write
 from ...rubric import Rubric, RubricError
 from ...text import readable
 from ..classroom import page
-from ..grades import canvas, exceptions, lateness, sheet
+from ..grades import exceptions, lateness, sheet
 from ..grades.lateness import PolicyError
 from ..handins import collecting
 from ..handins.platforms import DownloadError
 from ..handins.tables import TableError
-from . import results
+from ..lms import LMSError, canvas_export, moodle_worksheet
+from . import handing_back, results
 from .course import Course, CourseError
 from .filling import fill
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from ..handins.collecting import ClassList
     from ..handins.roster import Roster
@@ -52,7 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command = commands.add_parser("feedback", help="reckon lateness, write grades.csv and the feedback for students")
     command.add_argument("folder", type=Path, nargs="?", default=Path("class"))
     command.add_argument("--canvas", type=Path, metavar="CSV", help="the gradebook that you exported from Canvas")
-    command.add_argument("--column", metavar="NAME", help="the assignment's column in it")
+    command.add_argument("--moodle", type=Path, metavar="CSV", help="the grading worksheet that Moodle gave you")
+    command.add_argument("--column", metavar="NAME", help="the assignment's column in Canvas's file, Grade in Moodle's")
     command.add_argument("--scale", choices=("yes", "no"),
                          help="where Canvas has other points possible: scale to these, or do not")  # fmt: skip
     command.set_defaults(run=run_feedback)
@@ -64,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     errors = Console(stderr=True)
     try:
         return options.run(options, Rubric.load(), Console(), errors)
-    except (CourseError, DownloadError, PolicyError, RubricError, TableError, canvas.ExportError) as reason:
+    except (CourseError, DownloadError, PolicyError, RubricError, TableError, LMSError) as reason:
         errors.print(readable(f"{reason}.", limit=None), style="red", soft_wrap=True, markup=False)
         return USAGE
     except OSError as reason:  # a full disk, or one that may only be read
@@ -113,25 +115,31 @@ def run_feedback(options: argparse.Namespace, rubric: Rubric, console: Console, 
     handed_in, roster = the_class(options.folder, rubric)
     if not Course(options.folder).config.exists():
         raise CourseError("The gradebook is empty; `make gradebook` fills it")
-    if bool(options.canvas) != bool(options.column):
-        raise canvas.ExportError("A file of Canvas and the name of its column go together")
+    if (options.canvas and not options.column) or (options.column and not (options.canvas or options.moodle)):
+        raise LMSError("A file of Canvas and the name of its column go together")
     made = results.grades(options.folder, handed_in, rubric, roster)
     failed = results.feedback(
         options.folder, made, lambda each: track(each, "Writing feedback", console=errors, transient=True), rubric
     )
     print(sheet.write_sheet(options.folder, made, handed_in, rubric, roster))
     page.show(options.folder, rubric, handed_in, roster, made)
-    if options.canvas:
-        scale = {"yes": True, "no": False, None: None}[options.scale]
-        most = sheet.total(rubric)
-        text, left, lost = canvas.fill(options.canvas, options.column, made, handed_in, most, roster, scale)
-        path = options.folder / f"canvas_{options.canvas.name}"
+    for packed in handing_back.pack(options.folder, made, handed_in, rubric, failed):
+        tell(f"{packed.path}, {packed.files} students", packed.left, console)
+    scale = {"yes": True, "no": False, None: None}[options.scale]
+    for platform, export in (("canvas", options.canvas), ("moodle", options.moodle)):
+        if not export:
+            continue
+        if platform == "canvas":
+            most = sheet.total(rubric)
+            text, left, lost = canvas_export.fill(export, options.column, made, handed_in, most, roster, scale)
+        else:
+            column = None if options.canvas else options.column
+            text, left, lost = moodle_worksheet.fill(export, column, made, handed_in)
+        path = options.folder / f"{platform}_{export.name}"
         write(path, text)
-        print(f"{path}, without {len(left)}")
-        for name, why in left.items():
-            console.print(f"  {readable(name)}: {why}", soft_wrap=True, markup=False)
+        tell(f"{path}, without {len(left)}", left, console)
         if lost:
-            errors.print(f"Not in {options.canvas}: {', '.join(lost)}", style="red", soft_wrap=True, markup=False)
+            errors.print(f"Not in {export}: {', '.join(lost)}", style="red", soft_wrap=True, markup=False)
     for student, why in failed.items():
         errors.print(f"{student} gets no feedback: {readable(why)}", style="red", soft_wrap=True, markup=False)
     if withheld := [grade.student for grade in made if grade.status == exceptions.WITHHELD]:
@@ -142,6 +150,13 @@ def run_feedback(options: argparse.Namespace, rubric: Rubric, console: Console, 
         more = f", {len(waiting) - 10} more than shown" if len(waiting) > 10 else ""
         errors.print(f"{len(waiting)} of {len(made)} grades are not complete{more}.", style="red")
     return MISSING if waiting or failed else DONE
+
+
+def tell(what: str, left: Mapping[str, str], console: Console) -> None:
+    """What was written, and who is left out of it and why."""
+    print(what)
+    for name, why in left.items():
+        console.print(f"  {readable(name)}: {why}", soft_wrap=True, markup=False)
 
 
 def share(text: str) -> tuple[int, int]:

@@ -76,25 +76,37 @@ def questions(course: Course, student: str) -> list[Question]:
         kept = gradebook.find_submission_notebook(NOTEBOOK, ASSIGNMENT, student)
         scores = {grade.name: (grade.score, grade.max_score) for grade in kept.grades}
         comments = {comment.name: comment.manual_comment for comment in kept.comments}
-    theirs = of_the_student(notebook)
+    theirs, named = of_the_student(notebook), titles(notebook)
     made: list[Question] = []
-    before, heading = "", ""
+    before = ""
     for cell in notebook.cells:
         id = grade_id(cell)
         if id and is_solution(cell):
-            name = NAME.search(before)
-            title = ", ".join(filter(None, [name[1] if name else id, heading]))
             told = comments.get(id)
             comment = shown(told) if told else None
             made.append(Question(
-                id, title, *scores[id], shown(before), of(cell), comment, is_answered(cell), beside=[]
+                id, named[id], *scores[id], shown(before), of(cell), comment, is_answered(cell), beside=[]
             ))  # fmt: skip
         elif cell.cell_type == "markdown" and cell in theirs and made:
             made[-1].beside.append(of(cell))
         elif cell.cell_type == "markdown":
             before = str(cell.source)
-            heading = found[-1] if (found := HEADING.findall(before)) else heading
     return made
+
+
+def titles(notebook: NotebookNode) -> dict[str, str]:
+    """{id of a question: its name and the heading above it}, of a notebook as it was handed out."""
+    theirs, named = of_the_student(notebook), {}
+    before, heading = "", ""
+    for cell in notebook.cells:
+        id = grade_id(cell)
+        if id and is_solution(cell):
+            name = NAME.search(before)
+            named[id] = ", ".join(filter(None, [name[1] if name else id, heading]))
+        elif cell.cell_type == "markdown" and cell not in theirs:
+            before = str(cell.source)
+            heading = found[-1] if (found := HEADING.findall(before)) else heading
+    return named
 
 
 def of(cell: NotebookNode) -> Markup:

@@ -53,6 +53,7 @@ class HandedIn:
     report    why the report cannot be marked as it was handed in, or ""
     digest    of its files, where it is not the latest of the student's hand-ins; else ""
     several   all that the student handed in, the oldest first, where that is more than this
+    platform, reference: where feedback goes back to, as in platforms.Upload; those of the account's latest hand-in
     """
 
     student: str
@@ -64,6 +65,8 @@ class HandedIn:
     report: str = ""
     digest: str = ""
     several: list[HandedIn] = field(default_factory=list)
+    platform: str = ""
+    reference: str = ""
 
     @property
     def key(self) -> str:
@@ -318,7 +321,7 @@ def handed_in(account: Account, into: Path, notes: list[str], stranger: bool, zo
 
     return [
         HandedIn(account.name, into / each.path, aware(each.time), [*notes, *each.notes, *last], stranger=stranger,
-                 report=each.waits, digest=each.digest)
+                 report=each.waits, digest=each.digest, platform=account.platform, reference=account.reference)
         for each in (*account.earlier, account)
     ]  # fmt: skip
 

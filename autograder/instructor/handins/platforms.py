@@ -74,6 +74,7 @@ class Upload:
     time     where the platform tells it; without a zone it is of the course's clocks
     order    what tells an earlier hand-in of the same account from a later one: a number, then a text
     key      what tells this account from others; the label, where that does
+    platform, reference: who takes feedback back, and by which numbers it knows this hand-in; or ""
     """
 
     label: str
@@ -84,6 +85,8 @@ class Upload:
     order: tuple[float, str] = (0.0, "")
     notes: list[str] = field(default_factory=list)
     key: str = ""
+    platform: str = ""
+    reference: str = ""
 
     def __post_init__(self) -> None:
         self.key = self.key or self.label
@@ -128,8 +131,9 @@ def canvas(found: list[File], directory: Directory | None) -> Arranged | None:
         members = [((re.sub(r"-\d+(?=\.\w+$)", "", file_name),), file.load) for _, _, file_name, file in files]
         known = {"number": number, "name": name} if number else {}
         label = f"{name}_{number}" if number else name
-        paths = [file.path for *_, file in files]
-        made.append(Upload(label, known, members, paths, order=(float(files[-1][0]), ""), notes=notes))
+        paths, last = [file.path for *_, file in files], files[-1][0]
+        made.append(Upload(label, known, members, paths, order=(float(last), ""), notes=notes,
+                           platform="canvas", reference=f"{number or name}_{last}"))  # fmt: skip
     return made, reasons
 
 
@@ -185,7 +189,8 @@ def moodle(found: list[File], directory: Directory | None) -> Arranged | None:
         paths = [*(file.path for _, file in kinds["file"]), *typed]
         notes = ["Something was typed into Moodle as well."] * bool(typed)
         known = moodle_name(name, in_teams, directory)
-        made.append(Upload(f"{name}_{number}", known, files, paths, notes=notes))
+        made.append(Upload(f"{name}_{number}", known, files, paths, notes=notes,
+                           platform="moodle", reference=number))  # fmt: skip
     return made, reasons
 
 
@@ -222,16 +227,20 @@ def gradescope(found: list[File], directory: Directory | None) -> Arranged | Non
         if time is None:
             notes.append(f"Its time cannot be read: {readable(str(entry.get(':created_at')))}.")
         order = (time.timestamp() if time else 0.0, folder)
+        back = {
+            "platform": "gradescope",
+            "reference": folder.rpartition("_")[2],
+        }  # submission_1234 is number 1234 there
         if not submitters and (inside or entry):
             notes.append("Gradescope assigns it to nobody.")
-            made.append(Upload(folder, {}, files, paths, time, order, notes))
+            made.append(Upload(folder, {}, files, paths, time, order, notes, **back))
         for person in submitters:
             known = {key: str(person.get(f":{column}") or "").strip()
                      for key, column in (("number", "sid"), ("email", "email"), ("name", "name"))}  # fmt: skip
             label = known["number"] or known["email"] or known["name"] or folder
             key = "\n".join(known.values()).strip() or folder
             known["id"] = known["number"]
-            made.append(Upload(label, known, files, paths, time, order, list(notes), key))
+            made.append(Upload(label, known, files, paths, time, order, list(notes), key, **back))
     if made:
         made[0].paths = [*made[0].paths, loose[METADATA].path]
     return made, {}

@@ -65,6 +65,7 @@ class Account:
     waits   why the report cannot be marked as it was handed in, or ""
     digest  of the files that were taken
     earlier what else the account handed in, the oldest first
+    platform, reference: of the latest, as in platforms.Upload
     """
 
     label: str
@@ -80,6 +81,8 @@ class Account:
     waits: str = ""
     digest: str = ""
     earlier: tuple[Attempt, ...] = ()
+    platform: str = ""
+    reference: str = ""
 
 
 @dataclass
@@ -218,7 +221,8 @@ def take(account: Account, bundles: list[Upload], into: Path, folder: str, befor
         if not again(each, latest)
     }
     return replace(account, path=where, time=bundle.time, order=bundle.order, files=len(paths), shared=shared,
-                   notes=notes, waits=waits, digest=latest.digest, earlier=tuple(apart.values()))  # fmt: skip
+                   notes=notes, waits=waits, digest=latest.digest, earlier=tuple(apart.values()),
+                   platform=bundle.platform, reference=bundle.reference)  # fmt: skip
 
 
 def again(attempt: Attempt, latest: Attempt) -> bool:

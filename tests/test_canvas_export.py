@@ -6,11 +6,12 @@ import io
 
 import pytest
 
-from autograder.instructor.grades import canvas
 from autograder.instructor.grades.sheet import Grade
 from autograder.instructor.handins.collecting import HandedIn
 from autograder.instructor.handins.roster import Person, Roster
 from autograder.instructor.handins.tables import TableError, read
+from autograder.instructor.lms import LMSError
+from autograder.instructor.lms import canvas_export as canvas
 from autograder.rubric import Rubric
 
 CANVAS = """\ufeffStudent,ID,SIS User ID,SIS Login ID,Section,Quiz (12),Homework (345),Final Score
@@ -106,7 +107,7 @@ def test_a_number_that_is_anothers_id_fills_no_cell(fill):
 @pytest.mark.parametrize(("scale", "points"), [(True, "58.54"), (False, "70.25")])
 def test_other_points_possible_are_asked_about(fill, scale, points):
     text = f'{HEAD}    Points Possible,,,,"100,00"\n"Lovelace, Ada",1,ada@x.edu,S1,\n'
-    with pytest.raises(canvas.ExportError, match=r"line 2, column Homework \(345\): Canvas has 100 points possible"):
+    with pytest.raises(LMSError, match=r"line 2, column Homework \(345\): Canvas has 100 points possible"):
         fill(text)
     assert fill(text, scale=scale)[0]["Lovelace, Ada"] == points
 
@@ -124,6 +125,6 @@ def test_other_points_possible_are_asked_about(fill, scale, points):
     ],
 )
 def test_what_cannot_be_filled_is_one_line(fill, text, column, reason):
-    with pytest.raises((canvas.ExportError, TableError), match=reason) as told:
+    with pytest.raises((LMSError, TableError), match=reason) as told:
         fill(text, column=column)
     assert "\n" not in str(told.value)

@@ -6,25 +6,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..grades.exceptions import EXCUSED, WITHHELD
 from ..handins import tables
 from ..handins.matching import matched
 from ..handins.roster import Person, Roster
-from .exceptions import EXCUSED, WITHHELD
+from . import LMSError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from ..grades.sheet import Grade
     from ..handins.collecting import HandedIn
     from ..handins.matching import Facts
     from ..handins.tables import Table
-    from .sheet import Grade
 
 KEPT = ("EX", "N/A")
-
-
-class ExportError(ValueError):
-    """A file from Canvas cannot be filled in, for this reason."""
 
 
 def fill(
@@ -42,12 +39,12 @@ def fill(
     column  the assignment's name, with or without Canvas's number behind it
     most    points that can be had
     scale   where Canvas has other points possible: True to scale to these, False for the points as they are
-    Raises ExportError and TableError.
+    Raises LMSError and TableError.
     """
     table = tables.read(path)
     head = table.head
     if "ID" not in head or not ({"Student", "LastName"} & set(head)):
-        raise ExportError(f"{path} is no gradebook of Canvas: its first line has no columns Student and ID")
+        raise LMSError(f"{path} is no gradebook of Canvas: its first line has no columns Student and ID")
     wanted = column_of(column, head, path)
     factor = scaled(table, wanted, most, scale)
     rows = {line: cells for line, cells in table.rows if cells[head.index("ID")].strip()}
@@ -86,9 +83,7 @@ def column_of(column: str, head: list[str], path: Path) -> int:
     if len(found) != 1:
         assignments = [name for name in head if name.endswith(")") and name.rpartition("(")[2][:-1].isdigit()]
         many = "more than one column" if found else "no column"
-        raise ExportError(
-            f"{path}, line 1: there is {many} {column!r}. Assignments: {', '.join(assignments) or 'none'}"
-        )
+        raise LMSError(f"{path}, line 1: there is {many} {column!r}. Assignments: {', '.join(assignments) or 'none'}")
     return found[0]
 
 
@@ -107,7 +102,7 @@ def account(cells: Mapping[str, str]) -> Facts:
 
 
 def scaled(table: Table, wanted: int, most: float, scale: bool | None) -> float:
-    """What points are multiplied by. Raises ExportError where that has to be asked."""
+    """What points are multiplied by. Raises LMSError where that has to be asked."""
     for line, cells in table.rows:
         there = cells[wanted].strip().replace(",", ".")
         if cells[table.head.index("ID")].strip() or not there.replace(".", "", 1).isdigit():
@@ -115,7 +110,7 @@ def scaled(table: Table, wanted: int, most: float, scale: bool | None) -> float:
         possible = float(there)
         if possible != most and scale is None:
             where = table.where(line, table.head[wanted])
-            raise ExportError(
+            raise LMSError(
                 f"{where}: Canvas has {possible:g} points possible, and these grades are of {most:g}. Change it there, "
                 f"or say --scale yes ({most:g} become {possible:g}) or --scale no (the points as they are)"
             )
