@@ -63,7 +63,8 @@ def test_every_path_arrives_as_it_is(run, value):
         "regrade": ("CLASS", "STUDENT"),
         "gradebook": ("CLASS", "SUBMISSIONS", "ROSTER"),
         "formgrader": ("CLASS",),
-        "feedback": ("CLASS", "CANVAS", "COLUMN"),
+        "feedback": ("CLASS", "CANVAS", "MOODLE", "COLUMN"),
+        "canvas": ("CLASS", "COURSE", "ASSIGNMENT"),
         "similar": ("CLASS", "KNOWN"),
         "viva": ("CLASS", "STUDENT"),
     }.items():

@@ -64,8 +64,11 @@ gradebook: ## nbgrader's gradebook, filled from CLASS (class): make gradebook [S
 formgrader: ## mark the reports in the browser [ARGS="--share 2/3"] [ARGS="-- --no-browser"]
 	@$(DEV) -m autograder.instructor.gradebook formgrader $(call quoted,CLASS) $(value ARGS)
 
-feedback: ## lateness, grades.csv, one page for each student [CANVAS=export.csv COLUMN=Homework]
-	@$(DEV) -m autograder.instructor.gradebook feedback $(value ARGS) $(if $(value CANVAS),--canvas=$(call quoted,CANVAS)) $(if $(value COLUMN),--column=$(call quoted,COLUMN)) -- $(call quoted,CLASS)
+feedback: ## lateness, grades.csv, one page for each student, a zip for the LMS [CANVAS=export.csv COLUMN=Homework] [MOODLE=worksheet.csv]
+	@$(DEV) -m autograder.instructor.gradebook feedback $(value ARGS) $(if $(value CANVAS),--canvas=$(call quoted,CANVAS)) $(if $(value MOODLE),--moodle=$(call quoted,MOODLE)) $(if $(value COLUMN),--column=$(call quoted,COLUMN)) -- $(call quoted,CLASS)
+
+canvas: ## grades and feedback by Canvas's API, shown first: make canvas COURSE=123 ASSIGNMENT=456 [ARGS=--send]
+	@$(DEV) -m autograder.instructor.lms --course=$(call quoted,COURSE) --assignment=$(call quoted,ASSIGNMENT) $(value ARGS) -- $(call quoted,CLASS)
 
 similar: ## who wrote too much alike, for staff: make similar [CLASS=class] [KNOWN=folder of public solutions]
 	@$(DEV) -m autograder.instructor.similarity $(if $(value KNOWN),--known=$(call quoted,KNOWN)) -- $(call quoted,CLASS)
@@ -91,4 +94,4 @@ validity: ## how often the autograder errs: grade wrong and right submissions by
 	@$(DEV) -m autograder.instructor.validity
 
 .PHONY: course release class regrade test test-slow fuzz test-gpu test-rig skeleton record losses figures report handout gradebook formgrader
-.PHONY: feedback similar viva bench bench-class gpu-report validity
+.PHONY: feedback canvas similar viva bench bench-class gpu-report validity
