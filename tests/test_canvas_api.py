@@ -181,6 +181,14 @@ def test_what_canvas_refuses_of_one_student_stops_no_other(course):
     assert course.run("--send")[0] == DONE and course.state() == DONE_STATE
 
 
+def test_who_is_excused_in_canvas_stays_so(course):
+    """As in the column of its gradebook: a person wrote that there."""
+    course.canvas.submissions[4711]["excused"] = True
+    status, told = course.run("--send")
+    assert status == DONE and "Not sent, ada: EX in Canvas stays." in told
+    assert course.state() == DONE_STATE | {4711: (None, True, 0)}
+
+
 def test_a_late_policy_of_canvas_is_noticed(course):
     course.canvas.policy = 0.9
     status, told = course.run("--send")

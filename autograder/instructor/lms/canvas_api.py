@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -37,7 +38,7 @@ from . import LMSError
 from .canvas_export import account
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
     from pathlib import Path
     from typing import TypeVar
 
@@ -105,8 +106,8 @@ class Broken(LMSError):
     """Sending broke off, for this reason; what is sent is sent."""
 
 
-class Silent(HTTPAdapter):
-    """Gives up on a server that says nothing."""
+class Limited(HTTPAdapter):
+    """Gives up on a server that says nothing, which canvasapi does not."""
 
     def send(self, *arguments: Any, **options: Any) -> Any:
         return super().send(*arguments, **{**options, "timeout": options.get("timeout") or TIMEOUT})
@@ -130,7 +131,7 @@ class Canvas:
             raise LMSError("CANVAS_API_TOKEN holds characters that no token has; copy it anew")
         requester = Requester(f"{parts.scheme}://{parts.netloc}", token)
         for scheme in ("https://", "http://"):
-            requester._session.mount(scheme, Silent())
+            requester._session.mount(scheme, Limited())
         self.requester, self.course = requester, Course(requester, {"id": course})
         with translated(f"Canvas has no assignment {assignment} in a course {course}, or not for this token"):
             self.assignment = asked(lambda: self.course.get_assignment(assignment))
@@ -156,11 +157,12 @@ class Canvas:
         submissions, absent = {each.user_id: each for each in there}, set(absent)
         for each in given:
             user = theirs.get(each.student)
+            now = submissions.get(user)
             if user is None:
                 made.left[each.student] = "not among the students in Canvas"
-            elif why := reason(each, each.student in absent):
+            elif why := reason(each, each.student in absent, now):
                 made.left[each.student] = why
-            elif sending := missing(each, accounts[user][0], user, submissions.get(user), factor, most):
+            elif sending := missing(each, accounts[user][0], user, now, factor, most):
                 made.sendings.append(sending)
             else:
                 made.same += 1
@@ -217,11 +219,18 @@ class Canvas:
         return ""
 
 
-def reason(given: Given, absent: bool) -> str:
-    """Why nothing is sent for a student, or ""."""
-    if given.status != EXCUSED and given.points is None:
+def reason(given: Given, absent: bool, there: Any) -> str:
+    """Why nothing is sent for a student, or "".
+
+    there  the submission in Canvas, or None
+    """
+    if given.status == EXCUSED:
+        return ""
+    if getattr(there, "excused", False):
+        return "EX in Canvas stays"
+    if given.points is None:
         return given.status or "the grade is not complete"
-    return "nothing was handed in, and what stands in Canvas stays" if absent and not given.status else ""
+    return "nothing was handed in, and what stands in Canvas stays" if absent else ""
 
 
 def missing(given: Given, name: str, user: int, there: Any, factor: float, most: float) -> Sending | None:
@@ -230,10 +239,13 @@ def missing(given: Given, name: str, user: int, there: Any, factor: float, most:
     there  the submission in Canvas, or None
     """
     entered = getattr(there, "entered_score", getattr(there, "score", None))
-    excused = bool(getattr(there, "excused", False))
-    shown = "EX" if excused else "" if entered is None else written(entered)
+    shown = "" if entered is None else written(entered)
     if given.status == EXCUSED:
-        return None if excused else Sending(given.student, user, name, shown, None, True, "", None)
+        return (
+            None
+            if getattr(there, "excused", False)
+            else Sending(given.student, user, name, shown, None, True, "", None)
+        )
     points = round((given.points or 0.0) * factor, 2)
     comment = ""
     if given.page:
@@ -241,7 +253,7 @@ def missing(given: Given, name: str, user: int, there: Any, factor: float, most:
         comment = f"{written(points)} of {written(round(most * factor, 2))} points. The page has the details. ({mark})"
         if any(f"({mark})" in (each.get("comment") or "") for each in getattr(there, "submission_comments", ())):
             comment = ""
-    same = not excused and entered == points
+    same = entered == points
     if same and not comment:
         return None
     page = given.page if comment else None
@@ -276,22 +288,18 @@ def asked(call: Callable[[], T]) -> T:
     return call()
 
 
-class translated:
+@contextmanager
+def translated(absent: str) -> Generator[None]:
     """What canvasapi raises becomes an LMSError.
 
     absent  what to say where there is nothing of that kind
     """
-
-    def __init__(self, absent: str) -> None:
-        self.absent = absent
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, kind: object, error: BaseException | None, _: object) -> None:
-        if isinstance(error, ResourceDoesNotExist | Forbidden):
-            raise LMSError(self.absent) from None
-        if isinstance(error, CanvasException | RequestException):
-            raise LMSError(in_words(error)) from None
+    try:
+        yield
+    except (ResourceDoesNotExist, Forbidden):
+        raise LMSError(absent) from None
+    except (CanvasException, RequestException) as error:
+        raise LMSError(in_words(error)) from None
 
 
 def in_words(error: Exception) -> str:
