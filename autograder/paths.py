@@ -10,5 +10,6 @@ COURSE = ROOT / "course"  # the course seed and what is made from it: outside gi
 HIDDEN = COURSE / "hidden.safetensors"
 RUBRIC = PACKAGE / "rubric.toml"
 MISTAKES = PACKAGE / "mistakes.toml"
+LOCALE = PACKAGE / "locale"  # catalogues of other languages than English
 # What student code must never read, where it exists.
 SECRETS = (ROOT / "solution" / "scheduler.py", COURSE / "seed", HIDDEN, PUBLIC)

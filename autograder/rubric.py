@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from .language import ENGLISH, languages
 from .paths import RUBRIC
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ class Rubric:
     """parts   {part: title} of those that have checks here
     checks  those of parts that are on, by id
     counts  {part: "graded", "bonus" or "off"}, also of parts without checks of their own
-    course  data, num_train_timesteps
+    course  data, num_train_timesteps, language
     """
 
     limits: dict[str, Any]
@@ -161,4 +162,7 @@ def settings(data: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, Entry]]
     T = course.get("num_train_timesteps")
     if isinstance(T, bool) or not isinstance(T, int) or T < DEFAULT_STEPS:
         raise RubricError(f"[course]: num_train_timesteps is {T!r}; it must be a whole number from {DEFAULT_STEPS} on")
+    language = course.setdefault("language", ENGLISH)
+    if language not in languages():
+        raise RubricError(f"[course]: language is {language!r}; it must be one of {', '.join(languages())}")
     return counts, entries

@@ -55,6 +55,9 @@ figures: ## draw the handout's figures anew, from the reference and the checkpoi
 report: ## the reference report: the study with the kit's checkpoints, report.ipynb with its outputs (30 minutes)
 	@$(DEV) -m autograder.instructor.authoring.reference_report
 
+words: ## what the grader says in other languages: autograder/locale/, brought up to date with the programs
+	@$(DEV) -m autograder.instructor.authoring.words
+
 handout: ## the handout as one page that opens without a network: handout.html, and handout.zh.html in Chinese
 	@$(DEV) -m autograder.instructor.authoring.handout_page
 
@@ -93,5 +96,5 @@ gpu-report: ## what only a machine with a GPU can show, as one table (minutes) [
 validity: ## how often the autograder errs: grade wrong and right submissions by the hundred, write VALIDITY.md
 	@$(DEV) -m autograder.instructor.validity
 
-.PHONY: course release class regrade test test-slow fuzz test-gpu test-rig skeleton record losses figures report handout gradebook formgrader
+.PHONY: course release class regrade test test-slow fuzz test-gpu test-rig skeleton record losses figures report words handout gradebook formgrader
 .PHONY: feedback canvas similar viva bench bench-class gpu-report validity
