@@ -17,6 +17,7 @@ import numpy as np
 from . import checks
 from .expect import Expect
 from .expect.answers import difference
+from .language import N_, _, together
 from .record import BAD_OUTPUT, CRASHED, WRONG
 
 if TYPE_CHECKING:
@@ -31,9 +32,9 @@ if TYPE_CHECKING:
 TABLES, LIST = "schedule.linear", "reverse.timesteps"  # the checks that record them
 POSTERIOR, STEPS = "reverse.posterior", ("reverse.step", "reverse.step_large", "reverse.strided")
 WHAT = {
-    TABLES: "with the linear schedule of the handout in the place of yours",
-    LIST: "with the list of timesteps of the handout in the place of yours",
-    POSTERIOR: "given what your own posterior returns",
+    TABLES: N_("with the linear schedule of the handout in the place of yours"),
+    LIST: N_("with the list of timesteps of the handout in the place of yours"),
+    POSTERIOR: N_("given what your own posterior returns"),
 }
 OTHER_TABLES = {"num_train_timesteps", "beta_schedule", "beta_start", "beta_end"}
 ORDERS = {
@@ -196,12 +197,13 @@ def cause(
     wrong = [id for id in (TABLES, LIST, POSTERIOR) if id not in (entry.id, *without) and not passed(id)]
     for mend in dict.fromkeys([*((id,) for id in wrong), tuple(wrong)]) if wrong else ():
         if passes(mend):
-            what = " and ".join(WHAT[id] for id in mend)
-            return f"{what[0].upper()}{what[1:]}, this check passes.", list(mend)
+            what = together(_(WHAT[id]) for id in mend)
+            return _("{what}, this check passes.", what=what[0].upper() + what[1:]), list(mend)
     method, names = ORDERS.get(entry.id, ("", ()))
     for order in list(permutations(range(len(names))))[1:]:
         if passes(reorder=(method, order)):
             yours = ", ".join(names[i] for i in order)
-            told = f"With its arguments in the order {method}({yours}) this check passes"
-            return f"{told}; the handout has {method}({', '.join(names)}).", []
+            says = N_("With its arguments in the order {yours} this check passes; the handout has {form}.")
+            forms = {"yours": f"{method}({yours})", "form": f"{method}({', '.join(names)})"}
+            return _(says, **forms), []
     return "", []

@@ -15,6 +15,7 @@ from . import checks
 from .box.inside import wire
 from .checks.loss import TARGET, X_T
 from .expect import Expect
+from .language import _, english
 from .paths import ASSIGNMENT
 from .record import Failed
 from .student import Student
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 SCRIPT = '''\
 """{check}: {what}
 
-Run it with the Python you grade with; put `breakpoint()` anywhere, here or in scheduler.py.
+{how}
 """
 
 import sys
@@ -51,7 +52,7 @@ torch.set_printoptions(precision=6, sci_mode=False)
 TRAIN = '''\
 """{check}: {what}
 
-The kit's train.py with your scheduler, as it is graded, with the loss of every step.
+{how}
 """
 
 import sys
@@ -72,7 +73,7 @@ while run.step < run.settings["steps"]:
 INFER = '''\
 """{check}: {what}
 
-Your infer.py in a fresh folder, as it is graded; put `breakpoint()` anywhere in it.
+{how}
 """
 
 import base64
@@ -90,11 +91,11 @@ for name, content in FILES.items():
         file.write(base64.b64decode(content))
 sys.path[:0] = [os.getcwd(), {folder!r}, {given!r}]
 sys.argv = {arguments}
-print("python", *sys.argv, "\\nin", os.getcwd())
+print("python", *sys.argv, "\\n{here}", os.getcwd())
 try:
     runpy.run_path({folder!r} + "/infer.py", run_name="__main__")
 except SystemExit as end:
-    print("exit status", end.code)
+    print("{status}", end.code)
 {compare}'''
 
 COMPARE = """
@@ -102,7 +103,7 @@ from safetensors.numpy import load_file
 
 expected = np.frombuffer(base64.b64decode({expected!r}), np.float32).reshape({shape})
 got = load_file("out.safetensors")["samples"]
-print("largest error", np.abs(got - expected).max(), "in image", np.abs(got - expected).max((1, 2, 3)).argmax())
+print("{largest}", np.abs(got - expected).max(), "{image}", np.abs(got - expected).max((1, 2, 3)).argmax())
 """
 
 LOSS = """\
@@ -120,9 +121,9 @@ def model(x, t):
 
 
 losses = scheduler.loss(model, original_samples, noise, timesteps)
-print("losses", losses)
+print("{losses}", losses)
 x_t = seen[0]
-# Of a mean squared error, its gradient tells what the output is compared with.
+# {why}
 gradient = torch.autograd.grad(losses.sum(), offset)[0]
 target = model(x_t, timesteps) - gradient * offset[0].numel() / 2
 got = losses
@@ -194,31 +195,37 @@ def script(
     files         of the submission
     shown_folder  what the script puts on sys.path
     """
-    answer, what = None, "passes on all public cases; this is its first call"
+    answer, what, passes = None, _("passes on all public cases; this is its first call"), True
     with Traced.at_work(box, files, rubric.limits) as student:
         expect = Placed(student, public, check, rubric.checks[check].tolerance)
         try:
             checks.run(check, student, expect)
         except Failed as failed:
-            what = failed.message
+            what, passes = failed.message, False
     requests = student.requests
     if expect.settled:
         answer = expect.worst()
-        what, requests = f"{answer.name} {answer.where}", expect.requests(answer)
+        what, requests = _("{name} {where}", name=answer.name, where=answer.where), expect.requests(answer)
     program, arguments = requests[-1]
     trained = [arguments[1] for name, arguments in requests if name == "training"]
-    if trained and (program in ("training", "advance", "checkpoint") or what.startswith("passes")):
+    if trained and (program in ("training", "advance", "checkpoint") or passes):
         return TRAIN.format(
-            check=check, what=what, folder=str(shown_folder), given=str(ASSIGNMENT), settings=trained[0]
+            check=check,
+            what=what,
+            how=_("The kit's train.py with your scheduler, as it is graded, with the loss of every step."),
+            folder=str(shown_folder),
+            given=str(ASSIGNMENT),
+            settings=trained[0],
         )
     if program == "run":
         return infer_script(check, what, shown_folder, arguments, answer)
     calls = [request for request in requests if request[0] in ("call", "attribute", "call_on_cuda", "loss")]
-    passes = what.startswith("passes")
+    how = _("Run it with the Python you grade with; put `breakpoint()` anywhere, here or in scheduler.py.")
+    whole = {"check": check, "what": what, "how": how, "folder": str(shown_folder)}
     if not passes and requests[-1][0] in ("load", "new"):  # the scheduler could not be built
         name, settings = requests[-1][1] if requests[-1][0] == "new" else ("DDPMScheduler", {})
         body = f"scheduler = {name}({keywords(settings)})"
-        return SCRIPT.format(check=check, what=what, folder=str(shown_folder), name=name, body=body)
+        return SCRIPT.format(name=name, body=body, **whole)
     first = next((each for each in calls if is_function(each, student.made)), calls[0])
     request, arguments = first if passes else calls[-1]
     names, body = [], []
@@ -235,8 +242,8 @@ def script(
     if answer is not None:
         body.append(comparison(answer))
     else:
-        body.append('print("got", got)')
-    return SCRIPT.format(check=check, what=what, folder=str(shown_folder), name=", ".join(names), body="\n".join(body))
+        body.append(shows(_("got"), "got"))
+    return SCRIPT.format(name=", ".join(names), body="\n".join(body), **whole)
 
 
 def is_function(request: Request, made: dict[int, Request]) -> bool:
@@ -251,14 +258,19 @@ def built(request: str, arguments: Sequence[Any], made: dict[int, Request]) -> l
 
 
 def infer_script(check: str, what: str, folder: Path, arguments: Sequence[Any], answer: Answer | None) -> str:
-    program, options, files, _ = arguments
+    program, options, files, _rest = arguments
     compare = ""
     if answer is not None and answer.expected.ndim == 4:  # samples, and not what was measured on them
         expected = base64.b64encode(np.float32(answer.expected).tobytes()).decode()
-        compare = COMPARE.format(expected=expected, shape=answer.expected.shape)
+        compare = COMPARE.format(
+            expected=expected, shape=answer.expected.shape, largest=_("largest error"), image=_("in image")
+        )
     return INFER.format(
         check=check,
         what=what,
+        how=_("Your infer.py in a fresh folder, as it is graded; put `breakpoint()` anywhere in it."),
+        here=_("in"),
+        status=_("exit status"),
         files={name: base64.b64encode(content).decode() for name, content in files.items()},
         folder=str(folder),
         given=str(ASSIGNMENT),
@@ -274,9 +286,11 @@ def keywords(settings: dict[str, Any]) -> str:
 def call(request: str, arguments: Sequence[Any], made: dict[int, Request]) -> str:
     """The call, its tensors first, each with a name of its own."""
     if request == "loss":
-        _, network, *batch = arguments
-        return LOSS.format(**{label: tensor(value) for label, value in zip(BATCH, (*network, *batch), strict=True)})
-    _, name, *rest = arguments
+        _rest, network, *batch = arguments
+        values = {label: tensor(value) for label, value in zip(BATCH, (*network, *batch), strict=True)}
+        why = _("Of a mean squared error, its gradient tells what the output is compared with.")
+        return LOSS.format(losses=_("losses"), why=why, **values)
+    _rest, name, *rest = arguments
     if request == "attribute":
         return f"got = scheduler.{name}"
     lines, shown = [], []
@@ -308,11 +322,17 @@ def tensor(value: wire.Tensor) -> str:
     """A wire tensor as Python."""
     settings = f"dtype=torch.{value.dtype}"
     if value.device == "cuda":
-        return f'torch.zeros({value.shape}, {settings}, device="cuda")  # needs a GPU; the grader imitates one'
+        why = _("needs a GPU; the grader imitates one")
+        return f'torch.zeros({value.shape}, {settings}, device="cuda")  # {why}'
     flat = np.frombuffer(value.data, value.dtype)
     if flat.size > 1 and (flat == flat[0]).all():
         return f"torch.full({value.shape}, {flat[0].item()}, {settings})"
     return f"torch.tensor({numbers(flat)}, {settings}).reshape({value.shape})"
+
+
+def shows(label: str, value: str) -> str:
+    """A line that prints a value behind its label."""
+    return f'print("{label}", {value})'
 
 
 def numbers(array: ArrayLike) -> str:
@@ -327,10 +347,10 @@ def comparison(answer: Answer) -> str:
     expected = np.float32(answer.expected)
     return "\n".join(
         [
-            f"got = torch.as_tensor({which.get(answer.name, 'got')}).detach().double()",
+            f"got = torch.as_tensor({which.get(english(answer.name), 'got')}).detach().double()",
             f"expected = torch.tensor({numbers(expected)}, dtype=torch.float64).reshape({answer.expected.shape})",
-            'print("got", got)',
-            'print("expected", expected)',
-            'print("largest error", (got - expected).abs().max().item())',
+            shows(_("got"), "got"),
+            shows(_("expected"), "expected"),
+            shows(_("largest error"), "(got - expected).abs().max().item()"),
         ]
     )

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .causes import LIST, TABLES
+from .language import N_, _, chained, english, together
 from .paths import MISTAKES
 from .readback.sameness import agree, complete
 from .record import BAD_OUTPUT, BLOCKED, CRASHED, NOT_IMPLEMENTED, PASSED, WRONG
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
 PROJECTIONS = 8
 LARGE = 1e4  # what is farther off, or not finite, counts as this far: its place is part of a fingerprint, its size not
 QUOTED = re.compile(r"( at \w+\.py line \d+): .*", re.DOTALL)  # a line of code in the message of an exception
-PLACE = re.compile(r" at (\w+\.py line \d+)")
 PREVIOUS = "reverse.previous_timestep"
 # What flow matching takes of the rest of the scheduler.
 OF_FLOW = {"flow.step": [PREVIOUS], "flow.strided": [LIST, PREVIOUS], "flow.loss": ["loss.v_prediction"]}
@@ -46,7 +46,7 @@ CLEAR = 3  # tolerances; an answer less far off may be right in another, equally
 
 @dataclass(frozen=True)
 class Mistake:
-    """An entry of the catalogue, for a student to read. Never says what would be right.
+    """An entry of the catalogue, in English. Never says what would be right.
 
     form  {check: {term: source of the wrong formula}}, where the mistake is a formula: what reads/ must read back of it
     """
@@ -60,7 +60,9 @@ class Mistake:
 
     @property
     def text(self) -> str:
-        return f"It looks like this: {self.did} {self.effect}\nHint: {self.hint} (handout {self.section})"
+        """All of it, for a student to read."""
+        told = {"did": _(self.did), "effect": _(self.effect), "hint": _(self.hint), "section": self.section}
+        return _("It looks like this: {did} {effect}\nHint: {hint} (handout {section})", **told)
 
 
 @cache
@@ -148,24 +150,30 @@ def error_of(failed: Failed) -> str:
     if failed.verdict == NOT_IMPLEMENTED:
         return failed.message
     if failed.types:
-        place = PLACE.search(failed.message)
-        told = failed.said if set(failed.types) & {"NameError", "ImportError"} or not place else f"at {place[1]}"
-        return f"{failed.types[0]} {told}".strip()
-    return failed.message if failed.verdict == BAD_OUTPUT and KIND.search(failed.message) else ""
+        if set(failed.types) & {"NameError", "ImportError"} or not failed.place:
+            return f"{failed.types[0]} {failed.said}".strip()
+        return _("{type} at {place}", type=failed.types[0], place=located(failed.place))
+    return failed.message if failed.verdict == BAD_OUTPUT and KIND.search(failed.english) else ""
+
+
+def located(place: str) -> str:
+    """A place in the student's file, "scheduler.py line 12", to be read."""
+    file, _line, line = place.split()
+    return _("{file} line {line}", file=file, line=line)
 
 
 def words_of(failed: Failed, expect: Expect) -> list[str | int]:
     """[verdict, message, number of answers before it] of what ended a check, as it is recorded for each known mistake:
     without the line of code that the message of an exception quotes. Of a known mistake that is a line of the
     reference."""
-    return [failed.verdict, QUOTED.sub(r"\1", failed.message), len(expect.answers)]
+    return [failed.verdict, QUOTED.sub(r"\1", failed.english), len(expect.answers)]
 
 
 def match_fingerprints(expect: Expect, ids: Sequence[str]) -> tuple[list[str], list[str]]:
     """(mistakes whose fingerprints agree with every answer of the check, those that only do not disagree)."""
     possible, clear = np.ones(len(ids), bool), np.zeros(len(ids), bool)
     for answer in expect.answers:
-        recorded = expect.expectations.tensors.get(f"{expect.check}/mistakes/{answer.name} {answer.where}")
+        recorded = expect.expectations.tensors.get(f"{expect.check}/mistakes/{key(answer)}")
         if recorded is None:  # no known mistake goes wrong here
             possible &= answer.right
             continue
@@ -182,6 +190,11 @@ def match_fingerprints(expect: Expect, ids: Sequence[str]) -> tuple[list[str], l
     )
 
 
+def key(answer: Answer) -> str:
+    """What an answer is recorded under."""
+    return f"{english(answer.name)} {english(answer.where)}"
+
+
 def of_each(rows: np.ndarray, count: int) -> np.ndarray:
     """(count, 9) fingerprints of so many mistakes, from recorded rows (W, 10); NaN for a mistake that has no row."""
     found = np.full((count, rows.shape[1] - 1), np.nan)
@@ -194,7 +207,7 @@ def match_weights(expect: Expect, ids: Sequence[str]) -> list[str]:
     steps = [(answer, answer.step) for answer in expect.answers if answer.step]
     if len(steps) < len(expect.answers):
         return []
-    recorded = [expect.expectations.tensors.get(f"{expect.check}/weights/{a.name} {a.where}", ()) for a, _ in steps]
+    recorded = [expect.expectations.tensors.get(f"{expect.check}/weights/{key(a)}", ()) for a, _step in steps]
     own = [{int(n): np.reshape(weights, (-1, 3)) for n, *weights in rows} for rows in recorded]
 
     def fits(n: int) -> bool:
@@ -210,7 +223,8 @@ def parts(expect: Expect) -> str:
     """What the numbers say when no known mistake fits: which results are right, and in which cases."""
     if not expect.wrong:
         right = len(expect.answers)
-        return f"Until then {right} result{'s were' if right > 1 else ' was'} right." if right else ""
+        says = N_("Until then {n} results were right.") if right > 1 else N_("Until then {n} result was right.")
+        return _(says, n=right) if right else ""
     if len(expect.answers) == 1:
         return ""
     faults, known, fine = expect.faults(), [], []
@@ -220,14 +234,18 @@ def parts(expect: Expect) -> str:
         if not wrong:
             fine.append(name)
         elif expect.public and (told := apart(cases)):
-            known.append(f"{name} is {told}")
+            known.append(_("{name} is {what}", name=name, what=told))
         else:
             surely = certain(cases) if expect.public and wrong < len(cases) else ""
-            known.append(f"{name} is wrong in {wrong} of {len(cases)} cases{surely and f' ({surely})'}")
+            says = N_("{name} is wrong in {n} of {count} cases")
+            says = N_("{name} is wrong in {n} of {count} cases ({which})") if surely else says
+            known.append(_(says, name=name, n=wrong, count=len(cases), which=surely))
     if fine:
-        known.append(f"{' and '.join(fine)} {'is' if len(fine) == 1 else 'are'} right")
-    given = ", given what your own predict returns" if len(faults) < len(expect.wrong) else ""
-    return f"What is known{given}: {', '.join(known)}."
+        says = N_("{names} is right") if len(fine) == 1 else N_("{names} are right")
+        known.append(_(says, names=together(fine)))
+    if len(faults) < len(expect.wrong):
+        return _("What is known, given what your own predict returns: {what}.", what=chained(known))
+    return _("What is known: {what}.", what=chained(known))
 
 
 def explains_all(
@@ -314,13 +332,14 @@ def diagnose(results: Mapping[str, CheckResult], suspects: Mapping[str, Suspects
         first = told.setdefault(best, id)
         results[id].mistake = best
         same = first != id
-        results[id].hint = follow(results[id], [first], ": it is the same mistake.") if same else catalogued[best].text
+        says = N_("Follows from {checks}: it is the same mistake.")
+        results[id].hint = follow(results[id], [first], says) if same else catalogued[best].text
 
 
-def follow(result: CheckResult, others: list[str], why: str) -> str:
-    """Note that a check fails because of these others. Returns the sentence for its hint."""
+def follow(result: CheckResult, others: list[str], says: str, cause: str = "") -> str:
+    """Note that a check fails because of these others. Returns what `says` makes of them for its hint."""
     result.follows = others
-    return f"Follows from {' and '.join(others)}{why}"
+    return _(says, checks=together(others), cause=cause)
 
 
 def unnamed(id: str, suspect: Suspects, results: Mapping[str, CheckResult], errors: dict[str, str]) -> list[str]:
@@ -333,18 +352,18 @@ def unnamed(id: str, suspect: Suspects, results: Mapping[str, CheckResult], erro
     if suspect.follows:
         if result.verdict == CRASHED:
             result.detail = ""  # of what its inputs made of the earlier mistake
-        return [follow(result, suspect.follows, f". {suspect.cause}")]
+        return [follow(result, suspect.follows, N_("Follows from {checks}. {cause}"), suspect.cause)]
     if first != id:
-        here, there = (PLACE.search(each.message) for each in (result, results[first]))
-        same = not (here and there) or here[1] == there[1]
+        here, there = result.place, results[first].place
+        same = not (here and there) or here == there
         if same and result.verdict != NOT_IMPLEMENTED:
-            result.message = readable(f"{suspect.error}, as in {first}", limit=None)
+            result.message = readable(_("{error}, as in {check}", error=suspect.error, check=first), limit=None)
         result.detail = ""
-        return [follow(result, [first], ": it is the same error.")]
-    if suspect.cause and (first := errors.setdefault(suspect.cause.partition(" this check")[0], id)) != id:
-        return [follow(result, [first], ": it is the same order of arguments.")]
+        return [follow(result, [first], N_("Follows from {checks}: it is the same error."))]
+    if suspect.cause and (first := errors.setdefault(suspect.cause, id)) != id:
+        return [follow(result, [first], N_("Follows from {checks}: it is the same order of arguments."))]
     wrong = [each for each in sources(result) if each in results and results[each].verdict not in (PASSED, BLOCKED)]
-    may = [f"It may follow from {' and '.join(wrong)}: mend that first."] if wrong else []
+    may = [_("It may follow from {checks}: mend that first.", checks=together(wrong))] if wrong else []
     return [suspect.cause, suspect.known, *may]
 
 

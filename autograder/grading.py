@@ -17,6 +17,7 @@ from .diagnosis import Suspects, diagnose, hold_to_formulas
 from .expect import Expect
 from .intake import parsing
 from .intake.submission import Refused, read
+from .language import N_, _, together
 from .paths import ROOT
 from .record import (
     BAD_OUTPUT,
@@ -48,15 +49,17 @@ if TYPE_CHECKING:
 
 # All that a student hears of a hidden case: the verdict. Whatever else is known of it, their code could have chosen.
 TOLD = {
-    WRONG: "a result is wrong",
-    CRASHED: "your code raised an exception or ended its process",
-    NOT_IMPLEMENTED: "something is not implemented yet",
-    TIMED_OUT: "something took too long",
-    OVER_LIMIT: "your code went over a limit",
-    BAD_OUTPUT: "a result is not the kind of tensor or number that it must be",
-    BLOCKED: "not run, because of what came before",
-    UNGRADED: "the grader failed, please tell your instructor",
+    WRONG: N_("a result is wrong (on a hidden case)"),
+    CRASHED: N_("your code raised an exception or ended its process (on a hidden case)"),
+    NOT_IMPLEMENTED: N_("something is not implemented yet (on a hidden case)"),
+    TIMED_OUT: N_("something took too long (on a hidden case)"),
+    OVER_LIMIT: N_("your code went over a limit (on a hidden case)"),
+    BAD_OUTPUT: N_("a result is not the kind of tensor or number that it must be (on a hidden case)"),
+    BLOCKED: N_("not run, because of what came before (on a hidden case)"),
+    UNGRADED: N_("the grader failed, please tell your instructor (on a hidden case)"),
 }
+
+NOT_HERE = N_("could not be graded here, which is not your fault: {why}")
 
 
 class TooWeak(Exception):
@@ -128,15 +131,15 @@ def grade(
             run(found, box, rubric, submission, sets, stage, entries, progress, gpu)
         name, notes = submission.name, submission.notes
     except Refused as refused:
-        name, notes = path.name, [f"Refused: {refused}."]
-        found = not_run(entries, f"the submission was refused, {refused}")
+        name, notes = path.name, [_("Refused: {why}.", why=refused)]
+        found = not_run(entries, _("the submission was refused, {why}", why=refused))
         found.box = confinement(box)
     return conclude(found, rubric, name, notes + weakness, hidden.metadata["seed"] if hidden else None)
 
 
 def not_run(entries: Iterable[Entry], reason: str) -> Found:
     """What is found where there is nothing to run."""
-    return Found({entry.id: result(entry, Failed(BLOCKED, f"not run: {reason}")) for entry in entries})
+    return Found({entry.id: result(entry, Failed(BLOCKED, _("not run: {reason}", reason=reason))) for entry in entries})
 
 
 def conclude(found: Found, rubric: Rubric, name: str, notes: list[str], hidden_seed: str | None) -> GradeRecord:
@@ -176,7 +179,8 @@ def strong_enough(path: Path, box: Box, rubric: Rubric, hidden: Expectations | N
             f"Not graded: the box reaches tier {box.tier} on this host, and grading others needs {minimum}. {missing}. "
             "`python -m autograder doctor` explains it; minimum_tier in autograder/rubric.toml lowers the demand."
         )
-    return [f"The box reaches tier {box.tier} here: enough for your own code only (`python -m autograder doctor`)."]
+    says = N_("The box reaches tier {tier} here: enough for your own code only (`python -m autograder doctor`).")
+    return [_(says, tier=box.tier)]
 
 
 @np.errstate(all="ignore")  # a student's numbers may be anything, and numpy's warnings are nothing to read
@@ -223,9 +227,10 @@ def run(
             timed_out = [id for id, part in slow if part == entry.part]
             reason = found.stopper
             if budget.left()[0] < 0:
-                reason = reason or f"not run: the checks before it took {limits[name]} s, all there is"
+                over = _("not run: the checks before it took {seconds} s, all there is", seconds=limits[name])
+                reason = reason or over
             if len(timed_out) >= limits["timeouts_per_part"]:
-                reason = f"not run: {' and '.join(timed_out)} timed out"
+                reason = _("not run: {checks} timed out", checks=together(timed_out))
             carries = not all(found.passed(id) for id, each in rubric.checks.items() if each.part in checks.EXACT)
             asked = student, entry, sets[stage.cases], stage.cases == "public", found, progress, carries
             made = result(entry, Failed(BLOCKED, reason)) if reason else check(*asked)
@@ -240,10 +245,10 @@ def run(
             settled = made.verdict != PASSED or not goes_on
             (found.results if settled else found.waiting)[entry.id] = made
             if not student.imported and made.verdict != UNGRADED and not found.stopper:
-                found.stopper = f"not run: scheduler.py could not be imported (see {entry.id})"
+                found.stopper = _("not run: scheduler.py could not be imported (see {check})", check=entry.id)
         took = budget.student - before[0], budget.wall - before[1]
         if stage.cases == "public":
-            progress("What your code computes")
+            progress(_("What your code computes"))
             results = {entry.id: found.results[entry.id] for entry in entries if entry.id in found.results}
             reads.add_to(results, student, rubric, sets["public"])
             suspects = {id: suspect for id, suspect in found.suspects.items() if id in results}
@@ -264,13 +269,14 @@ def run(
 def on_the_gpu(student: Student, near_gpu: Gpu | None, box: Box, gpu: bool) -> Iterator[str]:
     """What a grade must say of a GPU that was there and did not do all that it should."""
     if gpu and not near_gpu and box.gpu_fault:
-        yield f"Training was graded on the CPU: {box.gpu_fault}."
+        yield _("Training was graded on the CPU: {why}.", why=box.gpu_fault)
     if near_gpu and student.faults and "cpu" in student.trained_on:
-        yield f"Training was graded on the CPU, as it failed {len(student.faults)} times on {near_gpu.name}: " + (
-            "; ".join(dict.fromkeys(student.faults)) + "."
-        )
+        why = _("; ").join(dict.fromkeys(student.faults))
+        says = N_("Training was graded on the CPU, as it failed {count} times on {gpu}: {why}.")
+        yield _(says, count=len(student.faults), gpu=near_gpu.name, why=why)
     elif near_gpu and student.faults:
-        yield f"Training on {near_gpu.name} failed once and was tried again: {student.faults[0]}."
+        says = N_("Training on {gpu} failed once and was tried again: {why}.")
+        yield _(says, gpu=near_gpu.name, why=student.faults[0])
 
 
 def check(
@@ -292,23 +298,27 @@ def check(
     expect = Expect(expectations, entry.id, entry.tolerance, found.passed, public, progress, carries)
     try:
         if entry.part not in checks.EXACT and expectations.metadata["given"] != given.version():
-            changed = "a given file in assignment/ is not the kit's own; put the original back"
-            raise Failed(UNGRADED, f"cannot be graded: {changed} (instructors: `make skeleton record`)")
+            changed = _(
+                "cannot be graded: a given file in assignment/ is not the kit's own; put the original back "
+                "(instructors: `make skeleton record`)"
+            )
+            raise Failed(UNGRADED, changed)
         checks.run(entry.id, student, expect)
     except Failed as why:
         failed = why
         try:
             student.box.expect_room()  # what fails on a full disk is nobody's mistake
         except BoxError as full:
-            failed = Failed(UNGRADED, f"could not be graded here, which is not your fault: {full}")
+            failed = Failed(UNGRADED, _(NOT_HERE, why=full))
         if failed.verdict not in (BLOCKED, UNGRADED) and public:
             found.suspects[entry.id] = Suspects.of(expect, failed)
             evidence = expect.evidence()
     except (BoxError, OSError) as error:  # nor must what this host has too little of
-        failed = Failed(UNGRADED, f"could not be graded here, which is not your fault: {error}")
+        failed = Failed(UNGRADED, _(NOT_HERE, why=error))
     except Exception as error:  # a fault of ours must cost no points and must not stop the other checks
         student.facts = {"traceback": traceback.format_exc()}
-        told = f"the grader failed, please tell your instructor: {type(error).__name__}: {error}"
+        what = f"{type(error).__name__}: {error}"
+        told = _("the grader failed, please tell your instructor: {what}", what=what)
         failed = Failed(UNGRADED, told)
     printed, hint = student.printed().strip(), "" if failed else "\n".join(expect.remarks)
     if failed and entry.id in found.suspects and public:
@@ -326,7 +336,7 @@ def both(public: CheckResult, hidden: CheckResult) -> CheckResult:
     together = replace(public, facts=hidden.facts, seconds=seconds, standing=hidden.standing)
     if hidden.verdict == PASSED:
         return together
-    return replace(together, verdict=hidden.verdict, message=f"{TOLD[hidden.verdict]} (on a hidden case)")
+    return replace(together, verdict=hidden.verdict, message=_(TOLD[hidden.verdict]))
 
 
 def result(
@@ -347,5 +357,5 @@ def result(
     )
     told |= {"hint": hint, "evidence": evidence, "printed": printed, "facts": facts or {}, "seconds": seconds}
     told["picture"] = picture
-    kept = {"section": entry.section, "bonus": entry.bonus}
+    kept = {"section": entry.section, "bonus": entry.bonus, "place": failed.place if failed else ""}
     return CheckResult(entry.id, entry.part, entry.title, entry.points, **kept, **told)

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import gettext
 import tomllib
-from functools import cache
-from typing import Any
+from functools import cache, reduce
+from typing import TYPE_CHECKING, Any
 
 from .paths import LOCALE, RUBRIC
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 ENGLISH, DOMAIN = "en", "autograder"
 
@@ -28,12 +31,8 @@ class Text(str):
         made.english = in_english
         return made
 
-    def __getnewargs__(self) -> tuple[str, str]:
-        return str(self), self.english
-
-    def format(self, *args: Any, **named: Any) -> Text:
-        values = [english(value) for value in args], {name: english(value) for name, value in named.items()}
-        return Text(super().format(*args, **named), self.english.format(*values[0], **values[1]))
+    def __reduce__(self) -> tuple[type[Text], tuple[str, str]]:
+        return Text, (str(self), self.english)
 
 
 def english(value: Any) -> Any:
@@ -52,16 +51,16 @@ class Speech:
     language: str | None = None
 
 
-def speak(language: str) -> None:
-    """Translate into this language from now on: one of `languages()`."""
+def speak(language: str | None) -> None:
+    """Translate into this language from now on: one of `languages()`, or None for that of the course."""
     Speech.language = language
 
 
 def spoken() -> str:
     """The language of this process."""
     if Speech.language is None:
-        course = tomllib.loads(RUBRIC.read_text(encoding="utf-8"))["course"]
-        Speech.language = course.get("language", ENGLISH)
+        rubric = tomllib.loads(RUBRIC.read_text(encoding="utf-8"))
+        Speech.language = rubric["course"].get("language", ENGLISH)
     return Speech.language
 
 
@@ -70,23 +69,45 @@ def catalogue(language: str) -> gettext.GNUTranslations:
     return gettext.translation(DOMAIN, LOCALE, [language])
 
 
-def _(text: str) -> str:
-    """The text in the language of this process."""
+def _(text: str, /, **values: Any) -> str:
+    """The text in the language of this process, with these values in the place of {their names}."""
     language = spoken()
     if language == ENGLISH:
-        return text
-    return Text(catalogue(language).gettext(text), text)
+        return text.format(**values) if values else text
+    return translated(catalogue(language).gettext(text), text, values)
 
 
-def n_(one: str, several: str, number: int) -> str:
-    """The form of a text that goes with a number."""
+def n_(one: str, several: str, number: int, /, **values: Any) -> str:
+    """The same of a text that depends on a number."""
     language = spoken()
-    told = one if number == 1 else several
+    text = one if number == 1 else several
     if language == ENGLISH:
-        return told
-    return Text(catalogue(language).ngettext(one, several, number), told)
+        return text.format(**values)
+    return translated(catalogue(language).ngettext(one, several, number), text, values)
+
+
+def translated(told: str, text: str, values: dict[str, Any]) -> Text:
+    if not values:
+        return Text(told, text)
+    return Text(told.format(**values), text.format(**{name: english(value) for name, value in values.items()}))
 
 
 def N_(text: str) -> str:
-    """A text that is translated where it is used, with `_`."""
+    """Marks a text that `_` translates elsewhere."""
     return text
+
+
+def listed(names: Iterable[str]) -> str:
+    """A, B and C."""
+    *most, last = names
+    return _("{some} and {last}", some=_(", ").join(most), last=last) if most else last
+
+
+def together(names: Iterable[str]) -> str:
+    """A and B and C."""
+    return _(" and ").join(names)
+
+
+def chained(sentences: Iterable[str]) -> str:
+    """Parts of a sentence, one after another."""
+    return reduce(lambda one, other: _("{one}, {other}", one=one, other=other), sentences)

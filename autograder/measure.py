@@ -15,6 +15,7 @@ import numpy as np
 
 from . import given
 from .intake.parsing import Unparsable, parse
+from .language import _, together
 from .record import BAD_OUTPUT, Failed
 
 
@@ -32,16 +33,20 @@ def held_out_loss(
     import torch
 
     network = given.module("unet").UNet(**unet)
-    weights = {name: torch.from_numpy(array) for name, array in tensors(checkpoint, "the checkpoint").items()}
+    weights = {name: torch.from_numpy(array) for name, array in tensors(checkpoint, _("the checkpoint")).items()}
     shapes = {name: value.shape for name, value in network.state_dict().items()}
     if {name: value.shape for name, value in weights.items()} != shapes:
-        raise Failed(BAD_OUTPUT, "the trained weights are not those of the network")
+        raise Failed(BAD_OUTPUT, _("the trained weights are not those of the network"))
     kinds = {str(value.dtype).removeprefix("torch.") for value in weights.values()}
     if kinds != {"float32"}:
-        told = f"the trained weights must be float32, got {' and '.join(sorted(kinds))}"
-        raise Failed(BAD_OUTPUT, f"{told}; does scheduler.py call torch.set_default_dtype? It changes the network, too")
+        told = _(
+            "the trained weights must be float32, got {kinds}; does scheduler.py call torch.set_default_dtype? It "
+            "changes the network, too",
+            kinds=together(sorted(kinds)),
+        )
+        raise Failed(BAD_OUTPUT, told)
     if not all(torch.isfinite(value).all() for value in weights.values()):
-        raise Failed(BAD_OUTPUT, "the trained weights contain NaN or infinite values")
+        raise Failed(BAD_OUTPUT, _("the trained weights contain NaN or infinite values"))
     network.load_state_dict(weights)
     with torch.inference_mode():
         output = network(torch.from_numpy(x_t), torch.from_numpy(t))
@@ -78,7 +83,7 @@ def tensors(content: bytes, name: str) -> dict[str, np.ndarray]:
     try:
         found = parse("autograder.intake.outputs", "tensors", content)
     except Unparsable as why:
-        raise Failed(BAD_OUTPUT, f"{name} is not a safetensors file", str(why)) from None
+        raise Failed(BAD_OUTPUT, _("{name} is not a safetensors file", name=name), str(why)) from None
     return {key: np.frombuffer(data, dtype).reshape(shape).copy() for key, (dtype, shape, data) in found.items()}
 
 
@@ -87,8 +92,8 @@ def pixels(content: bytes, name: str) -> np.ndarray:
     try:
         shape, data = parse("autograder.intake.outputs", "pixels", content)
     except Unparsable as why:
-        raise Failed(BAD_OUTPUT, f"{name} cannot be read as a PNG", str(why)) from None
+        raise Failed(BAD_OUTPUT, _("{name} cannot be read as a PNG", name=name), str(why)) from None
     array = np.frombuffer(data, np.uint8).reshape(shape)
     if np.ptp(array, axis=2).any():
-        raise Failed(BAD_OUTPUT, f"{name} has colours; digits are grey")
+        raise Failed(BAD_OUTPUT, _("{name} has colours; digits are grey", name=name))
     return array[..., 0]

@@ -14,6 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 
 from . import given
+from .language import _
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +30,7 @@ def load(checkpoint: Path) -> tuple[torch.nn.Module, dict[str, Any]]:
         network.load_state_dict(load_file(checkpoint))
     except (OSError, SafetensorError, TypeError, KeyError, ValueError, RuntimeError) as error:
         told = " ".join(str(error).split())[:200]
-        raise ValueError(f"{checkpoint} is not a checkpoint of train.py: {told}") from None
+        raise ValueError(_("{file} is not a checkpoint of train.py: {why}", file=checkpoint, why=told)) from None
     return network, settings
 
 

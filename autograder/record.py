@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from .language import N_, _, english
 from .readback.expression import Expression
 from .text import all_readable, readable
 
@@ -19,7 +20,18 @@ OVER_LIMIT = "over_limit"
 BAD_OUTPUT = "bad_output"
 BLOCKED = "blocked"
 UNGRADED = "ungraded"
-VERDICTS = (PASSED, WRONG, NOT_IMPLEMENTED, CRASHED, TIMED_OUT, OVER_LIMIT, BAD_OUTPUT, BLOCKED, UNGRADED)
+WORDS = {
+    PASSED: N_("passed"),
+    WRONG: N_("wrong"),
+    NOT_IMPLEMENTED: N_("not implemented"),
+    CRASHED: N_("crashed"),
+    TIMED_OUT: N_("timed out"),
+    OVER_LIMIT: N_("over limit"),
+    BAD_OUTPUT: N_("bad output"),
+    BLOCKED: N_("blocked"),
+    UNGRADED: N_("ungraded"),
+}
+VERDICTS = tuple(WORDS)
 
 
 class Failed(Exception):
@@ -27,12 +39,17 @@ class Failed(Exception):
 
     detail  numbers or text that only a public case may show
     types   for an exception of the student's code: the names of its class and base classes
-    said    what that exception said
+    said    what that exception said; of what is not implemented, its name
+    place   where in the student's file it was raised: "scheduler.py line 12"
+    english the message, as it is recorded and compared in any language
     """
 
-    def __init__(self, verdict: str, message: str, detail: str = "", types: Sequence[str] = (), said: str = "") -> None:
+    def __init__(
+        self, verdict: str, message: str, detail: str = "", types: Sequence[str] = (), said: str = "", place: str = ""
+    ) -> None:
         super().__init__(message)
-        self.verdict, self.message = verdict, readable(message, limit=None)
+        self.verdict, self.message, self.place = verdict, readable(message, limit=None), place
+        self.english = readable(english(message), limit=None)
         self.detail, self.types = readable(detail, limit=None, lines=True), types
         self.said = readable(said, limit=None)
 
@@ -59,6 +76,7 @@ class CheckResult:
 
     message  one plain sentence, true on public and hidden cases
     detail   the numbers behind it; of public cases only
+    place    where in the student's file it stopped: "scheduler.py line 12"
     hint     what the student probably did, or what else is known
     mistake  the catalogue's id for what the student did, where it is named
     follows  ids of the checks without whose failure it would not have failed, as far as that is known
@@ -96,6 +114,7 @@ class CheckResult:
     by_hand: float | None = None
     section: str = ""
     bonus: bool = False
+    place: str = ""
 
     def __post_init__(self) -> None:
         self.message = readable(self.message, limit=None)
@@ -108,10 +127,15 @@ class CheckResult:
         return "\n".join(self.paragraphs)
 
     @property
+    def in_words(self) -> str:
+        """The verdict."""
+        return _(WORDS[self.verdict])
+
+    @property
     def paragraphs(self) -> list[str]:
         """The same, piece by piece."""
-        what = f"{self.message} ({self.detail})" if self.detail else self.message
-        printed = f"Printed:\n{self.printed}" if self.printed else ""
+        what = _("{what} ({detail})", what=self.message, detail=self.detail) if self.detail else self.message
+        printed = _("Printed:\n{text}", text=self.printed) if self.printed else ""
         return [text for text in (what, "\n".join(self.formulas), self.hint, printed) if text]
 
     @property
@@ -201,14 +225,16 @@ class GradeRecord:
         if not wrong:
             return ""
         if wrong.verdict in (WRONG, BAD_OUTPUT):
-            return f"Next: look at {wrong.section} again, {wrong.title} ({wrong.id})."
-        return f"Next: {wrong.message}; {wrong.title} ({wrong.id}, handout {wrong.section}) stops there."
+            return _("Next: look at {check.section} again, {check.title} ({check.id}).", check=wrong)
+        says = N_("Next: {check.message}; {check.title} ({check.id}, handout {check.section}) stops there.")
+        return _(says, check=wrong)
 
     @property
     def state(self) -> str:
         """How far this is the last word, in a sentence or two for the student."""
         if self.ungraded:
-            return f"{len(self.ungraded)} checks could not be graded here, so there is no score. Tell your instructor."
+            says = N_("{count} checks could not be graded here, so there is no score. Tell your instructor.")
+            return _(says, count=len(self.ungraded))
         if self.provisional:
-            return "Provisional: public cases only. Hidden cases: after you submit."
-        return "Public and hidden cases." if self.complete else "Some parts only."
+            return _("Provisional: public cases only. Hidden cases: after you submit.")
+        return _("Public and hidden cases.") if self.complete else _("Some parts only.")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from .language import ENGLISH, languages
+from .language import ENGLISH, _, languages
 from .paths import RUBRIC
 
 if TYPE_CHECKING:
@@ -58,7 +58,9 @@ class Entry:
 
 @dataclass
 class Rubric:
-    """parts   {part: title} of those that have checks here
+    """Titles are in the language of this process.
+
+    parts   {part: title} of those that have checks here
     checks  those of parts that are on, by id
     counts  {part: "graded", "bonus" or "off"}, also of parts without checks of their own
     course  data, num_train_timesteps, language
@@ -97,12 +99,14 @@ class Rubric:
         off = {part for part, how in counts.items() if how == OFF} | ({MNIST} - {data["course"]["data"]})
         checks = {id: entry for id, entry in entries.items() if not off & {entry.part, *entry.needs}}
         for entry in checks.values():
+            entry.title = _(entry.title)
             if BONUS in {counts.get(part) for part in (entry.part, *entry.needs)}:
-                entry.bonus, entry.title = True, f"{entry.title} (bonus)"
+                entry.bonus, entry.title = True, _("{title} (bonus)", title=entry.title)
         parts = {}
         for part, table in data["parts"].items():
             if of_part := [entry for entry in checks.values() if entry.part == part]:
-                parts[part] = table["title"] + " (bonus)" * all(entry.bonus for entry in of_part)
+                title = _(table["title"])
+                parts[part] = _("{title} (bonus)", title=title) if all(each.bonus for each in of_part) else title
         return cls(data["limits"], data["box"], parts, checks, data["gradescope"], data["late"], counts, data["course"])
 
     def on(self, name: str) -> bool:

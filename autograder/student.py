@@ -19,6 +19,7 @@ from . import given
 from .box import BoxError, Ended, advice
 from .box.gpu import GpuFault, fault, mixed
 from .box.inside import wire
+from .language import N_, _
 from .record import BAD_OUTPUT, CRASHED, NOT_IMPLEMENTED, OVER_LIMIT, TIMED_OUT, Failed
 
 if TYPE_CHECKING:
@@ -30,23 +31,26 @@ if TYPE_CHECKING:
     from .box.proof import Gpu
 
 ATTRIBUTES = ("betas", "alphas", "alphas_cumprod", "timesteps")
+NEEDED = N_("{shown} needed more than {memory_mb} MB of memory")
 ENDINGS = {
-    "timed_out": (TIMED_OUT, "did not return within {seconds} s, so it was stopped"),
-    "out_of_time": (TIMED_OUT, "was stopped: the time for all checks together is over"),
-    "threads": (OVER_LIMIT, "started more threads than {processes}"),
-    "output": (OVER_LIMIT, "printed more than {output_kb} kB"),
-    "scratch": (OVER_LIMIT, "wrote more than {scratch_mb} MB or {scratch_files} files"),
-    "memory": (OVER_LIMIT, "needed more than {memory_mb} MB of memory"),
-    "cpu": (OVER_LIMIT, "brought this part to more than {cpu_seconds} s of processor time"),
+    "timed_out": (TIMED_OUT, N_("{shown} did not return within {seconds} s, so it was stopped")),
+    "out_of_time": (TIMED_OUT, N_("{shown} was stopped: the time for all checks together is over")),
+    "threads": (OVER_LIMIT, N_("{shown} started more threads than {processes}")),
+    "output": (OVER_LIMIT, N_("{shown} printed more than {output_kb} kB")),
+    "scratch": (OVER_LIMIT, N_("{shown} wrote more than {scratch_mb} MB or {scratch_files} files")),
+    "memory": (OVER_LIMIT, NEEDED),
+    "cpu": (OVER_LIMIT, N_("{shown} brought this part to more than {cpu_seconds} s of processor time")),
 }
 # What an exception says when a limit was hit, and how the student reads it.
 LIMITS_HIT = {
-    "MemoryError": "needed more than {memory_mb} MB of memory",
-    "DefaultCPUAllocator": "needed more than {memory_mb} MB of memory",  # torch has no type of its own for it
-    "[Errno 12]": "needed more than {memory_mb} MB of memory",
-    "[Errno 24]": "opened more than {open_files} files",
-    "[Errno 27]": "wrote a file of more than {file_mb} MB",
-    "can't start new thread": "started more threads than {processes}, or than fit into {memory_mb} MB of memory",
+    "MemoryError": NEEDED,
+    "DefaultCPUAllocator": NEEDED,  # torch has no type of its own for it
+    "[Errno 12]": NEEDED,
+    "[Errno 24]": N_("{shown} opened more than {open_files} files"),
+    "[Errno 27]": N_("{shown} wrote a file of more than {file_mb} MB"),
+    "can't start new thread": N_(
+        "{shown} started more threads than {processes}, or than fit into {memory_mb} MB of memory"
+    ),
 }
 # What tensors may hold, as torch calls it; complex numbers are an answer to nothing, but a readable one.
 DTYPES = (
@@ -55,7 +59,17 @@ DTYPES = (
 )  # fmt: skip
 SHOWN = 100  # characters of what the box says that a message repeats
 # What an exception says where code asks for a GPU in a process that sees none, in torch's many words.
-NOT_ALLOWED = "; in the box there is no network, no other process, and no file to write to but your own"
+NOT_ALLOWED = N_("{told}; in the box there is no network, no other process, and no file to write to but your own")
+# What is said, in the box, of an import that is not allowed.
+IMPORTS = {
+    "relative": N_("relative imports do not work here; without the dots: import {package}"),
+    "elsewhere": N_("{package}.py is not there when you are graded; infer.py may import unet and scheduler"),
+    "other": N_(
+        "{package} cannot be imported in this homework. What can: {packages}, unet, scheduler and Python's own modules"
+    ),
+}
+WRITTEN = {"The class ": N_("The class {name}"), "The function ": N_("The function {name}")}  # as worker.py says it
+NO_RESULT = N_("{what} sent something that is not a result")
 Result = TypeVar("Result")
 
 
@@ -181,7 +195,7 @@ class Student:
     def network(self, slope: np.ndarray, offset: np.ndarray, shift: int = 0) -> wire.Ref:
         """A network in closed form in the box, model(x, t) (Network in worker.py)."""
         self.load()
-        return self.ask("a network", "network", parcel(slope), parcel(offset), shift)
+        return self.ask(_("a network"), "network", parcel(slope), parcel(offset), shift)
 
     def generator(self, seed: int) -> wire.Ref:
         """A torch.Generator in the box."""
@@ -216,13 +230,14 @@ class Student:
         except BoxError as error:
             if device == "cpu":
                 raise
-            raise GpuFault("start", f"no process with a GPU could be started ({error})") from None
+            raise GpuFault("start", _("no process with a GPU could be started ({error})", error=error)) from None
         except Failed as failed:
-            said = f"{failed.message} {failed.detail} {failed.said}"
+            said = f"{failed.english} {failed.detail} {failed.said}"
             if device == "cpu" or failed.verdict == NOT_IMPLEMENTED or (failed.types and mixed(said)):
                 raise
             if failed.verdict == TIMED_OUT:
-                raise GpuFault("hang", f"the run on the GPU gave no answer in time ({failed.message})") from None
+                told = _("the run on the GPU gave no answer in time ({message})", message=failed.message)
+                raise GpuFault("hang", told) from None
             raise fault(said) from None
 
     def on_gpu_or_cpu(self, run: Callable[[str], Result]) -> Result:
@@ -269,7 +284,7 @@ class Student:
         reply = self.apart("infer.py", "run", "infer.py", arguments, files, wanted, seconds=seconds)
         shape_is_right = isinstance(reply, tuple) and len(reply) == 4 and isinstance(reply[1], dict)
         if not (shape_is_right and type(reply[0]) is int and isinstance(reply[2], tuple)):
-            raise Failed(BAD_OUTPUT, "infer.py sent something that is not a result")
+            raise Failed(BAD_OUTPUT, _(NO_RESULT, what="infer.py"))
         status, left, calls, compiled = reply
         left = {name: left.get(name) if isinstance(left.get(name), bytes) else None for name in wanted}
         self.output, printed = self.output[:said], self.output[said:]
@@ -298,7 +313,8 @@ class Student:
         self.close()
         self.process = self.box.start(self.folder, gpu=trains_on not in (None, "cpu"), **changed)
         self.trains_on = trains_on
-        self.ask("import", "allow", self.limits["allowed_imports"], given.elsewhere())
+        says = {kind: _(told) for kind, told in IMPORTS.items()}
+        self.ask("import", "allow", self.limits["allowed_imports"], given.elsewhere(), says)
 
     def ask(self, shown: str, request: str, *arguments: Any, seconds: float | None = None) -> Any:
         """Send one request. Returns what the box answers, as wire.py decodes it: nobody vouches for it.
@@ -307,7 +323,7 @@ class Student:
         seconds  of the student's time that it may take; call_seconds by default
         """
         if not self.process or self.process.ended.is_set():
-            raise Failed(CRASHED, f"{shown} could not run: the process had ended", self.printed())
+            raise Failed(CRASHED, _("{shown} could not run: the process had ended", shown=shown), self.printed())
         seconds = seconds or self.limits["call_seconds"]
         left, wall = self.budget.left()
         wall = min(wall, seconds * self.limits["wall_factor"])
@@ -326,46 +342,59 @@ class Student:
         if status == "error" and isinstance(value, dict) and {"types", "text", "line", "code"} <= value.keys():
             raise self.exception(shown, value)
         self.process.end("nonsense")
-        raise Failed(BAD_OUTPUT, f"{shown} sent something that is not a result")
+        raise Failed(BAD_OUTPUT, _(NO_RESULT, what=shown))
 
     def ending(self, shown: str, why: str, seconds: float) -> Failed | BoxError:
         """What to raise where the process has ended, `why` in one word of box/process.py."""
         if why == "starved":
-            return BoxError(f"this machine is too busy: {shown} only waited for a processor, until it was stopped")
+            says = N_("this machine is too busy: {shown} only waited for a processor, until it was stopped")
+            return BoxError(_(says, shown=shown))
         if why in ENDINGS:
             verdict, text = ENDINGS[why]
-            return Failed(verdict, f"{shown} {text.format(seconds=seconds, **self.limits)}")
+            return Failed(verdict, _(text, shown=shown, seconds=seconds, **self.limits))
         status = self.facts.get("status")
         if status and status < 0 and self.facts.get("cpu_s", 0) >= self.limits["cpu_seconds"]:
             return self.ending(shown, "cpu", seconds)
-        names = {number.value: number.name for number in signal.Signals}
-        how = f"with exit status {status}"
         if status and status < 0:
-            how = f"by {names.get(-status, f'signal {-status}')}"
-        return Failed(CRASHED, f"{shown} ended the whole process {how} instead of returning")
+            names = {number.value: number.name for number in signal.Signals}
+            says = N_("{shown} ended the whole process by {signal} instead of returning")
+            name = names.get(-status) or _("signal {number}", number=-status)
+            return Failed(CRASHED, _(says, shown=shown, signal=name))
+        says = N_("{shown} ended the whole process with exit status {status} instead of returning")
+        return Failed(CRASHED, _(says, shown=shown, status=status))
 
     def exception(self, shown: str, error: dict[str, Any]) -> Failed:
         """An exception of the student's code, as Failed: its type, and where in their file it was raised."""
         types = error["types"] if isinstance(error["types"], (tuple, list)) else ()
-        types = [name[:SHOWN] for name in types if isinstance(name, str)] or ["an exception"]
+        types = [name[:SHOWN] for name in types if isinstance(name, str)] or [_("an exception")]
         text, code = str(error["text"])[: 5 * SHOWN], str(error.get("code", ""))[: 2 * SHOWN]
         error["line"] = error["line"] if type(error["line"]) is int else None
         file = "infer.py" if error.get("file") == "infer.py" else "scheduler.py"
-        where = f" at {file} line {error['line']}: {code}" if error["line"] else ", outside your file"
+        place = f"{file} line {error['line']}" if error["line"] else ""
+        raised = {"shown": shown, "type": types[0], "file": file, "line": error["line"], "code": code}
         if told := advice.no_gpu(text, file):  # of MPS, torch says so as a NotImplementedError
-            return Failed(CRASHED, f"{shown} asks for a GPU{where}. {told}", types=types, said=text)
+            says = N_("{shown} asks for a GPU at {file} line {line}: {code}. {told}")
+            says = says if place else N_("{shown} asks for a GPU, outside your file. {told}")
+            return Failed(CRASHED, _(says, told=told, **raised), types=types, said=text, place=place)
         if "NotImplementedError" in types:
-            what = text if text.startswith(("TODO", "The class", "The function")) else shown
-            line = f" ({file} line {error['line']})" if error["line"] else ""
-            return Failed(NOT_IMPLEMENTED, f"{what} is not implemented yet{line}", types=types)
-        for sign, what in LIMITS_HIT.items():
+            what = text if text.startswith(("TODO", *map(str.rstrip, WRITTEN))) else shown
+            for prefix, says in WRITTEN.items():
+                if text.startswith(prefix):
+                    what = _(says, name=text.removeprefix(prefix))
+            says = N_("{what} is not implemented yet ({file} line {line})")
+            says = says if place else N_("{what} is not implemented yet")
+            return Failed(NOT_IMPLEMENTED, _(says, what=what, **raised), types=types, said=what, place=place)
+        for sign, says in LIMITS_HIT.items():
             if sign in types or sign in text:
-                return Failed(OVER_LIMIT, f"{shown} {what.format(**self.limits)}", types=types)
+                return Failed(OVER_LIMIT, _(says, shown=shown, **self.limits), types=types)
         if not error["line"] and (form := advice.form(text, shown)):
-            told = f"{shown} raised {types[0]}: it does not take the arguments that the handout gives it, {form}"
-            return Failed(CRASHED, told, text, types, said=text)
-        why = NOT_ALLOWED if "PermissionError" in types else ""
-        return Failed(CRASHED, f"{shown} raised {types[0]}{where}{why}", advice.added(text), types, said=text)
+            says = N_("{shown} raised {type}: it does not take the arguments that the handout gives it, {form}")
+            return Failed(CRASHED, _(says, form=form, **raised), text, types, said=text)
+        says = N_("{shown} raised {type} at {file} line {line}: {code}")
+        told = _(says if place else N_("{shown} raised {type}, outside your file"), **raised)
+        if "PermissionError" in types:
+            told = _(NOT_ALLOWED, told=told)
+        return Failed(CRASHED, told, advice.added(text), types, said=text, place=place)
 
     def printed(self) -> str:
         """What was printed since the last call."""
@@ -405,7 +434,9 @@ class Scheduler:
             except Failed as failed:
                 if failed.types:
                     called = [seen(value) for value in args] + [f"{key}={seen(value)}" for key, value in kwargs.items()]
-                    failed.detail = f"{failed.detail}{failed.detail and '; '}called as {name}({', '.join(called)})"
+                    how = {"what": failed.detail, "call": f"{name}({', '.join(called)})"}
+                    says = N_("{what}; called as {call}") if failed.detail else N_("called as {call}")
+                    failed.detail = _(says, **how)
                 raise
             return rebuild(reply, f"{name}(...)")
 
@@ -425,7 +456,7 @@ class Scheduler:
         sent = [parcel(array) for array in (original_samples, noise, timesteps)]
         reply = self._student.ask("loss(...)", "loss", self._ref, tuple(map(parcel, network)), *sent)
         if not (isinstance(reply, tuple) and len(reply) == 3):
-            raise Failed(BAD_OUTPUT, "loss(...) sent something that is not a result")
+            raise Failed(BAD_OUTPUT, _(NO_RESULT, what="loss(...)"))
         losses, given, target = (rebuild(part, "loss(...)") for part in reply)
         return losses, given, target
 
@@ -435,7 +466,7 @@ class Scheduler:
             return value
         ref = self._student.ask("torch.Tensor", "kept", parcel(value))
         if not isinstance(ref, wire.Ref):
-            raise Failed(BAD_OUTPUT, "torch.Tensor sent something that is not a result")
+            raise Failed(BAD_OUTPUT, _(NO_RESULT, what="torch.Tensor"))
         return ref
 
     def put(self, name: str, array: np.ndarray) -> None:
@@ -445,9 +476,10 @@ class Scheduler:
     def on_cuda(self, name: str, *args: Any, **kwargs: Any) -> str:
         """Where the result of a method is for CUDA inputs: "cuda" or "cpu", or else "mismatch" or "undecided"."""
         sent = [parcel(value, "cuda") for value in args], {k: parcel(v, "cuda") for k, v in kwargs.items()}
-        device = self._student.ask(f"{name}(...) with CUDA tensors", "call_on_cuda", self._ref, name, *sent)
+        shown = _("{method}(...) with CUDA tensors", method=name)
+        device = self._student.ask(shown, "call_on_cuda", self._ref, name, *sent)
         if device not in ("cuda", "cpu", "mismatch", "undecided"):
-            raise Failed(BAD_OUTPUT, f"{name}(...) with CUDA tensors sent something that is not a result")
+            raise Failed(BAD_OUTPUT, _(NO_RESULT, what=shown))
         return device
 
 
@@ -466,14 +498,14 @@ class Training:
         with self.student.near(self.device):
             content = self.student.piece("checkpoint", self.ref)
         if not isinstance(content, bytes):
-            raise Failed(BAD_OUTPUT, "train.py sent something that is not a checkpoint")
+            raise Failed(BAD_OUTPUT, _("train.py sent something that is not a checkpoint"))
         return content
 
     def digits(self, noise: np.ndarray, steps: int) -> object:
         """What the trained network draws from this noise with the student's DDIM. It should be like the noise, float32
         (N, 1, 28, 28); nobody vouches for it."""
         with self.student.near(self.device):
-            return rebuild(self.student.piece("digits", self.ref, parcel(noise), steps), "your sampler")
+            return rebuild(self.student.piece("digits", self.ref, parcel(noise), steps), _("your sampler"))
 
 
 class strided:
@@ -487,7 +519,7 @@ def seen(value: object) -> str:
     """An argument in few words."""
     value = value.array if isinstance(value, strided) else value
     if isinstance(value, (Scheduler, wire.Ref)):
-        return "scheduler" if isinstance(value, Scheduler) else "an object"
+        return "scheduler" if isinstance(value, Scheduler) else _("an object")
     if not isinstance(value, np.ndarray):
         return repr(value)
     return f"{value.dtype} {value.shape}" if value.shape else f"0-d {value.dtype}"
@@ -512,16 +544,16 @@ def rebuild(
         try:
             return array(value)
         except (TypeError, ValueError, AttributeError, OverflowError):
-            raise Failed(BAD_OUTPUT, f"{what} sent a tensor that cannot be read") from None
+            raise Failed(BAD_OUTPUT, _("{what} sent a tensor that cannot be read", what=what)) from None
     if isinstance(value, wire.Other):
         if not isinstance(value.type, str):
-            raise Failed(BAD_OUTPUT, f"{what} sent something that is not a result")
+            raise Failed(BAD_OUTPUT, _(NO_RESULT, what=what))
         return wire.Other(value.type[:SHOWN])
     if isinstance(value, tuple) and depth:
         return tuple(rebuild(item, what, depth - 1) for item in value)
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
-    raise Failed(BAD_OUTPUT, f"{what} sent something that is not a result")
+    raise Failed(BAD_OUTPUT, _(NO_RESULT, what=what))
 
 
 def array(tensor: wire.Tensor) -> Value:

@@ -20,6 +20,7 @@ from . import checks
 from .box import BoxError
 from .grading import Found, conclude, run, strong_enough
 from .intake.submission import Refused, Submission, read
+from .language import N_, _
 from .reports import terminal
 from .text import readable
 
@@ -60,7 +61,7 @@ def watch(folder: Path, box: Box, rubric: Rubric, public: Expectations, console:
         watched = Watched(folder, box, rubric, public, show, in_pieces=in_place)
         watched.look()
         reports = {"debounce": TOGETHER, "step": QUIET, "rust_timeout": LOOK_EVERY, "yield_on_timeout": True}
-        for _ in watchfiles.watch(folder, watch_filter=None, recursive=False, **reports):
+        for _rest in watchfiles.watch(folder, watch_filter=None, recursive=False, **reports):
             watched.look()
 
 
@@ -77,7 +78,7 @@ class Fitted(NamedTuple):
             yield from line
             yield Segment.line()
         if left:
-            yield Text(f"{left} more lines: in a taller window, or here after Ctrl-C", "dim", no_wrap=True)
+            yield Text(_("{n} more lines: in a taller window, or here after Ctrl-C", n=left), "dim", no_wrap=True)
 
 
 class Watched:
@@ -113,14 +114,15 @@ class Watched:
         try:
             for name in saved:
                 if not now["scheduler.py"]:
-                    raise Refused("there is no scheduler.py in it")
+                    raise Refused(_("there is no scheduler.py in it"))
                 self.grade(name, read(self.folder), now)
                 self.graded[name] = now[name]
         except SavedAgain:  # the next look finds it
             pass
         except (Refused, BoxError, OSError) as why:
             self.graded, self.found = now, Found()
-            self.draw(f"{readable(str(self.folder))} cannot be graded: {readable(str(why), limit=None)}.")
+            told = {"folder": readable(str(self.folder)), "why": readable(str(why), limit=None)}
+            self.draw(_("{folder} cannot be graded: {why}.", **told))
 
     def grade(self, name: str, submission: Submission, now: dict[str, State]) -> None:
         """Grade what this file touches and show it. Raises SavedAgain as soon as the files are others than `now`."""
@@ -135,12 +137,13 @@ class Watched:
                 raise SavedAgain
             if self.in_pieces and time.monotonic() - self.drawn > DRAW_EVERY:
                 pieces = replace(found, results=self.found.results | found.results, suspects={})
-                self.draw_grade(submission, pieces, f"Grading {name} ...")
+                self.draw_grade(submission, pieces, _("Grading {name} ...", name=name))
 
         for stage in checks.STAGES:
             run(found, self.box, self.rubric, submission, {"public": self.public}, stage, entries, going_on)
         self.found, took = found, time.monotonic() - started
-        when = f"{name} was graded at {time.strftime('%H:%M:%S')}, in {took:.2f} s. Ctrl-C ends the watch."
+        says = N_("{name} was graded at {clock}, in {seconds:.2f} s. Ctrl-C ends the watch.")
+        when = _(says, name=name, clock=time.strftime("%H:%M:%S"), seconds=took)
         self.draw_grade(submission, found, when)
 
     def draw_grade(self, submission: Submission, found: Found, when: str) -> None:

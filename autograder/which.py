@@ -8,36 +8,39 @@ import re
 from collections.abc import Iterable, Sequence
 from itertools import combinations
 
-# What may be told apart, in the order in which it is tried: (what a case says, how it is called), the last for cases
-# that say nothing of it.
+from .language import N_, _, chained, english, together
+
+# What may be told apart, in the order in which it is tried: (what a case says in English, how it is called), the
+# last for cases that say nothing of it.
 SETTINGS = {
-    "samples": ((r"in float64", "in float64"), (r"", "in float32")),
-    "batch": ((r"batch of one image", "for one image alone"), (r"batch of images", "for a batch of images")),
-    "schedule": ((r"the (\w+) schedule", "with the {} schedule"),),
-    "prediction": ((r"\bfor (epsilon|v_prediction)\b", "for {}"), (r"prediction_type=(\w+)", "for {}")),
-    "clipping": ((r"not clipped", "not clipped"), (r"clipped", "clipped")),
-    "variance": ((r"(fixed_\w+)", "with {}"),),
+    "samples": ((r"in float64", N_("in float64")), (r"", N_("in float32"))),
+    "batch": ((r"batch of one image", N_("for one image alone")), (r"batch of images", N_("for a batch of images"))),
+    "schedule": ((r"the (\w+) schedule", N_("with the {value} schedule")),),
+    "prediction": ((r"\bfor (epsilon|v_prediction)\b", N_("for {value}")), (r"prediction_type=(\w+)", "for {value}")),
+    "clipping": ((r"not clipped", N_("not clipped")), (r"clipped", N_("clipped"))),
+    "variance": ((r"(fixed_\w+)", N_("with {value}")),),
     "list": (
-        (r"(before set_timesteps is called)", "{}"),
-        (r"set_timesteps\((\d+)\), T = ", "for S = {}"),
-        (r"\bS = 1\b|set_timesteps\(1\)", "in one step"),
-        (r"\bS = |set_timesteps\(\d", "over a short list"),
-        (r"", "over the full list"),
+        (r"before set_timesteps is called", N_("before set_timesteps is called")),
+        (r"set_timesteps\((\d+)\), T = ", N_("for S = {value}")),
+        (r"\bS = 1\b|set_timesteps\(1\)", N_("in one step")),
+        (r"\bS = |set_timesteps\(\d", N_("over a short list")),
+        (r"", N_("over the full list")),
     ),
     "eta": (
-        (r"eta = 0\.0\b", "with eta = 0"),
-        (r"eta = 1\.0\b", "with eta = 1"),
-        (r"eta = ", "with eta between 0 and 1"),
+        (r"eta = 0\.0\b", N_("with eta = 0")),
+        (r"eta = 1\.0\b", N_("with eta = 1")),
+        (r"eta = ", N_("with eta between 0 and 1")),
     ),
     "tables": (
-        (r"\b(T = \d+ and beta_end = [\d.]+)", "with {}"),
-        (r"\b(T = \d+)", "with {}"),
-        (r"", "with the default tables"),
+        (r"\b(T = \d+) and (beta_end = [\d.]+)", N_("with {value} and {other}")),
+        (r"\b(T = \d+)", "with {value}"),
+        (r"", N_("with the default tables")),
     ),
-    "inputs": ((r"(x_t = 0)", "with {}"), (r"(x_0 = 0)", "with {}"), (r"", "with both inputs")),
-    "steps": ((r"\b(\d+|default) steps", "with {} steps"),),
-    "images": ((r"\b(\d+) images", "for {} images"),),
+    "inputs": ((r"(x_t = 0)", "with {value}"), (r"(x_0 = 0)", "with {value}"), (r"", N_("with both inputs"))),
+    "steps": ((r"default steps", N_("with default steps")), (r"\b(\d+) steps", N_("with {value} steps"))),
+    "images": ((r"\b(\d+) images", N_("for {value} images")),),
 }
+VALUES = ("value", "other")  # what a case says of a setting
 MOST = 3  # settings that a sentence lists
 TIMESTEP = re.compile(r"\bt = (\d+)|\bof (\d+) ")
 
@@ -49,13 +52,13 @@ def settings(where: str) -> dict[str, str]:
 
 def first(forms: Iterable[tuple[str, str]], where: str) -> str | None:
     for pattern, words in forms:
-        if found := re.search(pattern, where):
-            return words.format(*found.groups())
+        if found := re.search(pattern, english(where)):
+            return _(words, **dict(zip(VALUES, found.groups(), strict=False)))
     return None
 
 
 def timestep(where: str) -> int | None:
-    found = TIMESTEP.search(where)
+    found = TIMESTEP.search(english(where))
     return int(found[1] or found[2]) if found else None
 
 
@@ -88,18 +91,19 @@ def certain(cases: Sequence[tuple[str, bool]]) -> str:
         for words, group in groups.items():
             alike = len(group) > 1 and len(set(group)) == 1 and len(groups) > 1
             if words and alike and (group[0] or not mostly_wrong):
-                told.append(f"{'right' if group[0] else 'wrong'} in all {len(group)} {words}")
-    return ", ".join(told[:MOST])
+                says = N_("right in all {n} {words}") if group[0] else N_("wrong in all {n} {words}")
+                told.append(_(says, n=len(group), words=words))
+    return chained(told[:MOST]) if told else ""
 
 
 def sentence(groups: dict[tuple[str | None, ...], list[bool]]) -> str:
     """What is right and what is wrong: "right for epsilon, not clipped (5 cases); wrong for v_prediction (4 cases)"."""
     right, wrong = listed(groups, True), listed(groups, False)
     if max(len(right), len(wrong)) <= MOST:
-        return f"right {' and '.join(right)}; wrong {' and '.join(wrong)}"
+        return _("right {right}; wrong {wrong}", right=together(right), wrong=together(wrong))
     if len(right) <= MOST:
-        return f"right {' and '.join(right)}; wrong in all other cases"
-    return f"wrong {' and '.join(wrong)}; right in all other cases" if len(wrong) <= MOST else ""
+        return _("right {right}; wrong in all other cases", right=together(right))
+    return _("wrong {wrong}; right in all other cases", wrong=together(wrong)) if len(wrong) <= MOST else ""
 
 
 def listed(groups: dict[tuple[str | None, ...], list[bool]], right: bool) -> list[str]:
@@ -115,7 +119,8 @@ def listed(groups: dict[tuple[str | None, ...], list[bool]], right: bool) -> lis
         if words not in told:
             told.add(words)
             count = sum(len(groups[other]) for other in alike) if whole else len(group)
-            parts.append((", ".join(words) or "in the other cases") + (f" ({count} cases)" if count > 1 else ""))
+            what = _(", ").join(words) or _("in the other cases")
+            parts.append(_("{what} ({count} cases)", what=what, count=count) if count > 1 else what)
     return parts
 
 
@@ -128,6 +133,15 @@ def by_timestep(cases: Sequence[tuple[str, bool]]) -> str:
     cut = next(i for i, right in enumerate(rights) if right is not rights[0])
     if len(set(rights[cut:])) > 1 or known[cut - 1][0] == known[cut][0]:
         return ""
-    low, high = ("right", "wrong") if rights[0] else ("wrong", "right")
-    until = f"at t = {known[0][0]}" if known[0][0] == known[cut - 1][0] else f"up to t = {known[cut - 1][0]}"
-    return f"{low} {until}; {high} from t = {known[cut][0]} on"
+    places = {"until": known[cut - 1][0], "start": known[cut][0]}
+    if known[0][0] == known[cut - 1][0]:
+        says = (
+            N_("right at t = {until}; wrong from t = {start} on"),
+            N_("wrong at t = {until}; right from t = {start} on"),
+        )
+    else:
+        says = (
+            N_("right up to t = {until}; wrong from t = {start} on"),
+            N_("wrong up to t = {until}; right from t = {start} on"),
+        )
+    return _(says[0] if rights[0] else says[1], **places)

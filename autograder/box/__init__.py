@@ -14,6 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from ..language import _
 from . import proof, scratch
 from .gpu import NO_GPU, Access
 from .launch import BoxError, Parent, Spawner
@@ -89,10 +90,14 @@ class Box:
         except (AttributeError, OSError):  # Windows has none
             return
         if disk.f_bavail * disk.f_frsize < ROOM or (disk.f_files and disk.f_favail < ROOM_FILES):
-            raise BoxError(
-                f"the disk is full: grading needs {ROOM >> 20} MB and {ROOM_FILES} files in {self.spool.parent}; "
-                "make room there, or set TMPDIR to another folder"
+            told = _(
+                "the disk is full: grading needs {mb} MB and {files} files in {folder}; make room there, or set TMPDIR "
+                "to another folder",
+                mb=ROOM >> 20,
+                files=ROOM_FILES,
+                folder=self.spool.parent,
             )
+            raise BoxError(told)
 
     def find_gpu(self) -> proof.Gpu | None:
         """The GPU that training may use here; where there is none, `gpu_fault` gives the reason, if there is one.
@@ -104,7 +109,8 @@ class Box:
         if self.gpu and self.gpu.worked:
             self.proofs = 0
         if self.gpu and self.proofs == proof.PROOFS:
-            self.gpu, self.gpu_fault = None, f"{self.gpu.name} failed {proof.PROOFS} submissions in a row"
+            told = _("{gpu} failed {count} submissions in a row", gpu=self.gpu.name, count=proof.PROOFS)
+            self.gpu, self.gpu_fault = None, told
         elif self.gpu or not self.proofs:
             self.proofs += 1
             self.gpu, self.gpu_fault = proof.prove(self)
@@ -198,10 +204,11 @@ def spool() -> Path:
     try:
         # With every other folder full, Python proposes the present one, which is the student's or the kit's.
         if tempfile.gettempdir() == os.getcwd() != os.environ.get("TMPDIR"):
-            raise OSError("it is full, or cannot be written to")
+            raise OSError(_("it is full, or cannot be written to"))
         return Path(tempfile.mkdtemp(prefix="ddpm-box-"))
     except OSError as error:
-        raise BoxError(f"there is no temporary folder to grade in: {error}; make room, or set TMPDIR") from None
+        told = _("there is no temporary folder to grade in: {error}; make room, or set TMPDIR", error=error)
+        raise BoxError(told) from None
 
 
 def threads_of_this_machine() -> int:

@@ -12,6 +12,8 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ..language import N_, _
+
 # For all that must see none: an invalid number hides every one from CUDA and HIP (Windows knows no empty variable).
 NO_GPU = dict.fromkeys(("CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES"), "-1")
 # Which GPU the grader was given. By name: others that begin alike hold keys (NVIDIA_API_KEY).
@@ -42,21 +44,21 @@ MIXED = re.compile(
 FAULTS = [
     (kind, re.compile(said, re.IGNORECASE), words)
     for kind, said, words in (
-        ("memory", "out of memory|cudaErrorMemoryAllocation|ALLOC_FAILED", "the GPU has no memory left"),
-        ("ecc", r"\bECC\b|uncorrectable", "the GPU reports an error of its memory (ECC)"),
-        ("busy", "busy or unavailable|exclusive", "the GPU is busy, or kept for another process"),
+        ("memory", "out of memory|cudaErrorMemoryAllocation|ALLOC_FAILED", N_("the GPU has no memory left")),
+        ("ecc", r"\bECC\b|uncorrectable", N_("the GPU reports an error of its memory (ECC)")),
+        ("busy", "busy or unavailable|exclusive", N_("the GPU is busy, or kept for another process")),
         (
             "unsupported",
             "no kernel image|invalid device function|not compatible",
-            "this torch is not made for this GPU",
+            N_("this torch is not made for this GPU"),
         ),
-        ("lost", "fallen off|device.{0,20}lost|GPU is lost|NVML|device not ready", "the GPU is gone"),
+        ("lost", "fallen off|device.{0,20}lost|GPU is lost|NVML|device not ready", N_("the GPU is gone")),
         (
             "start",
             "initializ|no (CUDA|HIP)|driver|OS call failed|not compiled with|unknown error|invalid device ordinal",
-            "the GPU could not be started",
+            N_("the GPU could not be started"),
         ),
-        ("kernel", "(CUDA|HIP) error|cuDNN|cuBLAS|MIOpen", "a calculation on the GPU failed"),
+        ("kernel", "(CUDA|HIP) error|cuDNN|cuBLAS|MIOpen", N_("a calculation on the GPU failed")),
     )
 ]
 
@@ -113,11 +115,13 @@ class GpuFault(Exception):
 
 def fault(said: str) -> GpuFault:
     """What the words of an error tell of. Not for the student's own mix of devices: see `mixed`."""
-    line = next(iter(said.strip().splitlines()), "nothing was said")[:200]  # what follows is advice on debugging CUDA
+    line = next(iter(said.strip().splitlines()), _("nothing was said"))[
+        :200
+    ]  # what follows is advice on debugging CUDA
     for kind, pattern, words in FAULTS:
         if pattern.search(said):
-            return GpuFault(kind, f"{words} ({line})")
-    return GpuFault("other", f"the run on the GPU failed ({line})")
+            return GpuFault(kind, _("{fault} ({line})", fault=_(words), line=line))
+    return GpuFault("other", _("the run on the GPU failed ({line})", line=line))
 
 
 def mixed(said: str) -> bool:

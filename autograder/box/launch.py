@@ -21,6 +21,7 @@ import time
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from ..language import _
 from .clock import PROC, psutil
 from .gpu import NO_GPU
 from .inside import disk
@@ -113,9 +114,9 @@ class Parent:
                 socket.send_fds(self.control, [json.dumps(request).encode()], descriptors)
                 reply = self.control.recv(1 << 16)
             except OSError as error:
-                raise BoxError(f"the box's parent process is gone ({error})") from None
+                raise BoxError(_("the box's parent process is gone ({error})", error=error)) from None
         if not reply:
-            raise BoxError("the box's parent process is gone; can this Python import torch?")
+            raise BoxError(_("the box's parent process is gone; can this Python import torch?"))
         return json.loads(reply)
 
     def close(self) -> None:

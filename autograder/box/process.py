@@ -18,6 +18,7 @@ try:
 except ImportError:  # Windows
     termios = None
 
+from ..language import _
 from ..text import readable
 from . import scratch
 from .clock import Clock
@@ -80,7 +81,8 @@ class Process:
         if ready != "ready":
             said = self.printed().strip().splitlines()[-1:]
             self.close()
-            raise BoxError(f"a boxed process could not be started ({self.why}: {' '.join(said)})")
+            told = f"{self.why}: {' '.join(said)}"
+            raise BoxError(_("a boxed process could not be started ({why})", why=told))
 
     def ask(self, request: str, *arguments: Any, seconds: float, wall: float = math.inf, limit: int = 64 << 20) -> Any:
         """Send one request and wait for its reply at most `seconds` of the student's time, and `wall` seconds by the
@@ -168,7 +170,7 @@ class Process:
         data = self.output.read(4 * limit)
         self.output.seek(0, os.SEEK_END)
         text = readable(data.decode("utf-8", "replace"), limit=None, lines=True)
-        return text if len(text) <= limit else text[:limit] + " [cut]"
+        return text if len(text) <= limit else _("{text} [cut]", text=text[:limit])
 
     def end(self, why: str = "closed") -> None:
         """Kill the process and all it started; the first reason given stands."""

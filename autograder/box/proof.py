@@ -7,6 +7,7 @@ import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from ..language import _
 from .gpu import Access, fault
 from .inside import wire
 from .launch import BoxError
@@ -47,11 +48,11 @@ def prove(box: Box) -> tuple[Gpu | None, str]:
         finally:
             process.close()
     except Ended as end:
-        return None, f"a first convolution on the GPU gave no answer ({end.why.replace('_', ' ')})"
+        return None, _("a first convolution on the GPU gave no answer ({why})", why=end.why.replace("_", " "))
     except (BoxError, wire.WireError) as error:
         return None, str(fault(str(error)))
     finally:
         box.discard(folder)
     if status == "error":
         return None, str(fault(value["text"]))
-    return (Gpu(*value), "") if value else (None, "torch sees no GPU in the box")
+    return (Gpu(*value), "") if value else (None, _("torch sees no GPU in the box"))

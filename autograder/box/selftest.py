@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..language import _
 from .inside.canary import Canary
 from .inside.wire import WireError
 from .launch import BoxError
@@ -37,7 +38,7 @@ def not_blocked(box: Box, gpu: bool = False) -> list[str]:
         try:
             worked = attempts(process, str(hidden), box.secrets, outside, listeners)
         except (Ended, WireError, ValueError, TypeError) as error:
-            raise BoxError(f"the box's self-test did not end ({error})") from None
+            raise BoxError(_("the box's self-test did not end ({error})", error=error)) from None
         finally:
             process.close()
             box.discard(folder)
@@ -51,7 +52,8 @@ def attempts(process: Process, hidden: str, secrets: Iterable[Path], outside: st
     def ask(*request: Any) -> Any:
         status, value = process.ask(*request, seconds=SECONDS)
         if status != "ok":
-            raise BoxError(f"the box's self-test failed: {value['types'][0]}: {value['text']}")
+            what = f"{value['types'][0]}: {value['text']}"
+            raise BoxError(_("the box's self-test failed: {what}", what=what))
         return value
 
     ask("load", SOURCE.stem)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..language import N_, _
+
 if TYPE_CHECKING:
     from ..expect import Expect
 
@@ -46,7 +48,8 @@ def settings_and_timesteps(expect: Expect, T: int) -> Iterator[tuple[dict[str, s
             plain = settings == {"prediction_type": "epsilon", "clip_sample": False}
             drawn = [expect.integer(T // 40, T // 10), expect.integer(T // 10, T - 2)]
             timesteps = timesteps_of(expect, T) if plain else drawn
-            yield settings, f"for {prediction_type}, {'clipped' if clip_sample else 'not clipped'}", timesteps
+            says = N_("for {kind}, clipped") if clip_sample else N_("for {kind}, not clipped")
+            yield settings, _(says, kind=prediction_type), timesteps
 
 
 def some_of(listed: Sequence[int]) -> Iterable[int]:

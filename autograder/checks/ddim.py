@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..language import _
 from ..student import Student, strided
 from .cases import float64, reverse_inputs, settings_and_timesteps, some_of
 from .laws import follows_the_exact_denoiser, standard_normal_draws
@@ -21,18 +22,19 @@ def check_deterministic(student: Student, expect: Expect) -> None:
         scheduler = student.DDIMScheduler(**settings)
         for t in timesteps:
             output, sample, noise = reverse_inputs(expect)
-            expect.step(scheduler, output, t, sample, noise, f"{where}, at t = {t}")
+            expect.step(scheduler, output, t, sample, noise, _("{where}, at t = {t}", where=where, t=t))
     # pyrefly: ignore[unbound-name]  (there always are settings and timesteps)
     arrays = float64(output, sample, noise)
     # pyrefly: ignore[unbound-name]  (there always are settings and timesteps)
-    expect.step(scheduler, arrays[0], 300, arrays[1], arrays[2], f"{where}, in float64 at t = 300")
+    where = _("{where}, in float64 at t = {t}", where=where, t=300)
+    expect.step(scheduler, arrays[0], 300, arrays[1], arrays[2], where)
     if not expect.laws():
         return
 
     first = scheduler.step(output, 300, sample)
     again = scheduler.step(strided(output), np.array(300), strided(sample), 0.0)
-    expect.same(again, first, "step differs for a 0-d timestep and non-contiguous inputs")
-    expect.law(np.array_equal(scheduler.step(output, 300, sample), first), "two steps with eta = 0 differ")
+    expect.same(again, first, _("{name} differs for a 0-d timestep and non-contiguous inputs", name="step"))
+    expect.law(np.array_equal(scheduler.step(output, 300, sample), first), _("two steps with eta = 0 differ"))
     expect.untouched(scheduler, "step", output, 300, sample)
     expect.on_cuda(scheduler, "step", output, 300, sample)
 
@@ -44,7 +46,8 @@ def check_eta(student: Student, expect: Expect) -> None:
         scheduler = student.DDIMScheduler(variance_type="fixed_large", **settings)
         for t, eta in zip(timesteps, (0.3, 1.0, 0.5, expect.uniform(0.1, 0.9), 0.3), strict=False):
             output, sample, noise = reverse_inputs(expect)
-            expect.step(scheduler, output, t, sample, noise, f"{where}, at t = {t} with eta = {eta}", eta=eta)
+            here = _("{where}, at t = {t} with eta = {eta}", where=where, t=t, eta=eta)
+            expect.step(scheduler, output, t, sample, noise, here, eta=eta)
     if not expect.laws():
         return
 
@@ -56,7 +59,7 @@ def check_eta(student: Student, expect: Expect) -> None:
             # pyrefly: ignore[unbound-name]  (there always are settings and timesteps)
             one = expect.tensor(scheduler.step(output, t, sample, 1.0, variance_noise=noise), sample.shape, "x_prev")
             other = expect.tensor(ddpm.step(output, t, sample, variance_noise=noise), sample.shape, "x_prev")
-            expect.law(np.abs(one - other).max() < 2e-3 * np.abs(other).max(), "with eta = 1, DDIM is not DDPM")
+            expect.law(np.abs(one - other).max() < 2e-3 * np.abs(other).max(), _("with eta = 1, DDIM is not DDPM"))
     for eta in (-0.1, 1.5):
         expect.raises(lambda eta=eta: scheduler.step(output, 20, sample, eta), f"eta = {eta}")
 
@@ -69,7 +72,8 @@ def check_strided(student: Student, expect: Expect) -> None:
         listed = expect.listed(scheduler)
         for t in some_of(listed):
             output, sample, noise = reverse_inputs(expect)
-            expect.step(scheduler, output, t, sample, noise, f"list of S = {S}, eta = {eta}, at t = {t}", eta=eta)
+            where = _("list of S = {S}, eta = {eta}, at t = {t}", S=S, eta=eta, t=t)
+            expect.step(scheduler, output, t, sample, noise, where, eta=eta)
     expect.settle()
 
     follows_the_exact_denoiser(student.DDIMScheduler(clip_sample=False), expect, eta=0.5)

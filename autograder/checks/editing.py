@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..language import N_, _
 from ..record import Failed
 from ..student import Scheduler, Student
 from .cases import shape_of_images
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 T, STEPS = 90, (3, 5, 6, 9)  # on which every usual way to round agrees
 WHOLE = 6  # as many steps as timesteps, so that timestep 0 is among them, and so much noise that it shows
-IMAGE = "the image"
+IMAGE = N_("the image")
 
 
 def check_one_step(student: Student, expect: Expect) -> None:
@@ -33,12 +34,12 @@ def check_one_step(student: Student, expect: Expect) -> None:
     scheduler.set_timesteps(2)
     arguments = case.network(student), scheduler, case.known, case.mask, case.noise
     first, again = call(*arguments), call(*arguments)
-    expect.law(np.array_equal(first, again, equal_nan=True), "two calls with the same noise give two images")
+    expect.law(np.array_equal(first, again, equal_nan=True), _("two calls with the same noise give two images"))
     expect.untouched(student.functions(), "inpaint", *arguments)
     if expect.passed("reverse.previous_timestep"):
         whole = call(case.network(student), scheduler, case.known, np.ones_like(case.mask), case.noise)
-        known = np.array_equal(expect.tensor(whole, case.known.shape, IMAGE), case.known)
-        expect.law(known, "an image that is known everywhere must come back as it was")
+        known = np.array_equal(expect.tensor(whole, case.known.shape, _(IMAGE)), case.known)
+        expect.law(known, _("an image that is known everywhere must come back as it was"))
 
 
 def check_inpaint(student: Student, expect: Expect) -> None:
@@ -47,7 +48,7 @@ def check_inpaint(student: Student, expect: Expect) -> None:
     inpaint(student, expect, Case.draw(expect), ddim(student, WHOLE, beta_start=0.1, beta_end=0.5), WHOLE, T=WHOLE)
     case, S = Case.draw(expect), expect.choice(*STEPS)
     if all(map(expect.passed, ("flow.add_noise", "flow.clip", "flow.strided"))):
-        inpaint(student, expect, case, student.FlowMatchScheduler(num_train_timesteps=T), S, "flow matching")
+        inpaint(student, expect, case, student.FlowMatchScheduler(num_train_timesteps=T), S, _("flow matching"))
     expect.settle()
 
 
@@ -89,7 +90,8 @@ def inpaint(
 ) -> None:
     scheduler.set_timesteps(S)
     image = student.functions().inpaint(case.network(student), scheduler, case.known, case.mask, case.noise)
-    answer = expect.value(image, IMAGE, f"by {kind}, after set_timesteps({S}), T = {T}")
+    where = _("by {kind}, after set_timesteps({S}), T = {T}", kind=kind, S=S, T=T)
+    answer = expect.value(image, _(IMAGE), where)
     if answer:  # none while recording
         answer.again = Own(case, scheduler, answer.got, expect.tolerance)
 

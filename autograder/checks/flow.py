@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..language import _
 from ..student import Scheduler, Student, strided
 from .cases import batch, float64, shape_of_images, some_of, timesteps_of
 from .forward import laws_of_a_batch
@@ -32,13 +33,14 @@ def forward(student: Student, expect: Expect, method: str) -> None:
     call = getattr(scheduler, method)
     x0, noise, t = inputs = batch(expect, 1000)
     first = call(*inputs)
-    expect.value(first, method, "for a batch of images, each with its timestep")
+    expect.value(first, method, _("for a batch of images, each with its timestep"))
     alone = x0[:1], noise[:1], expect.integers(1, 999, 1)
-    expect.value(call(*alone), method, "for a batch of one image")
-    expect.value(call(*float64(x0, noise), t), method, "in float64")
+    expect.value(call(*alone), method, _("for a batch of one image"))
+    expect.value(call(*float64(x0, noise), t), method, _("in float64"))
     T = expect.integer(30, 90)
     other = student.FlowMatchScheduler(num_train_timesteps=T)
-    expect.value(getattr(other, method)(*batch(expect, T)), method, f"for a batch of images, with T = {T}")
+    where = _("for a batch of images, with T = {T}", T=T)
+    expect.value(getattr(other, method)(*batch(expect, T)), method, where)
     if expect.laws():
         laws_of_a_batch(expect, scheduler, method, inputs, first)
 
@@ -48,14 +50,14 @@ def check_predict(student: Student, expect: Expect) -> None:
     scheduler, shape = student.FlowMatchScheduler(clip_sample=False), shape_of_images(expect)
     for t in timesteps_of(expect, 1000):
         output, sample = expect.normal(2, *shape)
-        both(expect, scheduler.predict(output, t, sample), f"at t = {t}")
+        both(expect, scheduler.predict(output, t, sample), _("at t = {t}", t=t))
     output, sample = expect.normal(2, *shape)
     first = scheduler.predict(output, 600, sample)
-    both(expect, first, "at t = 600")
-    both(expect, scheduler.predict(*float64(output), 600, *float64(sample)), "in float64 at t = 600")
+    both(expect, first, _("at t = {t}", t=600))
+    both(expect, scheduler.predict(*float64(output), 600, *float64(sample)), _("in float64 at t = {t}", t=600))
     T = expect.integer(30, 90)
     other = student.FlowMatchScheduler(num_train_timesteps=T, clip_sample=False)
-    both(expect, other.predict(output, T // 2, sample), f"with T = {T}")
+    both(expect, other.predict(output, T // 2, sample), _("with T = {T}", T=T))
     if not expect.laws():
         return
 
@@ -63,12 +65,12 @@ def check_predict(student: Student, expect: Expect) -> None:
     again = scheduler.predict(strided(output), np.array(600), strided(sample))
     expect.pair(again, "predict")
     for got, before, name in zip(again, first, ("x0_hat", "epsilon_hat"), strict=True):
-        expect.same(got, before, f"{name} differs for a 0-d timestep and non-contiguous inputs")
+        expect.same(got, before, _("{name} differs for a 0-d timestep and non-contiguous inputs", name=name))
     if expect.passed("flow.add_noise") and expect.passed("flow.get_velocity"):
-        for method, must, name in (("add_noise", sample, "x_t"), ("get_velocity", output, "the velocity")):
+        for method, must, name in (("add_noise", sample, "x_t"), ("get_velocity", output, _("the velocity"))):
             back = expect.tensor(getattr(scheduler, method)(*again, t), sample.shape, name)
             near = np.abs(back - must).max() < 1e-3 * np.abs(must).max()
-            expect.law(near, f"x0_hat and epsilon_hat do not give {name} back")
+            expect.law(near, _("x0_hat and epsilon_hat do not give {name} back", name=name))
     expect.untouched(scheduler, "predict", output, 600, sample)
     expect.on_cuda(scheduler, "predict", output, 600, sample)
 
@@ -79,7 +81,7 @@ def check_clip(student: Student, expect: Expect) -> None:
     for span in SPANS:
         t = expect.integer(*span)
         output, sample = expect.normal(2, *shape)
-        both(expect, scheduler.predict(output, t, sample), f"clipped, at t = {t}")
+        both(expect, scheduler.predict(output, t, sample), _("clipped, at t = {t}", t=t))
 
 
 def check_step(student: Student, expect: Expect) -> None:
@@ -87,22 +89,24 @@ def check_step(student: Student, expect: Expect) -> None:
     noise = expect.normal(*shape_of_images(expect))
     for clip_sample in (False, True):
         scheduler = student.FlowMatchScheduler(clip_sample=clip_sample)
-        where = "clipped" if clip_sample else "not clipped"
         drawn = timesteps_of(expect, 1000)
         for t in drawn[2:] if clip_sample else drawn:
             output, sample = expect.normal(2, *noise.shape)
-            expect.step(scheduler, output, t, sample, noise, f"{where}, at t = {t}")
+            where = _("clipped, at t = {t}", t=t) if clip_sample else _("not clipped, at t = {t}", t=t)
+            expect.step(scheduler, output, t, sample, noise, where)
     # pyrefly: ignore[unbound-name]  (there always are timesteps)
     arrays = float64(output, sample, noise)
     # pyrefly: ignore[unbound-name]  (there always are timesteps)
-    expect.step(scheduler, arrays[0], 300, arrays[1], arrays[2], "clipped, in float64 at t = 300")
+    where = _("clipped, in float64 at t = {t}", t=300)
+    expect.step(scheduler, arrays[0], 300, arrays[1], arrays[2], where)
     if not expect.laws():
         return
 
     first = scheduler.step(output, 300, sample)
     again = scheduler.step(strided(output), np.array(300), strided(sample))
-    expect.same(again, first, "step differs for a 0-d timestep and non-contiguous inputs")
-    expect.law(np.array_equal(scheduler.step(output, 300, sample, student.generator(1)), first), "two steps differ")
+    expect.same(again, first, _("{name} differs for a 0-d timestep and non-contiguous inputs", name="step"))
+    again = scheduler.step(output, 300, sample, student.generator(1))
+    expect.law(np.array_equal(again, first), _("two steps differ"))
     expect.untouched(scheduler, "step", output, 300, sample)
     expect.on_cuda(scheduler, "step", output, 300, sample)
 
@@ -115,7 +119,8 @@ def check_strided(student: Student, expect: Expect) -> None:
         scheduler.set_timesteps(S)
         for t in some_of(expect.listed(scheduler)):
             output, sample = expect.normal(2, *noise.shape)
-            expect.step(scheduler, output, t, sample, noise, f"not clipped, list of S = {S}, at t = {t}")
+            where = _("not clipped, list of S = {S}, at t = {t}", S=S, t=t)
+            expect.step(scheduler, output, t, sample, noise, where)
     expect.settle()
 
     follows_the_exact_velocity(student.FlowMatchScheduler(clip_sample=False), expect)
@@ -125,7 +130,8 @@ def check_loss(student: Student, expect: Expect) -> None:
     """The loss of 5.1, inherited: it is made with this add_noise, and its target is this velocity."""
     compare_losses(student.FlowMatchScheduler(prediction_type="flow"), expect, "flow", "flow")
     if expect.laws():
-        expect.raises(lambda: student.FlowMatchScheduler(prediction_type="epsilon"), "an unknown prediction_type")
+        unknown = _("an unknown {name}", name="prediction_type")
+        expect.raises(lambda: student.FlowMatchScheduler(prediction_type="epsilon"), unknown)
 
 
 def follows_the_exact_velocity(scheduler: Scheduler, expect: Expect) -> None:
@@ -141,5 +147,6 @@ def follows_the_exact_velocity(scheduler: Scheduler, expect: Expect) -> None:
         output = np.float32(s * centred - (MEAN + (1 - s) * SD**2 * centred))  # E[epsilon | x_t] - E[x_0 | x_t]
         x_prev = scheduler.step(output, t, x)
         x = np.float32(expect.tensor(x_prev, x.shape, "x_prev"))
+    where = _("at the end of a run of 10 steps along the exact velocity of N({mean}, {sd}^2)", mean=MEAN, sd=SD)
     # pyrefly: ignore[unbound-name]  (the list has ten timesteps)
-    expect.value(x_prev, "x_prev", f"at the end of a run of 10 steps along the exact velocity of N({MEAN}, {SD}^2)")
+    expect.value(x_prev, "x_prev", where)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..language import _
 from ..student import Scheduler, Student, strided
 from .cases import batch, float64
 
@@ -30,8 +31,10 @@ def check_add_noise(student: Student, expect: Expect) -> None:
         mean, variance = 1.0, 0.0
         for beta in betas[: last + 1]:
             mean, variance = mean * np.sqrt(1 - beta), (1 - beta) * variance + beta
-        expect.law(abs(signal[i] - mean) < 1e-3, "add_noise does not scale x_0 as the chain of single steps does")
-        expect.law(abs(noise[i] ** 2 - variance) < 1e-3, "add_noise has not the variance of the chain of single steps")
+        expect.law(abs(signal[i] - mean) < 1e-3, _("add_noise does not scale x_0 as the chain of single steps does"))
+        expect.law(
+            abs(noise[i] ** 2 - variance) < 1e-3, _("add_noise has not the variance of the chain of single steps")
+        )
 
 
 def check_get_velocity(student: Student, expect: Expect) -> None:
@@ -44,10 +47,10 @@ def forward(student: Student, expect: Expect, method: str) -> None:
     call = getattr(scheduler, method)
     x0, noise, t = inputs = batch(expect, 1000)
     first = call(*inputs)
-    expect.value(first, method, "for a batch of images, each with its timestep")
+    expect.value(first, method, _("for a batch of images, each with its timestep"))
     alone = x0[:1], noise[:1], expect.integers(1, 999, 1)
-    expect.value(call(*alone), method, "for a batch of one image")
-    expect.value(call(*float64(x0, noise), t), method, "in float64")
+    expect.value(call(*alone), method, _("for a batch of one image"))
+    expect.value(call(*float64(x0, noise), t), method, _("in float64"))
     expect.settle()
 
     # Other tables, where they are right: a wrong schedule is charged in part 1.
@@ -56,7 +59,7 @@ def forward(student: Student, expect: Expect, method: str) -> None:
         inputs_here = batch(expect, T)
         if expect.passed(f"schedule.{beta_schedule}"):
             here = student.DDPMScheduler(num_train_timesteps=T, beta_schedule=beta_schedule, beta_end=beta_end)
-            where = f"with the {beta_schedule} schedule, T = {T} and beta_end = {beta_end}"
+            where = _("with the {name} schedule, T = {T} and beta_end = {end}", name=beta_schedule, T=T, end=beta_end)
             expect.value(getattr(here, method)(*inputs_here), method, where)
     if expect.laws():
         laws_of_a_batch(expect, scheduler, method, inputs, first)
@@ -72,12 +75,18 @@ def laws_of_a_batch(
     """What holds for any method that takes (x_0, epsilon, timesteps), of which `first` is the answer to `inputs`."""
     call, (x0, noise, t) = getattr(scheduler, method), inputs
     names = ("original_samples" if method == "add_noise" else "sample", "noise", "timesteps")
-    expect.same(call(**dict(zip(names, inputs, strict=True))), first, f"{method} differs on a second call")
-    expect.same(call(strided(x0), strided(noise), t), first, f"{method} differs for non-contiguous inputs")
+    expect.same(
+        call(**dict(zip(names, inputs, strict=True))), first, _("{method} differs on a second call", method=method)
+    )
+    expect.same(
+        call(strided(x0), strided(noise), t), first, _("{method} differs for non-contiguous inputs", method=method)
+    )
     backwards = tuple(np.ascontiguousarray(array[::-1]) for array in inputs)
     # pyrefly: ignore[bad-index]  (what settled is an array)
-    expect.same(call(*backwards), first[::-1], f"{method} differs when the batch comes in another order")
+    expect.same(
+        call(*backwards), first[::-1], _("{method} differs when the batch comes in another order", method=method)
+    )
     halves = call(x0.astype(np.float16), noise.astype(np.float16), t)
-    expect.tensor(halves, x0.shape, f"{method} for float16 images", "float16")
+    expect.tensor(halves, x0.shape, _("{method} for float16 images", method=method), "float16")
     expect.untouched(scheduler, method, *inputs)
     expect.on_cuda(scheduler, method, *inputs)

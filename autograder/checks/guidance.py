@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..language import N_, _
 from ..student import Student, strided
 from .cases import float64, shape_of_images
 from .infer import exact
@@ -13,7 +14,7 @@ from .infer import exact
 if TYPE_CHECKING:
     from ..expect import Expect
 
-GUIDED = "the guided output"
+GUIDED = N_("the guided output")
 
 
 def check_guided(student: Student, expect: Expect) -> None:
@@ -21,19 +22,21 @@ def check_guided(student: Student, expect: Expect) -> None:
     call, shape = student.functions().guided, shape_of_images(expect)
     for scale in (0.0, 1.0, 0.5, expect.uniform(1.2, 2), expect.uniform(3, 9)):
         pair = expect.normal(2, *shape)
-        expect.value(call(*pair, scale), GUIDED, f"with scale = {scale}")
+        expect.value(call(*pair, scale), _(GUIDED), _("with scale = {scale}", scale=scale))
     conditional, unconditional = expect.normal(2, *shape)
     first = call(conditional, unconditional, 3.0)
-    expect.value(first, GUIDED, "with scale = 3.0")
-    expect.value(call(*float64(conditional, unconditional), 3.0), GUIDED, "in float64, with scale = 3.0")
+    expect.value(first, _(GUIDED), _("with scale = {scale}", scale=3.0))
+    where = _("in float64, with scale = {scale}", scale=3.0)
+    expect.value(call(*float64(conditional, unconditional), 3.0), _(GUIDED), where)
     if not expect.laws():
         return
 
     names = {"conditional": conditional, "unconditional": unconditional, "scale": 3.0}
-    expect.same(call(**names), first, "guided differs where its arguments are given by name")
-    expect.same(call(strided(conditional), strided(unconditional), 3), first, "guided differs for other layouts")
+    expect.same(call(**names), first, _("guided differs where its arguments are given by name"))
+    other = call(strided(conditional), strided(unconditional), 3)
+    expect.same(other, first, _("guided differs for other layouts"))
     halves = call(conditional.astype(np.float16), unconditional.astype(np.float16), 3.0)
-    expect.tensor(halves, shape, f"{GUIDED} for float16", "float16")
+    expect.tensor(halves, shape, _("{what} for float16", what=_(GUIDED)), "float16")
     expect.untouched(student.functions(), "guided", conditional, unconditional, 3.0)
     expect.on_cuda(student.functions(), "guided", conditional, unconditional, 3.0)
 

@@ -12,6 +12,7 @@ import numpy as np
 from safetensors.numpy import save
 
 from .. import measure
+from ..language import N_, _, chained
 from ..record import BLOCKED, CRASHED, WRONG, Failed
 from .laws import SIGMAS, law_of_the_normal
 from .program import (
@@ -88,25 +89,25 @@ def check_random(student: Student, expect: Expect) -> None:
 
     def starts(case: Case, files: dict[str, bytes], scale: np.ndarray) -> None:
         noise = case.samples(student, ["--steps", 1, "--num-images", 20, "--seed", seed], 20, files)
-        expect.law(noise.std() > 0, "the noise at the start is one number everywhere")
-        law_of_the_normal(expect, np.float64(noise) / scale, "the noise at the start")
+        expect.law(noise.std() > 0, _("the noise at the start is one number everywhere"))
+        law_of_the_normal(expect, np.float64(noise) / scale, _("the noise at the start"))
 
     def draws_in_its_steps(files: dict[str, bytes]) -> None:
         given_noise = ["--initial-noise", NOISE, "--steps", 2, *eta(expect, 1.0)]
         files = files | {NOISE: save({"noise": start})}
         one, two = (gaussian.samples(student, [*given_noise, "--seed", s], 1, files) for s in (seed, seed + 1))
-        expect.law(not np.array_equal(one, two), "another seed must give other noise in the steps")
+        expect.law(not np.array_equal(one, two), _("another seed must give other noise in the steps"))
 
     moved = silent.follow(np.ones_like(start), 1, default[1])
     either(expect, lambda: starts(blank, {}, scale), lambda: starts(silent, STAND_IN, moved))
     first, again, other = (
         gaussian.samples(student, ["--steps", 2, "--num-images", 5, "--seed", s], 5) for s in (seed, seed, seed + 1)
     )
-    expect.law(np.array_equal(first, again), "the same seed must give the same samples")
-    expect.law(not np.array_equal(first, other), "another seed must give other samples")
+    expect.law(np.array_equal(first, again), _("the same seed must give the same samples"))
+    expect.law(not np.array_equal(first, other), _("another seed must give other samples"))
     defaults = [*DEFAULTS, *default, *eta(expect, 0.0)]
     unasked, asked = (gaussian.samples(student, ["--steps", 2, *options], 64) for options in ([], defaults))
-    expect.law(np.array_equal(unasked, asked), "what is left out must be as if its default had been given")
+    expect.law(np.array_equal(unasked, asked), _("what is left out must be as if its default had been given"))
     for options, variance in zip(drawn, variances, strict=True):
         spreads_as(student, expect, gaussian, start, options, seed, variance[0])
     either(expect, lambda: draws_in_its_steps({}), lambda: draws_in_its_steps(STAND_IN))
@@ -120,7 +121,7 @@ def check_picture(student: Student, expect: Expect) -> None:
     pixels = measure.pixels(output_file(run, "output"), NAMES["output"])
     drawn = grid(samples_in(run, 4, finite=False))
     picture = rounded(pixels, drawn)
-    expect.value(picture, "the picture", "of 4 images")
+    expect.value(picture, _("the picture"), _("of {n} images", n=4))
     if expect.carries:
         samples, of_picture = expect.answers
         assert isinstance(samples.again, Again)  # `exact` has put it there
@@ -131,12 +132,13 @@ def check_picture(student: Student, expect: Expect) -> None:
         run = case.run(student, ["--steps", 2, "--num-images", number])
         samples, picture = samples_in(run, number), measure.pixels(output_file(run, "output"), NAMES["output"])
         grids = [grid(samples)] if number > 1 else [grid(samples), 255 * (samples[0, 0] + 1) / 2]  # alone: no frame
-        sizes = " or ".join(f"{g.shape[1]} x {g.shape[0]}" for g in grids)
+        sizes = _(" or ").join(f"{g.shape[1]} x {g.shape[0]}" for g in grids)
         same_size = [g for g in grids if g.shape == picture.shape]
         got = f"{picture.shape[1]} x {picture.shape[0]}"
-        expect.law(same_size, f"the picture of {number} images must be {sizes} pixels large, not {got}")
+        told = _("the picture of {n} images must be {sizes} pixels large, not {got}", n=number, sizes=sizes, got=got)
+        expect.law(same_size, told)
         close = np.abs(same_size[0] - picture).max() <= 1.01
-        expect.law(close, f"the picture of {number} images is not the grid of the samples")
+        expect.law(close, _("the picture of {n} images is not the grid of the samples", n=number))
 
 
 def rounded(pixels: np.ndarray, drawn: np.ndarray) -> Value:
@@ -149,21 +151,23 @@ def rounded(pixels: np.ndarray, drawn: np.ndarray) -> Value:
 def check_errors(student: Student, expect: Expect) -> None:
     """Bad usage ends with 2, a missing or broken checkpoint with 1. Whoever always fails earns nothing: a good run is
     first."""
-    case, _ = exact(student, expect, {}, longest(expect), images=1)
+    case, _rest = exact(student, expect, {}, longest(expect), images=1)
     try:
         expect.settle()
     except Failed:
         first = "infer.ddim" if expect.asks("ddim") else "infer.random"
-        raise Failed(BLOCKED, f"not run: it begins with a run whose samples must be right (see {first})") from None
+        told = _("not run: it begins with a run whose samples must be right (see {check})", check=first)
+        raise Failed(BLOCKED, told) from None
     if not expect.laws():
         return
     good = case.checkpoint()
     for options in (["--steps", 1001], ["--scheduler", "euler"]):
         refuses(student, expect, case, options, 2, " ".join(map(str, options)), good)
-    for what, content in (("a checkpoint that does not exist", None), ("half a checkpoint", good[: len(good) // 2])):
+    half = good[: len(good) // 2]
+    for what, content in ((_("a checkpoint that does not exist"), None), (_("half a checkpoint"), half)):
         refuses(student, expect, case, ["--steps", 3], 1, what, content)
     # Under its own name: torch.load reads whatever ends in .safetensors as what it says.
-    refuses(student, expect, case, ["--steps", 3], 1, "a pickle in place of a checkpoint", PICKLE, "model.pt")
+    refuses(student, expect, case, ["--steps", 3], 1, _("a pickle in place of a checkpoint"), PICKLE, "model.pt")
 
 
 def check_digits(student: Student, expect: Expect) -> None:
@@ -181,9 +185,8 @@ def check_digits(student: Student, expect: Expect) -> None:
     def uses_the_network(files: dict[str, bytes], must: np.ndarray) -> None:
         given_noise = {NOISE: save({"noise": noise})}
         got = samples(["--initial-noise", NOISE, "--steps", steps], len(noise), given_noise | files)
-        expect.law(
-            np.abs(got - must).mean() < NEAR, "the samples are not those that the network makes of the given noise"
-        )
+        near = np.abs(got - must).mean() < NEAR
+        expect.law(near, _("the samples are not those that the network makes of the given noise"))
 
     either(
         expect,
@@ -192,21 +195,25 @@ def check_digits(student: Student, expect: Expect) -> None:
     )
     first, second = (samples(["--num-images", DIGITS, "--seed", seed], DIGITS, {}) for seed in seeds)
     both = np.concatenate([first, second])
-    expect.law(len(np.unique(both, axis=0)) == len(both), "the same image comes twice; each needs noise of its own")
+    once = len(np.unique(both, axis=0)) == len(both)
+    expect.law(once, _("the same image comes twice; each needs noise of its own"))
     found = measure.digits(both)
     kinds = sum(count > 0 for count in found["digits"])
     expect.measured(
         found["frechet"],
-        "the Frechet distance of the samples to real digits",
-        "of 100 samples in 10 steps",
+        _("the Frechet distance of the samples to real digits"),
+        _("of 100 samples in 10 steps"),
         below=BETTER,
     )
     if expect.public and expect.wrong:
-        sure = f"{found['confident']:.0%}"
-        expect.remark(
+        told = _(
             "Right samples in 10 steps lie a little apart from real digits; too near is wrong, too. In these, the "
-            f"classifier sees {kinds} of the ten digits. (It is sure of {sure} of them, but it may be sure of blots.)"
+            "classifier sees {kinds} of the ten digits. (It is sure of {sure:.0%} of them, but it may be sure of "
+            "blots.)",
+            kinds=kinds,
+            sure=found["confident"],
         )
+        expect.remark(told)
 
 
 def sampler(expect: Expect) -> list[str]:
@@ -255,13 +262,20 @@ def exact(
         label, scale = toward
         arguments += ["--label", label, *(["--guidance", scale] if scale is not None else [])]
     said = " ".join(f"{key}={value}" for key, value in settings.items())
-    where = f"with {scheduler}, {steps or 'default'} steps, {images} images{said and ', a checkpoint with ' + said}"
+    asked = {"scheduler": scheduler, "steps": steps, "images": images}
+    if steps:
+        where = _("with {scheduler}, {steps} steps, {images} images", **asked)
+    else:
+        where = _("with {scheduler}, default steps, {images} images", **asked)
+    if said:
+        where = _("{where}, a checkpoint with {settings}", where=where, settings=said)
     if labels:
-        where += f", {' '.join(map(str, arguments[arguments.index('--label') :])) if toward else 'no label'}"
+        label = " ".join(map(str, arguments[arguments.index("--label") :])) if toward else _("no label")
+        where = chained([where, label])
     files = {NOISE: save({"noise": noise})}
     run = case.run(student, arguments, files)
     add_advice(expect, run)
-    answer = expect.value(samples_in(run, images, finite=False), "the tensor `samples`", where)
+    answer = expect.value(samples_in(run, images, finite=False), _("the tensor `samples`"), where)
     if answer:  # none while recording
         answer.told = describe_calls(run)
     if expect.carries:
@@ -333,7 +347,7 @@ def spreads_as(
         scheduler, eta = ("ddpm", 1.0) if "ddpm" in options else ("ddim", options[1])
         followed = case.follow(np.repeat(start, MANY, axis=0), 10, scheduler, noises, eta)
         odd = oddity(case.samples(student, arguments, 64, files | STAND_IN), spread(followed))
-    expect.law(not odd, f"with {' '.join(map(str, options))}: {odd}")
+    expect.law(not odd, _("with {options}: {what}", options=" ".join(map(str, options)), what=odd))
 
 
 def oddity(samples: np.ndarray, variance: np.ndarray | float) -> str | None:
@@ -342,33 +356,37 @@ def oddity(samples: np.ndarray, variance: np.ndarray | float) -> str | None:
     # Of a variance estimated from n numbers, the relative standard error is the root of 2 / n.
     near = SIGMAS * math.sqrt(2 / (784 * (len(samples) - 1)) + 2 / (784 * (MANY - 1)))
     if np.isnan(got):
-        return "the samples contain NaN"
+        return _("the samples contain NaN")
     if got <= 1e-6:
-        return "nothing random happens in the steps"
+        return _("nothing random happens in the steps")
     if abs(got - variance) > near * variance:
-        return "the noise of the steps adds up to another variance"
+        return _("the noise of the steps adds up to another variance")
     if distinct(samples) < 0.9:
-        return "images or pixels share their noise"
+        return _("images or pixels share their noise")
     return None
 
 
 def describe_calls(run: Finished) -> str:
     """What the network was called with, as far as the student's process says so."""
     timesteps = ", ".join(str(call[0])[:10] for call in run.calls[:4] if isinstance(call, tuple) and call)
-    more = f" and so on, {len(run.calls)} times" if len(run.calls) > 4 else ""
-    return f"In this case the network was called with t = {timesteps}{more}."
+    if len(run.calls) <= 4:
+        return _("In this case the network was called with t = {timesteps}.", timesteps=timesteps)
+    told = N_("In this case the network was called with t = {timesteps} and so on, {count} times.")
+    return _(told, timesteps=timesteps, count=len(run.calls))
 
 
 def add_advice(expect: Expect, run: Finished) -> None:
     """Advice from how the network was called, as far as the student's process says so."""
     for call in run.calls[:1]:
-        _, records_gradients, training_mode = call if isinstance(call, tuple) and len(call) == 3 else (None,) * 3
+        _rest, records_gradients, training_mode = call if isinstance(call, tuple) and len(call) == 3 else (None,) * 3
         if records_gradients is True:
-            expect.remark("infer.py records gradients while it samples; torch.inference_mode() saves memory and time.")
+            told = _("infer.py records gradients while it samples; torch.inference_mode() saves memory and time.")
+            expect.remark(told)
         if training_mode is True:
-            expect.remark("infer.py leaves the network in training mode; call eval() before sampling.")
+            expect.remark(_("infer.py leaves the network in training mode; call eval() before sampling."))
     if run.compiled:
-        expect.remark("infer.py uses torch.compile; in the grader's box it changes nothing, as there is no compiler.")
+        told = _("infer.py uses torch.compile; in the grader's box it changes nothing, as there is no compiler.")
+        expect.remark(told)
 
 
 def refuses(
@@ -389,7 +407,10 @@ def refuses(
     except Failed as failed:
         if failed.verdict != CRASHED:
             raise
-        must = f"{what}: infer.py must end with exit status {status} and one line on stderr"
+        told = N_("{what}: infer.py must end with exit status {status} and one line on stderr")
+        must = _(told, what=what, status=status)
         raise Failed(WRONG, must, failed.message) from None
-    expect.law(run.status == status, f"{what}: infer.py must end with exit status {status}, not {run.status}")
-    expect.law(bool(run.printed.strip()), f"{what}: infer.py must say what is wrong, in one line on stderr")
+    told = N_("{what}: infer.py must end with exit status {status}, not {got}")
+    expect.law(run.status == status, _(told, what=what, status=status, got=run.status))
+    told = _("{what}: infer.py must say what is wrong, in one line on stderr", what=what)
+    expect.law(bool(run.printed.strip()), told)

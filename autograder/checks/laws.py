@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..language import _
 from .cases import shape_of_images
 
 if TYPE_CHECKING:
@@ -40,8 +41,9 @@ def follows_the_exact_denoiser(scheduler: Scheduler, expect: Expect, **options) 
         output = np.float32((1 - alpha_bar) ** 0.5 * (x - alpha_bar**0.5 * MEAN) / spread)
         x_prev = scheduler.step(output, t, x, variance_noise=noise, **options)
         x = np.float32(expect.tensor(x_prev, noise.shape, "x_prev"))
+    where = _("at the end of a run of 10 steps under the exact denoiser of N({mean}, {sd}^2)", mean=MEAN, sd=SD)
     # pyrefly: ignore[unbound-name]  (the list has ten timesteps)
-    expect.value(x_prev, "x_prev", f"at the end of a run of 10 steps under the exact denoiser of N({MEAN}, {SD}^2)")
+    expect.value(x_prev, "x_prev", where)
 
 
 def standard_normal_draws(student: Student, scheduler: Scheduler, expect: Expect, **options) -> None:
@@ -56,17 +58,17 @@ def standard_normal_draws(student: Student, scheduler: Scheduler, expect: Expect
         x_prev = scheduler.step(0 * z, t, 0 * z, variance_noise=z, **options)
         return expect.tensor(x_prev, z.shape, "x_prev"), x_prev
 
-    (rest, _), (ones, _), (_, answer) = map(with_noise, (small, small + 1, given))
+    (rest, _rest), (ones, _rest), (_rest, answer) = map(with_noise, (small, small + 1, given))
     scale = ones - rest
     sigma = float(scale[0, 0, 0, 0])
-    expect.law(np.isfinite(scale).all(), "x_prev contains NaN or infinite values")
-    expect.law(sigma != 0, "step adds no noise where variance_noise is given")
-    expect.law(np.ptp(scale) <= 1e-3 * abs(sigma), "step does not use the variance_noise that it is given")
+    expect.law(np.isfinite(scale).all(), _("x_prev contains NaN or infinite values"))
+    expect.law(sigma != 0, _("step adds no noise where variance_noise is given"))
+    expect.law(np.ptp(scale) <= 1e-3 * abs(sigma), _("step does not use the variance_noise that it is given"))
     # In units of the student's own sigma: a wrong sigma is charged in the checks of the step.
     expect.value(
         (answer - np.float32(rest)) / np.float32(sigma),
-        "the noise in x_prev",
-        f"in units of its standard deviation, at t = {t}",
+        _("the noise in x_prev"),
+        _("in units of its standard deviation, at t = {t}", t=t),
     )
     if not expect.laws():
         return
@@ -84,30 +86,39 @@ def standard_normal_draws(student: Student, scheduler: Scheduler, expect: Expect
         law_of_the_normal(expect, z)
     law = expect.law
     law(
-        np.array_equal(first, draw(student.generator(seed))), "step draws other noise from a generator of the same seed"
+        np.array_equal(first, draw(student.generator(seed))),
+        _("step draws other noise from a generator of the same seed"),
     )
     law(
         not np.array_equal(first, draw(student.generator(seed + 1))),
-        "step draws the same noise whatever generator it gets",
+        _("step draws the same noise whatever generator it gets"),
     )
-    law(not np.array_equal(first, second), "two steps from one generator get the same noise")
-    law(not np.array_equal(draw(), draw()), "two steps without a generator get the same noise")
+    law(not np.array_equal(first, second), _("two steps from one generator get the same noise"))
+    law(not np.array_equal(draw(), draw()), _("two steps without a generator get the same noise"))
     halves = np.zeros(small.shape, np.float16)
-    expect.tensor(scheduler.step(halves, t, halves, **options), halves.shape, "x_prev for float16 images", "float16")
+    expect.tensor(
+        scheduler.step(halves, t, halves, **options),
+        halves.shape,
+        _("{method} for float16 images", method="x_prev"),
+        "float16",
+    )
     expect.on_cuda(scheduler, "step", zeros, t, zeros, generator=generator, **options)
 
 
-def law_of_the_normal(expect: Expect, z: np.ndarray, what: str = "the noise of step") -> None:
-    n = z.size
+def law_of_the_normal(expect: Expect, z: np.ndarray, what: str = "") -> None:
+    n, what = z.size, what or _("the noise of step")
     expect.law(
-        len(np.unique(z)) > 0.99 * n, f"in {what}, pixels or images share a number; each needs a draw of its own"
+        len(np.unique(z)) > 0.99 * n,
+        _("in {what}, pixels or images share a number; each needs a draw of its own", what=what),
     )
-    expect.law(abs(z.mean()) < SIGMAS / math.sqrt(n), f"{what} has not mean 0")
-    expect.law(abs(z.var() - 1) < SIGMAS * math.sqrt(2 / n), f"{what} has not variance 1")
+    expect.law(abs(z.mean()) < SIGMAS / math.sqrt(n), _("{what} has not mean 0", what=what))
+    expect.law(abs(z.var() - 1) < SIGMAS * math.sqrt(2 / n), _("{what} has not variance 1", what=what))
     # Kolmogorov-Smirnov, looked at on a grid only: P(D > d) < 2 exp(-2 n d^2), 1e-7 at this d.
     below = np.searchsorted(np.sort(z.ravel()), GRID) / n
     gap = np.abs(below - NORMAL_CDF).max()
-    expect.law(gap < math.sqrt(math.log(2e7) / (2 * n)), f"{what} is not normally distributed")
+    expect.law(gap < math.sqrt(math.log(2e7) / (2 * n)), _("{what} is not normally distributed", what=what))
     for axis in (0, 2, 3):
         neighbours = (z * np.roll(z, 1, axis)).mean()
-        expect.law(abs(neighbours) < SIGMAS / math.sqrt(n), f"{what} is correlated between pixels or images")
+        expect.law(
+            abs(neighbours) < SIGMAS / math.sqrt(n), _("{what} is correlated between pixels or images", what=what)
+        )

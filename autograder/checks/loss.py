@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..expect.answers import difference
+from ..language import N_, _, english
 from ..record import WRONG, Failed
 from .cases import batch
 
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
     from ..expect.answers import Answer
     from ..student import Scheduler, Student
 
-X_T, TARGET = "the x_t that the network gets", "the target of the loss"
-LOSS = "the loss of each image"
+X_T, TARGET = N_("the x_t that the network gets"), N_("the target of the loss")
+LOSS = N_("the loss of each image")
 
 
 def check_epsilon(student: Student, expect: Expect) -> None:
@@ -36,15 +37,15 @@ def compare_losses(scheduler: Scheduler, expect: Expect, prediction_type: str, p
         forward_is_right = forward_is_right and expect.passed(f"{part}.get_velocity")
     whole, slope = batch(expect, 1000), expect.normal(1000)
     alone = *(array[:1] for array in whole[:2]), expect.integers(1, 999, 1)
-    for (x0, noise, t), where in ((whole, "for a batch of images"), (alone, "for a batch of one image")):
+    for (x0, noise, t), where in ((whole, _("for a batch of images")), (alone, _("for a batch of one image"))):
         network = slope, expect.normal(*x0.shape)
         losses, x_t, target = scheduler.loss(network, x0, noise, t)
         if x_t is None:
-            raise Failed(WRONG, "loss never calls model(x_t, timesteps)")
-        expect.tensor(losses, (len(t),), "the result of loss", "float32", where)
+            raise Failed(WRONG, _("loss never calls model(x_t, timesteps)"))
+        expect.tensor(losses, (len(t),), _("the result of loss"), "float32", where)
         if target is None:
-            raise Failed(WRONG, "no gradient flows from the loss into the network: it has nothing to learn from")
-        answers = [expect.value(*one, where) for one in ((x_t, X_T), (target, TARGET), (losses, LOSS))]
+            raise Failed(WRONG, _("no gradient flows from the loss into the network: it has nothing to learn from"))
+        answers = [expect.value(got, _(name), where) for got, name in ((x_t, X_T), (target, TARGET), (losses, LOSS))]
         if not forward_is_right:
             own = Own.of(scheduler, prediction_type, network, x0, noise, t)
             for answer in answers:
@@ -52,9 +53,9 @@ def compare_losses(scheduler: Scheduler, expect: Expect, prediction_type: str, p
     if expect.laws() and forward_is_right:
         x0, noise, t = whole
         offset = np.zeros_like(x0)
-        first, *_ = scheduler.loss((slope, offset), x0, noise, t)
-        again, *_ = scheduler.loss((slope, offset), *(np.ascontiguousarray(array[::-1]) for array in whole))
-        expect.same(again, first[::-1], "loss differs when the batch comes in another order")
+        first, *_rest = scheduler.loss((slope, offset), x0, noise, t)
+        again, *_rest = scheduler.loss((slope, offset), *(np.ascontiguousarray(array[::-1]) for array in whole))
+        expect.same(again, first[::-1], _("{method} differs when the batch comes in another order", method="loss"))
 
 
 @dataclass
@@ -97,8 +98,9 @@ class Own:
         return cls({X_T: x_t, TARGET: target, LOSS: losses})
 
     def confirms(self, answer: Answer) -> Confirmed:
-        if answer.name not in self.arrays:
+        name = english(answer.name)
+        if name not in self.arrays:
             return Confirmed(False, False)
-        wanted = self.arrays[answer.name]
+        wanted = self.arrays[name]
         near = difference(answer.got, wanted) <= answer.tolerance * np.abs(wanted).max(initial=0)
         return Confirmed(bool(near.all()), bool(np.ptp(self.arrays[X_T]) > 0))

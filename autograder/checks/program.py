@@ -19,6 +19,7 @@ import numpy as np
 from safetensors.numpy import save
 
 from .. import given, measure
+from ..language import _
 from ..paths import PACKAGE
 from ..record import BAD_OUTPUT, CRASHED, WRONG, Failed
 from ..student import Finished, Scheduler, Student, Value
@@ -230,9 +231,8 @@ def run_to_end(student: Student, arguments: Sequence[object], files: dict[str, b
     run = start(student, arguments, files, seconds)
     student.output += run.printed  # that of runs which must fail is of no interest
     if run.status != 0:
-        raise Failed(
-            CRASHED, f"infer.py ended with exit status {run.status}", f"{command(arguments)}: {run.printed[-300:]}"
-        )
+        told = _("infer.py ended with exit status {status}", status=run.status)
+        raise Failed(CRASHED, told, f"{command(arguments)}: {run.printed[-300:]}")
     return run
 
 
@@ -257,7 +257,7 @@ def output_file(run: Finished, name: str) -> bytes:
     """The content of a file that infer.py must have left."""
     content = run.files[NAMES[name]]
     if content is None:
-        raise Failed(BAD_OUTPUT, f"infer.py ended well, but the file for --{name} is not there")
+        raise Failed(BAD_OUTPUT, _("infer.py ended well, but the file for --{name} is not there", name=name))
     return content
 
 
@@ -267,19 +267,19 @@ def samples_in(run: Finished, number: int, finite: bool = True) -> Value:
     finite  whether NaN is refused, too: else it is for the caller to see where it comes from
     """
     output_file(run, "output")
-    arrays = measure.tensors(output_file(run, "samples"), "the file for --samples")
+    arrays = measure.tensors(output_file(run, "samples"), _("the file for --samples"))
     if "samples" not in arrays:
-        raise Failed(
-            BAD_OUTPUT, f"the file for --samples holds no tensor `samples`, but {', '.join(arrays)[:100] or 'nothing'}"
-        )
+        held = ", ".join(arrays)[:100] or _("nothing")
+        raise Failed(BAD_OUTPUT, _("the file for --samples holds no tensor `samples`, but {names}", names=held))
     value = as_value(arrays["samples"])
     if value.shape != (number, 1, 28, 28) or value.torch_dtype != "float32":
         got = f"{value.torch_dtype} {value.shape}"
-        raise Failed(BAD_OUTPUT, f"`samples` must be float32 {(number, 1, 28, 28)}, got {got}")
+        must = (number, 1, 28, 28)
+        raise Failed(BAD_OUTPUT, _("`samples` must be float32 {shape}, got {got}", shape=must, got=got))
     if finite and np.isnan(value).any():
-        raise Failed(BAD_OUTPUT, "the tensor `samples` contains NaN")
+        raise Failed(BAD_OUTPUT, _("the tensor `samples` contains NaN"))
     if (np.abs(value) > 1).any():
-        raise Failed(WRONG, "`samples` must be clamped to [-1, 1]")
+        raise Failed(WRONG, _("`samples` must be clamped to [-1, 1]"))
     return value
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..language import _
+
 if TYPE_CHECKING:
     from ..expect import Expect
     from ..student import Student
@@ -32,11 +34,12 @@ def tables(student: Student, expect: Expect, beta_schedule: str) -> None:
     for settings in (small, {"num_train_timesteps": expect.integer(200, 400)}, {}):
         scheduler = student.DDPMScheduler(beta_schedule=beta_schedule, **settings)
         T = settings.get("num_train_timesteps", 1000)
+        where = _("of the {name} schedule with T = {T}", name=beta_schedule, T=T)
         for name in ("betas", "alphas", "alphas_cumprod"):
-            expect.table(getattr(scheduler, name), name, f"of the {beta_schedule} schedule with T = {T}")
+            expect.table(getattr(scheduler, name), name, where)
     if not expect.laws():
         return
 
     for name in ("beta_schedule", "prediction_type", "variance_type"):
         settings = {"beta_schedule": beta_schedule, name: "unheard_of"}
-        expect.raises(lambda settings=settings: student.DDPMScheduler(**settings), f"an unknown {name}")
+        expect.raises(lambda settings=settings: student.DDPMScheduler(**settings), _("an unknown {name}", name=name))

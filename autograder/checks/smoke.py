@@ -22,6 +22,7 @@ from PIL import Image
 from safetensors.numpy import save
 
 from .. import measure
+from ..language import _
 from ..record import BAD_OUTPUT, WRONG, Failed
 from ..student import Scheduler, Student, Value
 from .program import grid
@@ -98,36 +99,48 @@ def compare(
         progress.total *= 1 + size.references
         found = []
         for n in range(1, 1 + size.references):
+            what = _("reference run {n} of {count}", n=n, count=size.references)
             with student.beside(reference_files(tables * (1 + n * ROUNDING), steps)) as reference:
-                found.append(run(reference, progress=partial(progress, f"reference run {n} of {size.references}")))
+                found.append(run(reference, progress=partial(progress, what)))
         return found
 
     references = student.box.once(("smoke", device, size, seed), make)
-    ours = run(student, progress=partial(progress, "your run"))
+    ours = run(student, progress=partial(progress, _("your run")))
     expect.picture = picture(ours.samples[:64])
-    on = "the CPU"
+    on = _("the CPU")
     if device != "cpu":
         assert student.gpu is not None
         on = student.gpu.name
-    where = f"after {size.steps:,} steps of {size.batch_size} digits on {on}"
+    where = _(
+        "after {steps:,} steps of {digits} digits on {device}", steps=size.steps, digits=size.batch_size, device=on
+    )
     loss, spread = mean_and_spread(references, "loss")
-    name = "the held-out loss of the real network"
+    name = _("the held-out loss of the real network")
     expect.near(ours.loss, loss, name, where, max(expect.tolerance, SIGMAS * spread / loss))
     confident, spread = mean_and_spread(references, "confident")
     least = confident - max(LEAST["confident"], SIGMAS * spread)
     frechet, spread = mean_and_spread(references, "frechet")
     most = frechet + max(LEAST["frechet"] * frechet, SIGMAS * spread)
     expect.remark(
-        f"Yours {where}, and the reference's: held-out loss {ours.loss:.4f} and {loss:.4f}; of {size.images:,} digits "
-        f"drawn, the classifier is sure of {ours.confident:.0%} and {confident:.0%}; their Frechet distance to real "
-        f"ones is {ours.frechet:.1f} and {frechet:.1f}."
+        _(
+            "Yours {where}, and the reference's: held-out loss {ours.loss:.4f} and {loss:.4f}; of {images:,} digits "
+            "drawn, the classifier is sure of {ours.confident:.0%} and {confident:.0%}; their Frechet distance to real "
+            "ones is {ours.frechet:.1f} and {frechet:.1f}.",
+            where=where,
+            ours=ours,
+            loss=loss,
+            images=size.images,
+            confident=confident,
+            frechet=frechet,
+        )
     )
     expect.settle()
-    worse = "the digits from your sampler are worse than the reference's from the same noise"
+    worse = _("the digits from your sampler are worse than the reference's from the same noise")
     if ours.frechet > most:
-        raise Failed(WRONG, worse, f"Frechet distance {ours.frechet:.1f}, at most {most:.1f}")
+        raise Failed(WRONG, worse, _("Frechet distance {got:.1f}, at most {most:.1f}", got=ours.frechet, most=most))
     if ours.confident < least:
-        raise Failed(WRONG, worse, f"the classifier is sure of {ours.confident:.0%}, at least {least:.0%}")
+        told = _("the classifier is sure of {got:.0%}, at least {least:.0%}", got=ours.confident, least=least)
+        raise Failed(WRONG, worse, told)
 
 
 def outcome(
@@ -168,9 +181,9 @@ def outcome(
 def drawn(samples: object, shape: tuple[int, ...]) -> np.ndarray:
     """What a sampler gave, if it is images. Raises Failed."""
     if not (isinstance(samples, Value) and samples.shape == shape and samples.torch_dtype == "float32"):
-        raise Failed(BAD_OUTPUT, f"your sampler must give float32 images of shape {shape}")
+        raise Failed(BAD_OUTPUT, _("your sampler must give float32 images of shape {shape}", shape=shape))
     if not np.isfinite(samples).all():
-        raise Failed(BAD_OUTPUT, "the digits from your sampler contain NaN or infinite values")
+        raise Failed(BAD_OUTPUT, _("the digits from your sampler contain NaN or infinite values"))
     return np.asarray(samples)
 
 
@@ -195,7 +208,11 @@ class Progress:
     def __call__(self, what: str, done: int) -> None:
         self.done += done
         left = (time.monotonic() - self.started) * (self.total / self.done - 1)
-        self.tell(f"Smoke test, {what}: {self.done / self.total:.0%}, {left // 60:.0f}:{left % 60:02.0f} left")
+        share, minutes, seconds = self.done / self.total, left // 60, left % 60
+        told = _(
+            "Smoke test, {what}: {share:.0%}, {m:.0f}:{s:02.0f} left", what=what, share=share, m=minutes, s=seconds
+        )
+        self.tell(told)
 
 
 # ----- the reference, played from tables ------------------------------------------------------------------------------

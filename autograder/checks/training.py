@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import measure
+from ..language import N_, _
 from ..paths import ASSIGNMENT
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 STEPS, BATCH_SIZE, HELD_OUT = 100, 32, 512
 UNET = {"channels": [16, 24], "time_channels": 16}
 SCHEDULE = {"num_train_timesteps": 1000, "beta_start": 1e-4, "beta_end": 0.02, "beta_schedule": "linear"}
-LOSS = "the held-out loss of the trained network"
+LOSS = N_("the held-out loss of the trained network")
 
 
 def check_epsilon(student: Student, expect: Expect) -> None:
@@ -43,9 +44,10 @@ def compare_loss(student: Student, expect: Expect, prediction_type: str) -> None
     settings = {"scheduler": {"prediction_type": prediction_type, **SCHEDULE}, "unet": UNET, "seed": seed}
     settings |= {"steps": STEPS, "batch_size": BATCH_SIZE, "timesteps": "uniform", "precision": "float32"}
     checkpoint = student.on_gpu_or_cpu(partial(weights, student, settings, digits))
-    expect.measured(measure.held_out_loss(checkpoint, UNET, x_t, t, target), LOSS, f"after {STEPS} steps")
+    loss = measure.held_out_loss(checkpoint, UNET, x_t, t, target)
+    expect.measured(loss, _(LOSS), _("after {steps} steps", steps=STEPS))
     if expect.wrong:
-        expect.remark("Training uses 1.1, 1.4 and part 2 of your scheduler: what those checks say comes first.")
+        expect.remark(_("Training uses 1.1, 1.4 and part 2 of your scheduler: what those checks say comes first."))
     if expect.laws() and student.trained_on[-1] == "cpu":  # a mix of devices costs the same here as on a GPU
         scheduler, tensors = student.DDPMScheduler(prediction_type=prediction_type), (x_t[:4], target[:4], t[:4])
         for method in ("add_noise", "get_velocity")[: 2 if prediction_type == "v_prediction" else 1]:

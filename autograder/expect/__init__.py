@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from ..language import _
 from ..record import BAD_OUTPUT, CRASHED, NOT_IMPLEMENTED, WRONG, Failed
 from ..student import Scheduler, Value
 from .answers import difference
@@ -32,8 +33,8 @@ class Expect(Comparison):
     def same(self, got: object, first: object, message: str) -> None:
         """The same answer as before, up to rounding."""
         if not isinstance(first, Value):
-            raise Failed(BAD_OUTPUT, f"a result must be a torch.Tensor, got {kind_of(first)}")
-        self.tensor(got, first.shape, f"{message}; the result")
+            raise Failed(BAD_OUTPUT, _("a result must be a torch.Tensor, got {kind}", kind=kind_of(first)))
+        self.tensor(got, first.shape, _("{message}; the result", message=message))
         self.law(np.all(difference(got, first) <= 1e-5 * np.abs(first).max(initial=0)), message)
 
     def raises(self, call: Callable[[], object], message: str) -> None:
@@ -45,7 +46,7 @@ class Expect(Comparison):
                 return
             if failed.verdict not in (CRASHED, NOT_IMPLEMENTED):
                 raise
-        raise Failed(WRONG, f"{message} must raise ValueError")
+        raise Failed(WRONG, _("{message} must raise ValueError", message=message))
 
     def on_cuda(self, scheduler: Scheduler, method: str, *args, costs: bool = False, **kwargs) -> None:
         """With CUDA inputs, no device is mixed up. Anything that fake tensors cannot decide costs nothing.
@@ -56,21 +57,22 @@ class Expect(Comparison):
         device = scheduler.on_cuda(method, *args, **kwargs)
         told = ""
         if device == "mismatch":
-            told = (
-                f"{method} mixes CPU and CUDA tensors when its inputs are on the GPU; move the tables to their device"
+            told = _(
+                "{method} mixes CPU and CUDA tensors when its inputs are on the GPU; move the tables to their device",
+                method=method,
             )
         elif device == "cpu":
-            told = f"{method} returns a tensor on the CPU for inputs on the GPU"
+            told = _("{method} returns a tensor on the CPU for inputs on the GPU", method=method)
         if costs:
             self.law(not told, told)
         elif told:
-            self.remark(f"{told}. It costs nothing in this check, and training on a GPU will stop.")
+            self.remark(_("{what}. It costs nothing in this check, and training on a GPU will stop.", what=told))
 
     def untouched(self, scheduler: Scheduler, method: str, *args, **kwargs) -> None:
         """A second call with the very same tensors gives the same answer: the first one has not changed them."""
         kept = [scheduler.keep(value) for value in args], {name: scheduler.keep(v) for name, v in kwargs.items()}
         first, second = (getattr(scheduler, method)(*kept[0], **kept[1]) for _ in range(2))
-        message = f"{method}(...) changes one of its input tensors in place; work on a new tensor"
+        message = _("{method}(...) changes one of its input tensors in place; work on a new tensor", method=method)
         pairs = (result if isinstance(result, tuple) else (result,) for result in (first, second))
         for one, other in zip(*pairs, strict=False):
             self.same(other, one, message)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..language import N_, _
 from ..record import BAD_OUTPUT, WRONG, Failed
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ class Answer:
     off            (got - expected) / scale in float64; NaN and infinities stay
     error          the largest of |off|, infinite for NaN
     step           what it is the result of, if that is a step
-    complaint      what is said of a wrong one
+    complaint      what is said of a wrong one, in English, with a place for its {name}
     told           what is worth telling where this case is shown
     again          whether it is right given other parts of the student's work
     """
@@ -58,7 +59,7 @@ class Answer:
         self.right = bool(self.error <= tolerance)
         self.step: Step | None = None
         self.again: Again | PictureAgain | Confirmed | Own | None = None
-        self.complaint, self.told = "has wrong values", ""
+        self.complaint, self.told = N_("{name} has wrong values"), ""
 
     def carried(self) -> bool:
         """Whether it is right given what the student's own `predict`, or for samples their own scheduler, does."""
@@ -75,21 +76,25 @@ class Answer:
         """What is wrong with it, and where, for public cases: expected and got at the worst element."""
         bad = ~np.isfinite(self.got)
         if bad.any():
-            kinds = "NaN" if np.isnan(self.got).any() else "infinite values"
-            return Failed(
-                BAD_OUTPUT, f"{self.name} contains {kinds}", f"{self.where}, in {bad.sum()} of {bad.size} elements"
-            )
+            says = N_("{name} contains NaN") if np.isnan(self.got).any() else N_("{name} contains infinite values")
+            told = _("{where}, in {n} of {count} elements", where=self.where, n=bad.sum(), count=bad.size)
+            return Failed(BAD_OUTPUT, _(says, name=self.name), told)
         errors = np.atleast_1d(np.abs(self.off))
         worst = np.unravel_index(np.argmax(errors), errors.shape)
         got, expected = (np.atleast_1d(array)[worst] for array in (self.got, self.expected))
-        index = f" at index {tuple(map(int, worst))}" if self.expected.ndim else ""
+        told = _("{where}: expected {expected:.6g}, got {got:.6g}", where=self.where, expected=expected, got=got)
+        place = tuple(map(int, worst))
         if self.expected.ndim == 1:  # a table, or a list of timesteps
             off = np.flatnonzero(errors > self.tolerance)
-            index = f" at index {worst[0]}, the only one that is off"
             if off.size > 1:
-                index = f" at index {worst[0]}; {off.size} of {errors.size} are off, from index {off[0]} to {off[-1]}"
-        detail = f"{self.where}: expected {expected:.6g}, got {got:.6g}{index}"
-        return Failed(WRONG, f"{self.name} {self.complaint}", detail)
+                many = {"place": worst[0], "n": off.size, "count": errors.size, "first": off[0], "last": off[-1]}
+                says = N_("{told} at index {place}; {n} of {count} are off, from index {first} to {last}")
+                told = _(says, told=told, **many)
+            else:
+                told = _("{told} at index {place}, the only one that is off", told=told, place=worst[0])
+        elif self.expected.ndim:
+            told = _("{told} at index {place}", told=told, place=place)
+        return Failed(WRONG, _(self.complaint, name=self.name), told)
 
 
 @dataclass

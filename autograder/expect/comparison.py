@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..box.inside.wire import Other
+from ..language import N_, _, english
 from ..record import BAD_OUTPUT, Evidence, Failed
 from ..student import Scheduler, Value
 from ..which import settings
@@ -66,7 +67,8 @@ class Comparison(Inputs):
     def pair(self, got: object, method: str) -> None:
         """Raise Failed unless a method returned two things."""
         if not (isinstance(got, tuple) and len(got) == 2):
-            raise Failed(BAD_OUTPUT, f"{method} must return two tensors, `return a, b`; got {kind_of(got)}")
+            says = N_("{method} must return two tensors, `return a, b`; got {kind}")
+            raise Failed(BAD_OUTPUT, _(says, method=method, kind=kind_of(got)))
 
     def exactly(self, got: object, name: str, where: str) -> Answer:
         """Compare integers: an int64 tensor or a Python int."""
@@ -74,7 +76,8 @@ class Comparison(Inputs):
         if expected.ndim:
             self.tensor(got, expected.shape, name, "int64", where)
         elif type(got) is not int:
-            raise Failed(BAD_OUTPUT, f"{name} must be an int of Python, got {kind_of(got)}; int(...) makes one", where)
+            says = N_("{name} must be an int of Python, got {kind}; int(...) makes one")
+            raise Failed(BAD_OUTPUT, _(says, name=name, kind=kind_of(got)), where)
         return self.note(Answer(name, where, got, expected, scale=1.0, tolerance=self.tolerance))
 
     def compare(
@@ -108,7 +111,7 @@ class Comparison(Inputs):
         """The same for a number with an expected value that is not recorded."""
         scale = np.abs(expected) * (below / tolerance if below and got < expected else 1)
         answer = Answer(name, where, np.float64(got), expected, scale, tolerance)
-        answer.complaint = "is too far from the reference's"
+        answer.complaint = N_("{name} is too far from the reference's")
         return self.note(answer)
 
     def live(self, compare: Callable[[], object]) -> None:
@@ -122,11 +125,14 @@ class Comparison(Inputs):
         """`got` in float64 for use in a law: an array, or a numpy number for a 0-d tensor. Raises Failed unless it is a
         tensor of this shape (and dtype)."""
         if not isinstance(got, Value):
-            raise Failed(BAD_OUTPUT, f"{name} must be a torch.Tensor, got {kind_of(got)}", where)
+            told = _("{name} must be a torch.Tensor, got {kind}", name=name, kind=kind_of(got))
+            raise Failed(BAD_OUTPUT, told, where)
         if got.shape != shape:
-            raise Failed(BAD_OUTPUT, f"{name} must have shape {shape}, got {got.shape}", where)
+            told = _("{name} must have shape {shape}, got {got}", name=name, shape=shape, got=got.shape)
+            raise Failed(BAD_OUTPUT, told, where)
         if dtype and got.torch_dtype != dtype:
-            raise Failed(BAD_OUTPUT, f"{name} must have dtype {dtype}, got {got.torch_dtype}", where)
+            told = _("{name} must have dtype {dtype}, got {got}", name=name, dtype=dtype, got=got.torch_dtype)
+            raise Failed(BAD_OUTPUT, told, where)
         return np.float64(np.asarray(got))  # pyrefly: ignore[bad-return]
 
     def note(self, answer: Answer) -> Answer:
@@ -170,8 +176,8 @@ class Comparison(Inputs):
         if not self.wrong:
             return None
         worst = self.worst()
-        cases = [(answer.where, answer.right) for answer in self.answers if answer.name == worst.name]
-        return Evidence(worst.name, worst.where, worst.got, worst.expected, cases)
+        cases = [(english(answer.where), answer.right) for answer in self.answers if answer.name == worst.name]
+        return Evidence(worst.name, english(worst.where), worst.got, worst.expected, cases)
 
     def worst(self) -> Answer:
         """The case to show. Of the first thing that is wrong, with the settings of its first wrong case (the plainest
@@ -201,16 +207,16 @@ class Comparison(Inputs):
 def kind_of(value: object) -> str:
     """How a wrong result is called in a message."""
     if value is None:
-        return "None (is a return missing?)"
+        return _("None (is a return missing?)")
     if isinstance(value, Value):
-        return f"a tensor of shape {value.shape}" if value.shape else "a 0-d tensor"
+        return _("a tensor of shape {shape}", shape=value.shape) if value.shape else _("a 0-d tensor")
     if isinstance(value, tuple):
-        return f"a tuple of {len(value)}"
+        return _("a tuple of {count}", count=len(value))
     if isinstance(value, Other):
-        library, _, name = value.type.rpartition(".")
+        library, _rest, name = value.type.rpartition(".")
         if name == "ndarray":
-            return "a numpy array (torch.from_numpy makes a tensor of one)"
+            return _("a numpy array (torch.from_numpy makes a tensor of one)")
         if library in ("numpy", ""):
-            return f"a {library and 'numpy '}{name}"
-        return f"an object of class {name} (return the tensors bare)"
-    return "an int" if type(value) is int else f"a {type(value).__name__}"
+            return _("a numpy {name}", name=name) if library else _("a {name}", name=name)
+        return _("an object of class {name} (return the tensors bare)", name=name)
+    return _("an int") if type(value) is int else _("a {name}", name=type(value).__name__)

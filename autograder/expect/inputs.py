@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..language import english
+
 if TYPE_CHECKING:
     from ..expectations import Expectations
     from ..student import Scheduler
@@ -60,4 +62,4 @@ class Inputs:
         return self.draw(None).tolist()
 
     def recorded(self, kind: str, name: str, where: str) -> np.ndarray:
-        return self.expectations.tensors[f"{self.check}/{kind}/{name} {where}"]
+        return self.expectations.tensors[f"{self.check}/{kind}/{english(name)} {english(where)}"]

@@ -19,6 +19,7 @@ from safetensors import safe_open
 from safetensors.numpy import load
 
 from ..files import digest
+from ..language import _
 from ..paths import PACKAGE
 from ..rubric import Rubric
 
@@ -66,9 +67,13 @@ class Expectations:
                 tensors = {key: file.get_tensor(key) for key in file.keys()}
                 metadata = file.metadata() or {}
         except Exception as error:  # safetensors raises several kinds for a missing or damaged file
-            raise ExpectationsError(f"{path} cannot be read ({error}); `make record` writes it anew") from None
+            raise ExpectationsError(
+                _("{path} cannot be read ({error}); `make record` writes it anew", path=path, error=error)
+            ) from None
         if metadata.get("digest") != digest_of_checks() or metadata.get("asks") != " ".join(Rubric.load().asks):
-            raise ExpectationsError(f"{path} was recorded for other checks than these; `make record` writes it anew")
+            raise ExpectationsError(
+                _("{path} was recorded for other checks than these; `make record` writes it anew", path=path)
+            )
         return cls(tensors, metadata)
 
     def only(self, ids: Collection[str]) -> Self:

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+from ..language import N_, _
 from ..text import readable
 
 Load = Callable[[int], bytes]  # reads a member, at most so many bytes
@@ -33,6 +34,7 @@ ZIP_END = struct.Struct("<4s4H2IH")
 # place of the table. A locator stands between the two.
 ZIP64_END = struct.Struct("<4sQ2H2I4Q")
 ZIP64_LOCATOR = struct.Struct("<4sIQI")
+LINK, SPECIAL = N_("link"), N_("special file")  # kinds of members
 
 
 class Refused(Exception):
@@ -53,7 +55,8 @@ def members(path: Path) -> Generator[list[Member]]:
             bounded.largest = MAX_UNPACKED
             yield found
     else:
-        raise Refused(f"{readable(path.name)} is neither a folder nor a zip or tar file (.tar, .tar.gz or .tar.bz2)")
+        says = N_("{name} is neither a folder nor a zip or tar file (.tar, .tar.gz or .tar.bz2)")
+        raise Refused(_(says, name=readable(path.name)))
 
 
 @contextmanager
@@ -66,14 +69,14 @@ def download(path: Path) -> Generator[list[tuple[tuple[str, ...], Load | None]]]
 
 
 def lenient(found: Iterable[Packed]) -> Iterator[tuple[tuple[str, ...], Load | None]]:
-    for name, kind, _, load in found:
+    for name, kind, _size, load in found:
         try:
             parts = path_parts(name)
         except Refused as refused:
             yield (readable(name).replace("/", "\\"),), refusing(str(refused))
             continue
         if parts:
-            refused = refusing(f"it holds a {kind}, {readable(name)}")
+            refused = refusing(_("it holds a {kind}, {name}", kind=_(kind), name=readable(name)))
             yield parts, {"file": load, "folder": None}.get(kind, refused)
 
 
@@ -91,13 +94,14 @@ def checked(found: Iterable[Packed]) -> list[Member]:
     kept, total = [], 0
     for count, (name, kind, size, load) in enumerate(found, 1):
         if count > MAX_MEMBERS:
-            raise Refused(f"it holds more than {MAX_MEMBERS} files")
+            raise Refused(_("it holds more than {count} files", count=MAX_MEMBERS))
         parts = path_parts(name)
         if kind not in ("file", "folder"):
-            raise Refused(f"it holds a {kind}, {readable(name)}; hand in plain files only")
+            says = N_("it holds a {kind}, {name}; hand in plain files only")
+            raise Refused(_(says, kind=_(kind), name=readable(name)))
         total += size
         if total > MAX_UNPACKED:
-            raise Refused(f"it unpacks to more than {MAX_UNPACKED >> 20} MB")
+            raise Refused(_("it unpacks to more than {mb} MB", mb=MAX_UNPACKED >> 20))
         if kind == "file" and parts:
             kept.append((parts, load))
     return kept
@@ -106,11 +110,11 @@ def checked(found: Iterable[Packed]) -> list[Member]:
 def path_parts(name: str) -> tuple[str, ...]:
     """The parts of a member's path, as Windows and others write it. Raises Refused for one that leads outside."""
     if len(name) > MAX_NAME:
-        raise Refused(f"it holds a path of {len(name)} characters")
+        raise Refused(_("it holds a path of {count} characters", count=len(name)))
     name = name.replace("\\", "/")
     parts = name.split("/")
     if ".." in parts or name.startswith("/") or parts[0].endswith(":"):
-        raise Refused(f"it holds a path that leads outside: {readable(name)}")
+        raise Refused(_("it holds a path that leads outside: {name}", name=readable(name)))
     return tuple(part for part in parts if part not in ("", "."))
 
 
@@ -128,38 +132,38 @@ def bounded_zip(path: Path) -> None:
     start = last if tail[last : last + 4] == b"PK\x05\x06" and tail[-2:] == b"\0\0" else tail.rfind(b"PK\x05\x06")
     end = tail[start : start + ZIP_END.size]
     if start < 0 or len(end) < ZIP_END.size:
-        raise zipfile.BadZipFile("it has no table of contents")
-    *_, count, directory, _, _ = ZIP_END.unpack(end)
+        raise zipfile.BadZipFile(_("it has no table of contents"))
+    *_rest, count, directory, _rest, _rest = ZIP_END.unpack(end)
     claims = [(count, directory)]
     if tail[max(0, start - ZIP64_LOCATOR.size) : start].startswith(b"PK\x06\x07"):
         claims = list(zip64_claims(path, size - len(tail) + start))
     if not claims or any(count > MAX_MEMBERS or directory > MAX_DIRECTORY for count, directory in claims):
-        raise Refused(f"it holds more than {MAX_MEMBERS} files")
+        raise Refused(_("it holds more than {count} files", count=MAX_MEMBERS))
 
 
 def zip64_claims(path: Path, end: int) -> Iterator[tuple[int, int]]:
     """(members, bytes of the table of contents) as each record says that zipfile may believe, for the end at `end`."""
     with open(path, "rb") as file:
         file.seek(end - ZIP64_LOCATOR.size)
-        _, _, place, _ = ZIP64_LOCATOR.unpack(file.read(ZIP64_LOCATOR.size))
+        *_rest, place, _disks = ZIP64_LOCATOR.unpack(file.read(ZIP64_LOCATOR.size))
         for where in {place, end - ZIP64_LOCATOR.size - ZIP64_END.size}:
             if 0 <= where < end:
                 file.seek(where)
                 record = file.read(ZIP64_END.size)
                 if record.startswith(b"PK\x06\x06") and len(record) == ZIP64_END.size:
-                    *_, count, directory, _ = ZIP64_END.unpack(record)
+                    *_rest, count, directory, _offset = ZIP64_END.unpack(record)
                     yield count, directory
 
 
 def zip_members(file: zipfile.ZipFile) -> Iterator[Packed]:
     for info in file.infolist():
-        kind = {0o04: "folder", 0o12: "link", 0: "file", 0o10: "file"}.get(info.external_attr >> 28, "special file")
+        kind = {0o04: "folder", 0o12: LINK, 0: "file", 0o10: "file"}.get(info.external_attr >> 28, SPECIAL)
         if info.is_dir():
             kind = "folder"
         if kind == "file" and info.flag_bits & 1:
-            kind = "file with a password"
+            kind = N_("file with a password")
         if kind == "file" and info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            kind = "file packed in an unusual way"
+            kind = N_("file packed in an unusual way")
         yield told_name(info), kind, info.file_size, reader(file.open, info)
 
 
@@ -192,9 +196,9 @@ def uncompressed(path: Path) -> io.BufferedIOBase | None:
 
 def tar_members(file: tarfile.TarFile) -> Iterator[Packed]:
     for info in file:
-        kind = "file" if info.isfile() else "folder" if info.isdir() else "link"
-        if not (kind != "link" or info.issym() or info.islnk()):
-            kind = "special file"
+        kind = "file" if info.isfile() else "folder" if info.isdir() else LINK
+        if not (kind != LINK or info.issym() or info.islnk()):
+            kind = SPECIAL
         yield info.name, kind, info.size, reader(file.extractfile, info)
 
 
@@ -210,7 +214,7 @@ class Bounded(io.RawIOBase):
     def read(self, size: int = -1) -> bytes:
         self.refuse_beyond(self.stream.tell() + max(size, 0))
         if size > self.largest:
-            raise Refused(f"it holds a header of {size >> 10} kB")
+            raise Refused(_("it holds a header of {kb} kB", kb=size >> 10))
         return self.stream.read(min(size, MAX_UNPACKED) if size >= 0 else MAX_UNPACKED)
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
@@ -223,7 +227,7 @@ class Bounded(io.RawIOBase):
 
     def refuse_beyond(self, position: int) -> None:
         if position > MAX_UNPACKED + (1 << 20):  # headers and padding
-            raise Refused(f"it unpacks to more than {MAX_UNPACKED >> 20} MB")
+            raise Refused(_("it unpacks to more than {mb} MB", mb=MAX_UNPACKED >> 20))
 
 
 def comment(path: Path) -> str:

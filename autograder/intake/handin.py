@@ -10,6 +10,7 @@ from pathlib import Path
 from .. import KIT, __version__
 from ..expectations import Expectations, ExpectationsError
 from ..files import write
+from ..language import N_, _, together
 from ..paths import PUBLIC
 from .archives import Refused
 from .submission import ACCEPTED, read
@@ -37,20 +38,22 @@ def submit(
     missing = [name for name in names if not (folder / name).is_file()]
     if missing:
         needed = "scheduler.py" in missing
-        advice = "without it nothing is graded" if needed else f"to hand in without it, add --without {missing[0]}"
-        raise Incomplete(f"There is no {' and no '.join(missing)} in {folder}; {advice}")
+        says = N_("There is no {names} in {folder}; without it nothing is graded")
+        says = says if needed else N_("There is no {names} in {folder}; to hand in without it, add --without {first}")
+        names = _(" and no ").join(missing)
+        raise Incomplete(_(says, names=names, folder=folder, first=missing[0]))
     empty = [name for name in names if not (folder / name).stat().st_size]
     if empty:
-        raise Incomplete(f"{' and '.join(empty)} in {folder} is empty: did you save it?")
+        raise Incomplete(_("{names} in {folder} is empty: did you save it?", names=together(empty), folder=folder))
     try:
         found = read(folder).files
     except Refused as refused:
-        raise Incomplete(f"This would be refused: {refused}") from None
+        raise Incomplete(_("This would be refused: {why}", why=refused)) from None
     files = {name: found[name] for name in names}
     data = zipped(files, comment=KIT)
     write(path, data)
     if read(path).files != files:
-        raise Incomplete(f"{path} does not read back as it was written; is the disk full?")
+        raise Incomplete(_("{path} does not read back as it was written; is the disk full?", path=path))
     return {name: len(content) for name, content in files.items()}, hashlib.sha256(data).hexdigest()
 
 
@@ -61,15 +64,15 @@ def unwritten(notebook: bytes) -> str:
         # Some editors lose the metadata; an answer that nobody wrote still shows by its text.
         answers = [text for text, data in cells if data.get("nbgrader", {}).get("grade") or text in STUBS.values()]
     except (ValueError, KeyError, TypeError, AttributeError):
-        return "report.ipynb cannot be read as a notebook. Open it, save it, and submit again."
+        return _("report.ipynb cannot be read as a notebook. Open it, save it, and submit again.")
     missing = sum(answer in ("", *STUBS.values()) for answer in answers)
     if not missing:
         return ""
     if missing == len(answers):
-        what = "report.ipynb IS AS YOU GOT IT: not one of its answers is written."
+        what = _("report.ipynb IS AS YOU GOT IT: not one of its answers is written.")
     else:
-        what = f"report.ipynb has {missing} empty answers of {len(answers)}."
-    return f"{what} If you have written them, save the notebook and submit again."
+        what = _("report.ipynb has {n} empty answers of {count}.", n=missing, count=len(answers))
+    return _("{what} If you have written them, save the notebook and submit again.", what=what)
 
 
 def one_version() -> None:
@@ -77,12 +80,15 @@ def one_version() -> None:
     try:
         recorded = Expectations.load(PUBLIC).metadata["kit_version"]
     except ExpectationsError:
-        recorded = "another"
+        recorded = _("another")
     if recorded != __version__:
-        raise Incomplete(
-            f"This folder is a mixture of versions of the kit, {__version__} and {recorded}. Unpack the newest one "
-            "into a fresh folder, copy your own files into it, and submit from there"
+        told = _(
+            "This folder is a mixture of versions of the kit, {one} and {other}. Unpack the newest one into a fresh "
+            "folder, copy your own files into it, and submit from there",
+            one=__version__,
+            other=recorded,
         )
+        raise Incomplete(told)
 
 
 def zipped(files: Mapping[str, bytes], comment: str = "", modes: Mapping[str, int] | None = None) -> bytes:

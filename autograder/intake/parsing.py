@@ -32,6 +32,7 @@ except ImportError:  # Windows
 
 from ..box.inside import wire
 from ..box.launch import ENVIRONMENT, BoxError
+from ..language import _, speak, spoken
 from ..paths import ROOT
 from ..text import readable
 
@@ -110,7 +111,7 @@ class Room:
         hangs = threading.Timer(PATIENCE * request[3], self.stop)
         hangs.start()
         try:
-            wire.send(self.server.stdin, request)
+            wire.send(self.server.stdin, (*request, spoken()))
             return wire.receive(self.server.stdout, REPLY_BYTES)
         finally:
             hangs.cancel()
@@ -132,7 +133,8 @@ class Room:
             ready = wire.receive(self.server.stdout, limit=1000)
         except (EOFError, OSError, wire.WireError) as error:
             self.close()
-            raise BoxError(f"the process that parses could not be started ({str(error) or 'it ended'})") from None
+            why = str(error) or _("it ended")
+            raise BoxError(_("the process that parses could not be started ({why})", why=why)) from None
         assert ready == "ready"
 
     def stop(self) -> None:
@@ -142,7 +144,7 @@ class Room:
 
     def ending(self, job: Job) -> str:
         """Why the child ended under a job, in words. The server is gone with it."""
-        _, _, seconds, memory_mb = job
+        _rest, _rest, seconds, memory_mb = job
         server, late = self.server, self.late
         assert server
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -150,10 +152,11 @@ class Room:
         self.close()
         status = server.returncode - 128 if server.returncode > 128 else -server.returncode
         if resource and (late or status == signal.SIGKILL):  # its limits end it with other signals
-            raise BoxError("the process that parses was stopped from outside, or does not get on in a machine so busy")
+            told = _("the process that parses was stopped from outside, or does not get on in a machine so busy")
+            raise BoxError(told)
         if late or (resource and status == signal.SIGXCPU):
-            return f"reading it takes more than {seconds} s of processor time"
-        return f"reading it needs more than {memory_mb} MB of memory, or ended the process that reads"
+            return _("reading it takes more than {seconds} s of processor time", seconds=seconds)
+        return _("reading it needs more than {mb} MB of memory, or ended the process that reads", mb=memory_mb)
 
     def leave(self) -> None:
         with self.lock:
@@ -207,12 +210,13 @@ def attend(requests: IO[bytes], replies: IO[bytes]) -> None:
             os._exit(1)
         if request is None:
             return
-        module, function, arguments, seconds, memory_mb = request
+        module, function, arguments, seconds, memory_mb, language = request
+        speak(language)
         limit(seconds, memory_mb << 20)
         try:
             reply = ("ok", getattr(importlib.import_module(module), function)(*arguments))
         except MemoryError:
-            reply = ("failed", f"reading it needs more than {memory_mb} MB of memory", "MemoryError")
+            reply = ("failed", _("reading it needs more than {mb} MB of memory", mb=memory_mb), "MemoryError")
         except Exception as error:  # parsers raise what they like
             lines = str(error).strip().splitlines() or [""]
             reply = ("failed", readable(lines[0], limit=300) or type(error).__name__, type(error).__name__)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .. import KIT
+from ..language import N_, _
 from ..paths import ASSIGNMENT
 from ..text import readable
 from . import archives, parsing
@@ -29,6 +30,7 @@ ACCEPTED = {"scheduler.py": 200_000, "infer.py": 200_000, REPORT: 10_000_000}  #
 # What systems and editors leave beside the files of people; nobody hands these in.
 PART = {"infer.py": "infer", REPORT: "report"}  # of which a file is; scheduler.py is always asked for
 CLUTTER = re.compile(r"__MACOSX|__pycache__|Thumbs\.db|desktop\.ini|\..*")
+RENAME = N_("but {path}; rename it")
 DAMAGED = (OSError, EOFError, NotImplementedError, RuntimeError, ValueError, zlib.error, zipfile.BadZipFile)
 
 
@@ -59,9 +61,11 @@ def read(path: Path) -> Submission:
         else:
             take(submission, list(limited(entries(path))))
     except parsing.Unparsable as why:
-        raise Refused(str(why) if why.type == "Refused" else f"{submission.name} cannot be read ({why})") from None
+        told = _("{name} cannot be read ({why})", name=submission.name, why=why)
+        raise Refused(str(why) if why.type == "Refused" else told) from None
     except DAMAGED as error:
-        raise Refused(f"{submission.name} cannot be read ({readable(str(error))})") from None
+        told = _("{name} cannot be read ({why})", name=submission.name, why=readable(str(error)))
+        raise Refused(told) from None
     return submission
 
 
@@ -72,7 +76,7 @@ def unpacked(path: bytes) -> tuple[dict[str, bytes], list[str], str]:
         take(submission, members)
     packed_by = archives.comment(archive)
     if packed_by.startswith(KIT.split()[0]) and packed_by != KIT:
-        submission.notes.append(f"It was packed with {packed_by}; this is {KIT}.")
+        submission.notes.append(_("It was packed with {packed_by}; this is {kit}.", packed_by=packed_by, kit=KIT))
     return submission.files, submission.notes, submission.waits
 
 
@@ -81,7 +85,7 @@ def take(submission: Submission, members: Iterable[Member]) -> None:
     members = [(parts, load) for parts, load in members if not any(map(CLUTTER.fullmatch, parts))]
     folder = where(members)
     if folder:
-        submission.notes.append(f"The files were taken from the folder {readable(folder[0])}/.")
+        submission.notes.append(_("The files were taken from the folder {folder}/.", folder=readable(folder[0])))
     candidates = [(parts[-1], load) for parts, load in members if parts[:-1] == folder]
     refuse_twins([name for name, _ in candidates])
     for name, load in sorted(candidates, key=lambda candidate: candidate[0]):
@@ -90,16 +94,17 @@ def take(submission: Submission, members: Iterable[Member]) -> None:
             if len(data) <= ACCEPTED[name]:
                 submission.files[name] = data
             elif name == REPORT:  # marked by a person: it must not cost the code its points
-                submission.waits = f"{name} is larger than {ACCEPTED[name] // 1_000_000} MB"
+                submission.waits = _("{name} is larger than {mb} MB", name=name, mb=ACCEPTED[name] // 1_000_000)
             else:
-                raise Refused(f"{name} is larger than {ACCEPTED[name] // 1000} kB")
+                raise Refused(_("{name} is larger than {kb} kB", name=name, kb=ACCEPTED[name] // 1000))
     if "scheduler.py" not in submission.files:
-        raise Refused(f"there is no scheduler.py in it{but_there_is('scheduler.py', members)}")
+        told, instead = _("there is no scheduler.py in it"), but_there_is("scheduler.py", members)
+        raise Refused(_("{told}, {instead}", told=told, instead=instead) if instead else told)
     if submission.waits:
-        submission.notes.append(f"{submission.waits}, so it was not taken.")
+        submission.notes.append(_("{why}, so it was not taken.", why=submission.waits))
     for name in ACCEPTED.keys() - submission.files.keys():
         if said := but_there_is(name, members):
-            submission.notes.append(f"There is no {name}{said}.")
+            submission.notes.append(_("There is no {name}, {instead}.", name=name, instead=said))
 
     others = {parts for parts, _ in members if parts[:-1] != folder or parts[-1] not in ACCEPTED}
     seen = {parts[: len(folder) + 1 if parts[: len(folder)] == folder else 1] for parts in others}
@@ -107,9 +112,11 @@ def take(submission: Submission, members: Iterable[Member]) -> None:
     # Who grades assignment/ itself need not be told that the given files are there.
     ignored -= {f"{entry.name}/" if entry.is_dir() else entry.name for entry in ASSIGNMENT.iterdir()}
     if ignored:
-        more = f" and {len(ignored) - 5} more" if len(ignored) > 5 else ""
-        names = ", ".join(map(readable, sorted(ignored)[:5]))
-        submission.notes.append(f"Taken: {', '.join(submission.files)}. Not looked at: {names}{more}.")
+        names = _(", ").join(map(readable, sorted(ignored)[:5]))
+        if len(ignored) > 5:
+            names = _("{names} and {n} more", names=names, n=len(ignored) - 5)
+        taken = _(", ").join(submission.files)
+        submission.notes.append(_("Taken: {taken}. Not looked at: {names}.", taken=taken, names=names))
 
 
 def where(members: Sequence[Member]) -> tuple[str, ...]:
@@ -125,12 +132,13 @@ def where(members: Sequence[Member]) -> tuple[str, ...]:
 def but_there_is(wanted: str, members: Sequence[Member]) -> str:
     """What to say of a file that is probably the one that is wanted, by another name or in another place, or ""."""
     stem, ending = wanted.split(".")
-    for parts, _ in sorted(members, key=lambda member: (len(member[0]), member[0])):
+    for parts, _rest in sorted(members, key=lambda member: (len(member[0]), member[0])):
         name, path = folded(parts[-1]), readable("/".join(parts))
         if name == wanted:
-            return f", but {path}; {'put it at the top' if len(parts) > 1 and name == parts[-1] else 'rename it'}"
+            says = N_("but {path}; put it at the top") if len(parts) > 1 and name == parts[-1] else RENAME
+            return _(says, path=path)
         if stem in name and re.search(rf"\.({ending}|txt)\b", name):
-            return f", but {path}; rename it"
+            return _(RENAME, path=path)
     return ""
 
 
@@ -141,11 +149,8 @@ def refuse_twins(names: Iterable[str]) -> None:
         alike = folded(name)
         if alike in ACCEPTED and alike in seen:
             other = seen[alike]
-            raise Refused(
-                f"it holds {readable(name)} more than once"
-                if other == name
-                else f"it holds both {readable(other)} and {readable(name)}"
-            )
+            says = N_("it holds {name} more than once") if other == name else N_("it holds both {other} and {name}")
+            raise Refused(_(says, name=readable(name), other=readable(other)))
         seen[alike] = name
 
 
@@ -158,7 +163,7 @@ def limited(members: Iterable[Member]) -> Iterator[Member]:
     """The members, as long as they are not too many. Raises Refused."""
     for count, member in enumerate(members, 1):
         if count > MAX_MEMBERS:
-            raise Refused(f"it holds more than {MAX_MEMBERS} files")
+            raise Refused(_("it holds more than {count} files", count=MAX_MEMBERS))
         yield member
 
 
@@ -176,7 +181,8 @@ def loader(entry: Path) -> Load:
 
     def load(limit: int) -> bytes:
         if entry.is_symlink() or not entry.is_file():
-            raise Refused(f"{readable(entry.name)} is a link or another special file; hand in the file itself")
+            says = N_("{name} is a link or another special file; hand in the file itself")
+            raise Refused(_(says, name=readable(entry.name)))
         with open(entry, "rb") as file:
             return file.read(limit)
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from .. import given
 from ..box import BoxError
 from ..diagnosis import catalogue
+from ..language import _
 from ..record import NOT_IMPLEMENTED, Failed, Shown
 from ..student import Budget, Student
 from .drawing import Grid, alone, moving, stacked
@@ -53,11 +54,11 @@ class Sight:
 
     @property
     def title(self) -> str:
-        return f"After {self.view.section}: {self.view.title}"
+        return _("After {section}: {title}", section=self.view.section, title=_(self.view.title))
 
     @property
     def text(self) -> str:
-        return f"{self.said} {self.wrong}".strip()
+        return _("{said} {wrong}", said=self.said, wrong=self.wrong) if self.wrong else self.said
 
 
 def look(
@@ -95,14 +96,13 @@ def attempt(view: View, student: Student, record: GradeRecord, advance: Advance)
         drawing, said = view.make(student, advance)
     except Failed as failed:
         if failed.verdict != NOT_IMPLEMENTED:
-            return Sight(view, f"not drawn: {failed.message}")
-        return Sight(view, f"waits for {failed.message.partition(' is not implemented')[0]}", waits=True)
+            return Sight(view, _("not drawn: {why}", why=failed.message))
+        return Sight(view, _("waits for {what}", what=failed.said), waits=True)
     except (BoxError, OSError) as error:  # of this host
-        return Sight(view, f"not drawn: {error}")
+        return Sight(view, _("not drawn: {why}", why=error))
     except Exception as error:  # a fault of ours must not cost the grade that it would stand beside
-        return Sight(
-            view, f"not drawn: the grader failed, please tell your instructor: {type(error).__name__}: {error}"
-        )
+        what = f"{type(error).__name__}: {error}"
+        return Sight(view, _("not drawn: the grader failed, please tell your instructor: {what}", what=what))
     return Sight(view, said, trouble(view, record), drawing)
 
 
@@ -113,8 +113,9 @@ def trouble(view: View, record: GradeRecord) -> str:
     if wrong is None:
         return ""
     if wrong.mistake:
-        return f"Not right yet ({wrong.id}). What your code does: {catalogue()[wrong.mistake].did}"
-    return f"Not right yet ({wrong.id}: {wrong.verdict.replace('_', ' ')})."
+        did = _(catalogue()[wrong.mistake].did)
+        return _("Not right yet ({check}). What your code does: {did}", check=wrong.id, did=did)
+    return _("Not right yet ({check}: {verdict}).", check=wrong.id, verdict=wrong.in_words)
 
 
 def of_parts(parts: Collection[str]) -> Sequence[View]:
@@ -135,13 +136,18 @@ def offered(views: Iterable[View], rubric: Rubric) -> list[View]:
 def as_text(sights: Sequence[Sight]) -> str:
     """What came of each, in a line."""
     if any(sight.drawing for sight in sights):
-        return "\n".join(
-            f"  {sight.title}: {f'drawn. {sight.wrong}'.strip() if sight.drawing else sight.said}" for sight in sights
-        )
+        return "\n".join(_("  {sight.title}: {what}", sight=sight, what=came(sight)) for sight in sights)
     if sights and all(sight.waits for sight in sights):
-        return "There is nothing to see yet. Begin with 1.1 and 1.4 of the handout, then look again."
+        return _("There is nothing to see yet. Begin with 1.1 and 1.4 of the handout, then look again.")
     reasons = dict.fromkeys(sight.said for sight in sights)  # one, where scheduler.py cannot be imported
-    return "\n".join(f"There is nothing to see yet: {reason}" for reason in reasons)
+    return "\n".join(_("There is nothing to see yet: {reason}", reason=reason) for reason in reasons)
+
+
+def came(sight: Sight) -> str:
+    """What came of one, in words."""
+    if not sight.drawing:
+        return sight.said
+    return _("drawn. {wrong}", wrong=sight.wrong) if sight.wrong else _("drawn.")
 
 
 def picture(sights: Iterable[Sight]) -> bytes:

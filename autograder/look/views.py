@@ -17,6 +17,7 @@ import numpy as np
 from .. import given
 from ..checks.program import Trained, samples_in
 from ..expect.comparison import kind_of
+from ..language import N_, _, together
 from ..paths import ASSIGNMENT
 from ..record import BAD_OUTPUT, NOT_IMPLEMENTED, Failed
 from ..student import Value
@@ -70,15 +71,17 @@ def schedules(student: Student, advance: Advance) -> Made:
                 raise
             waits.append(name)
         else:
-            both = scheduler.betas, scheduler.alphas_cumprod
-            tables[name] = [checked(table, (1000,), f"the {name} schedule", "in its tables") for table in both]
+            both, whose = (scheduler.betas, scheduler.alphas_cumprod), _("the {name} schedule", name=name)
+            tables[name] = [checked(table, (1000,), whose, _("in its tables")) for table in both]
     titles = {
-        "β, how much noise each step adds (up to 0.03)": (0, 0.03),
-        "ᾱ, how much of the image is left": (-0.02, 1.02),
+        _("β, how much noise each step adds (up to 0.03)"): (0, 0.03),
+        _("ᾱ, how much of the image is left"): (-0.02, 1.02),
     }
     panels = {title: {name: both[i] for name, both in tables.items()} for i, title in enumerate(titles)}
-    more = f" Not written yet: {' and '.join(waits)}." if waits else ""
-    return Curves(panels, titles), f"Your tables of β and ᾱ over t: {', '.join(tables)}.{more}"
+    says = N_("Your tables of β and ᾱ over t: {names}.")
+    if waits:
+        says = N_("Your tables of β and ᾱ over t: {names}. Not written yet: {waits}.")
+    return Curves(panels, titles), _(says, names=_(", ").join(tables), waits=together(waits))
 
 
 def noising(student: Student, advance: Advance) -> Made:
@@ -86,10 +89,11 @@ def noising(student: Student, advance: Advance) -> Made:
     digit = np.load(ASSIGNMENT / "digits5k.npz", allow_pickle=False)["images"][:1, None].astype(np.float32) / 127.5 - 1
     digits = np.repeat(digit, len(times), axis=0)
     noise = np.repeat(drawn(0, (1, *IMAGE)), len(times), axis=0)
-    noisy = checked(student.DDPMScheduler().add_noise(digits, noise, times), digits.shape, "your add_noise")
-    return Grid(
-        noisy[None], above=[f"{t}" for t in times]
-    ), "One digit with the noise of your add_noise, at eleven timesteps."
+    noisy = checked(
+        student.DDPMScheduler().add_noise(digits, noise, times), digits.shape, _("your {method}", method="add_noise")
+    )
+    said = _("One digit with the noise of your add_noise, at eleven timesteps.")
+    return Grid(noisy[None], above=[f"{t}" for t in times]), said
 
 
 def guesses(student: Student, advance: Advance) -> Made:
@@ -100,12 +104,15 @@ def guesses(student: Student, advance: Advance) -> Made:
     noisy, guessed = [], []
     for t in times:
         x = scheduler.add_noise(x0, drawn(t, x0.shape), np.full(len(x0), t))
-        x = checked(x, x0.shape, "your add_noise", f"at t = {t}")
+        x, where = checked(x, x0.shape, _("your {method}", method="add_noise"), at(t)), at(t)
         noisy.append(x)
-        guessed.append(first_of(scheduler.predict(plane.network(x, t), t, x), x.shape, f"at t = {t}"))
-    said = "Points of a spiral in noise, and below them where your predict thinks they come from, with a small network."
+        guessed.append(first_of(scheduler.predict(plane.network(x, t), t, x), x.shape, where))
+    said = _(
+        "Points of a spiral in noise, and below them where your predict thinks they come from, with a small network. "
+        "A colour is a place on it."
+    )
     rows = np.stack([noisy, guessed])[..., 0, 0]
-    return Clouds(rows, ("x_t", "your x̂0"), [f"t = {t}" for t in times], places), f"{said} A colour is a place on it."
+    return Clouds(rows, ("x_t", _("your x̂0")), [f"t = {t}" for t in times], places), said
 
 
 def steps(student: Student, advance: Advance) -> Made:
@@ -117,9 +124,11 @@ def steps(student: Student, advance: Advance) -> Made:
         except Failed as failed:
             if failed.verdict != NOT_IMPLEMENTED or (not rows and name == [*networks][-1]):
                 raise  # else one of the two is there
-    said = "The shipped networks" if len(rows) == 2 else f"The shipped network for {next(iter(rows))}"
+    says = N_("The shipped network for {name} and your DDPM step, in {steps} steps.")
+    if len(rows) == 2:
+        says = N_("The shipped networks and your DDPM step, in {steps} steps.")
     film = filmed(list(rows.values()))
-    return Grid(film[-1], list(rows), film=film), f"{said} and your DDPM step, in {STEPS} steps."
+    return Grid(film[-1], list(rows), film=film), _(says, name=next(iter(rows)), steps=STEPS)
 
 
 def etas(student: Student, advance: Advance) -> Made:
@@ -132,22 +141,23 @@ def etas(student: Student, advance: Advance) -> Made:
             if failed.verdict != NOT_IMPLEMENTED or not rows:
                 raise
             break  # 4.1 is there: digits without noise
-    said = f"{SOME} beginnings and {STEPS} steps of your DDIM."
+    said = _("{n} beginnings and {steps} steps of your DDIM.", n=SOME, steps=STEPS)
     film = filmed(rows)
     if len(rows) == len(ETAS) and np.array_equal(film[-1][0], film[-1][-1]):
-        return Grid(film[-1][:1], film=[seen[:1] for seen in film]), f"{said} It takes no notice of eta yet (4.2)."
-    row = f"its row for {SAYS[network.settings['prediction_type']]}"
-    more = f" With η = 1 it should be the step of 3.7: {row}." if len(rows) == len(ETAS) else ""
-    return Grid(film[-1], [f"η = {eta:g}" for eta in ETAS[: len(rows)]], film=film), said + more
+        said = _("{said} It takes no notice of eta yet (4.2).", said=said)
+        return Grid(film[-1][:1], film=[seen[:1] for seen in film]), said
+    if len(rows) == len(ETAS):
+        name = SAYS[network.settings["prediction_type"]]
+        said = _("{said} With η = 1 it should be the step of 3.7: its row for {name}.", said=said, name=name)
+    return Grid(film[-1], [f"η = {eta:g}" for eta in ETAS[: len(rows)]], film=film), said
 
 
 def program(student: Student, advance: Advance) -> Made:
     run = Trained().run(student, ["--num-images", ALL, "--steps", STEPS], None, "digits_seconds")
     digits = samples_in(run, ALL)
     advance(ALL * STEPS)
-    return Grid(
-        in_rows(np.asarray(digits), 4)
-    ), f"{ALL} digits that your infer.py draws with the shipped network, in {STEPS} steps."
+    says = N_("{n} digits that your infer.py draws with the shipped network, in {steps} steps.")
+    return Grid(in_rows(np.asarray(digits), 4)), _(says, n=ALL, steps=STEPS)
 
 
 def straight(student: Student, advance: Advance) -> Made:
@@ -157,13 +167,17 @@ def straight(student: Student, advance: Advance) -> Made:
         output = plane.network(x, t, plane.FLOW)
         if place % 2 == 0:
             seen.append(x)
-            guessed.append(first_of(scheduler.predict(output, t, x), x.shape, f"at t = {t}"))
-        x = checked(scheduler.step(output, t, x), x.shape, "your step", f"at t = {t}")
+            guessed.append(first_of(scheduler.predict(output, t, x), x.shape, at(t)))
+        x = checked(scheduler.step(output, t, x), x.shape, _("your {method}", method="step"), at(t))
     rows = np.stack([[*seen, x], [*guessed, x]])[..., 0, 0]
-    above = [*(f"{place} steps" for place in range(0, EULER, 2)), "end"]
-    said = f"{EULER} steps of yours along the velocity that a small network answers, and your x̂0 on the way."
-    said += f" The points end {plane.off(x[:, :, 0, 0]):.3f} off the spiral. A colour is a place at the beginning."
-    return Clouds(rows, ("x_t", "your x̂0"), above, np.arctan2(*starts[:, :, 0, 0].T)), said
+    above = [*(_("{n} steps", n=place) for place in range(0, EULER, 2)), _("end")]
+    said = _(
+        "{steps} steps of yours along the velocity that a small network answers, and your x̂0 on the way. The points "
+        "end {off:.3f} off the spiral. A colour is a place at the beginning.",
+        steps=EULER,
+        off=plane.off(x[:, :, 0, 0]),
+    )
+    return Clouds(rows, ("x_t", _("your x̂0")), above, np.arctan2(*starts[:, :, 0, 0].T)), said
 
 
 PREDICT = ("schedule.linear", "reverse.previous_timestep", "reverse.predict_v")
@@ -173,13 +187,13 @@ DDIM = (*SHORT, "ddim.deterministic", "ddim.eta", "ddim.strided")  # of the post
 FLOW = ("reverse.timesteps", "reverse.previous_timestep", "flow.predict", "flow.step", "flow.strided")
 INFER = (*DDIM, "infer.ddim", "infer.random", "infer.digits")
 VIEWS = (
-    View("1.4", "The schedules", tuple(f"schedule.{name}" for name in SCHEDULES), schedules),
-    View("2.2", "A digit in noise", ("schedule.linear", "forward.add_noise"), noising),
-    View("3.4", "A spiral, guessed", ("forward.add_noise", *PREDICT), guesses),
-    View("3.7", "Digits by your step", STEP, steps, 2 * SOME * STEPS),
-    View("4.1", "The same beginnings", DDIM, etas, len(ETAS) * SOME * STEPS),
-    View("6.3", f"{ALL} digits from infer.py", INFER, program, ALL * STEPS),
-    View("8.1", "A spiral on straight paths", FLOW, straight),
+    View("1.4", N_("The schedules"), tuple(f"schedule.{name}" for name in SCHEDULES), schedules),
+    View("2.2", N_("A digit in noise"), ("schedule.linear", "forward.add_noise"), noising),
+    View("3.4", N_("A spiral, guessed"), ("forward.add_noise", *PREDICT), guesses),
+    View("3.7", N_("Digits by your step"), STEP, steps, 2 * SOME * STEPS),
+    View("4.1", N_("The same beginnings"), DDIM, etas, len(ETAS) * SOME * STEPS),
+    View("6.3", N_("64 digits from infer.py"), INFER, program, ALL * STEPS),
+    View("8.1", N_("A spiral on straight paths"), FLOW, straight),
 )
 QUICK = tuple(view for view in VIEWS if not view.work)
 
@@ -195,7 +209,7 @@ def sampled(
     for t in listed(scheduler, STEPS):
         noise = drawn(t, x.shape)
         x_prev = scheduler.step(network.output(x, t), t, x, variance_noise=noise, **options)
-        x = checked(x_prev, x.shape, "your step", f"at t = {t}")
+        x = checked(x_prev, x.shape, _("your {method}", method="step"), at(t))
         states.append(x)
         advance(len(x))
         if np.abs(x).max() > LARGE:  # black and white from here on, until nothing is a number any more
@@ -213,18 +227,20 @@ def listed(scheduler: Scheduler, steps: int) -> list[int]:
     scheduler.set_timesteps(steps)
     timesteps = scheduler.timesteps
     if not isinstance(timesteps, Value) or timesteps.dtype != np.int64 or not 0 < timesteps.size <= 2 * steps:
-        raise Failed(BAD_OUTPUT, f"your set_timesteps({steps}) left no list of {steps} timesteps")
+        told = _("your set_timesteps({n}) left no list of {n} timesteps", n=steps)
+        raise Failed(BAD_OUTPUT, told)
     for t in timesteps.ravel().tolist():
         if not 0 <= t < 1000:
-            raise Failed(BAD_OUTPUT, f"your set_timesteps({steps}) put {t} into the list of timesteps")
+            told = _("your set_timesteps({n}) put {t} into the list of timesteps", n=steps, t=t)
+            raise Failed(BAD_OUTPUT, told)
     return timesteps.ravel().tolist()
 
 
 def first_of(pair: object, shape: tuple[int, ...], where: str) -> np.ndarray:
     """x0_hat of what `predict` returned. Raises Failed."""
     if not (isinstance(pair, tuple) and len(pair) == 2):
-        raise Failed(BAD_OUTPUT, f"your predict must return two tensors, got {kind_of(pair)}")
-    return checked(pair[0], shape, "your predict", where)
+        raise Failed(BAD_OUTPUT, _("your predict must return two tensors, got {kind}", kind=kind_of(pair)))
+    return checked(pair[0], shape, _("your {method}", method="predict"), where)
 
 
 def checked(value: object, shape: tuple[int, ...], whose: str, where: str = "") -> np.ndarray:
@@ -232,18 +248,30 @@ def checked(value: object, shape: tuple[int, ...], whose: str, where: str = "") 
 
     whose, where  words for the message
     """
-    where = where and f" {where}"
+    told = {"whose": whose, "where": _(" {where}", where=where) if where else ""}
     if not isinstance(value, Value):
-        raise Failed(BAD_OUTPUT, f"{whose} must return a torch.Tensor{where}, got {kind_of(value)}")
+        says = N_("{whose} must return a torch.Tensor{where}, got {kind}")
+        raise Failed(BAD_OUTPUT, _(says, kind=kind_of(value), **told))
     if value.shape != shape:
-        raise Failed(BAD_OUTPUT, f"{whose} returned the shape {value.shape}{where}; it must be {shape}")
+        says = N_("{whose} returned the shape {got}{where}; it must be {shape}")
+        raise Failed(BAD_OUTPUT, _(says, got=value.shape, shape=shape, **told))
     if value.dtype.kind != "f":
-        raise Failed(BAD_OUTPUT, f"{whose} returned {value.torch_dtype}{where}; it must be float32")
+        says = N_("{whose} returned {got}{where}; it must be float32")
+        raise Failed(BAD_OUTPUT, _(says, got=value.torch_dtype, **told))
     with np.errstate(over="ignore"):
         array: np.ndarray = np.float32(np.asarray(value))  # pyrefly: ignore[bad-assignment]
     if not np.isfinite(array).all():
-        raise Failed(BAD_OUTPUT, f"{whose} returned {'NaN' if np.isnan(array).any() else 'infinite numbers'}{where}")
+        says = (
+            N_("{whose} returned NaN{where}")
+            if np.isnan(array).any()
+            else N_("{whose} returned infinite numbers{where}")
+        )
+        raise Failed(BAD_OUTPUT, _(says, **told))
     return array
+
+
+def at(t: int) -> str:
+    return _("at t = {t}", t=t)
 
 
 def drawn(seed: int, shape: tuple[int, ...]) -> np.ndarray:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..language import N_
 from .expression import Expression
 
 if TYPE_CHECKING:
@@ -289,8 +290,8 @@ def read_alphas_cumprod(
     if (found := made_of(PRODUCTS, cumprods, own)) is not None:
         return found, ""
     for word, mine, theirs in (
-        ("one index late", slice(1, None), slice(0, -1)),
-        ("one index early", slice(0, -1), slice(1, None)),
+        (N_("one index late"), slice(1, None), slice(0, -1)),
+        (N_("one index early"), slice(0, -1), slice(1, None)),
     ):
         # Where one was put in front, nothing is lost at the end.
         moved = [Table(c.values[mine], c.T) for c in cumprods]

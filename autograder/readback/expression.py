@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..language import N_, _
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
@@ -62,12 +64,13 @@ SYMBOLS = {
     "x": "x",
     "samples": "samples",
     # What stands for a weight that is not written out.
-    "right": "[right]",
-    "right_for_z": "[right for this weight of z]",
-    "right_but_last": "[right but in the last step]",
-    "right_in_some": "[right in some cases]",
-    "unread": "[not read]",
+    "right": N_("[right]"),
+    "right_for_z": N_("[right for this weight of z]"),
+    "right_but_last": N_("[right but in the last step]"),
+    "right_in_some": N_("[right in some cases]"),
+    "unread": N_("[not read]"),
 }
+WORDS = ("right", "unread")  # how those begin that are words
 # Samples: a space keeps them apart from their weights.
 TERMS = ("x_t", "x0_hat", "epsilon_hat", "output", "z", "x_0", "epsilon", "conditional", "unconditional")
 FUNCTIONS: dict[str, Callable[..., float | np.ndarray]] = {
@@ -169,7 +172,7 @@ def written(node: ast.expr) -> tuple[str, int]:
         case ast.Constant(value=number):
             return f"{number:.10g}", ATOM
         case ast.Name(id=name):
-            return SYMBOLS[name], ATOM
+            return symbol(name), ATOM
         case ast.UnaryOp(operand=inner):
             return f"−{held(inner, PRODUCT)}", SIGN
         case ast.BinOp(left=left, op=ast.Add() | ast.Sub() as op, right=right):
@@ -195,6 +198,11 @@ def written(node: ast.expr) -> tuple[str, int]:
         case ast.Call(func=ast.Name(id=name), args=args):
             return called(name, args), ATOM
     raise ValueError(f"cannot be written: {ast.unparse(node)}")
+
+
+def symbol(name: str) -> str:
+    """As the handout writes it; what stands for a weight, in words."""
+    return _(SYMBOLS[name]) if name.startswith(WORDS) else SYMBOLS[name]
 
 
 def held(node: ast.expr, least: int) -> str:

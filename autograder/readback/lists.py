@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..language import _
 from .expression import Expression
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ class Spacing:
     @property
     def count(self) -> str:
         """How many there are, in words, where that is not S."""
-        return "" if self.length.python == "S" else f", and there are {self.length} of them"
+        return "" if self.length.python == "S" else _(", and there are {count} of them", count=self.length)
 
     def gives(self, timesteps: np.ndarray, S: int, T: int) -> bool:
         """Whether it gives this list."""

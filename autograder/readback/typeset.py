@@ -6,7 +6,8 @@ import ast
 import unicodedata
 from typing import TYPE_CHECKING
 
-from .expression import BRACKETS, POWER, PRODUCT, SIGN, SUM, SYMBOLS, TERMS, Expression, written
+from .expression import BRACKETS, POWER, PRODUCT, SIGN, SUM, TERMS, Expression, written
+from .expression import symbol as written_symbol
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,7 +76,7 @@ def drawn(node: ast.expr) -> str:
 
 def symbol(name: str) -> str:
     """A quantity, with its index and its mark."""
-    letter, index = LETTER.get(name, (SYMBOLS[name], ""))
+    letter, index = LETTER.get(name) or (written_symbol(name), "")
     if letter.startswith("["):
         return f"<mtext>{letter}</mtext>"
     base, *mark = unicodedata.normalize("NFD", letter)

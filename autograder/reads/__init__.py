@@ -19,12 +19,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..box import Box, BoxError
+from ..language import _
 from ..record import BAD_OUTPUT, TIMED_OUT, WRONG, CheckResult, Evidence
 from ..student import Budget, Student
 from .collecting import Readers
 from .euler import EULER, SOURCES, euler
 from .forward import FORWARD, forward
-from .found import TABLES, Found
+from .found import TABLES, Found, not_read
 from .guidance import GUIDED, guidance
 from .loss import LOSSES, loss
 from .posterior import POSTERIOR, posterior
@@ -56,7 +57,7 @@ def read(box: Box, submission: Submission, rubric: Rubric, public: Expectations)
         why = readers["schedule.linear"].stopped
         if not student.imported:
             found = Found("schedule.linear", "scheduler.py", dict.fromkeys(TABLES))
-            found.say(f"not read: {why}")
+            found.say(not_read(why))
             return [found]
         there = [one for one in everything() if one[0] in rubric.checks]
         there = [one for one in there if one[0] != PROGRAM or "infer.py" in submission.files]
@@ -73,15 +74,19 @@ def add_to(results: Mapping[str, CheckResult], student: Student, rubric: Rubric,
     wrong = {id: result.evidence for id, result in results.items() if result.verdict in (WRONG, BAD_OUTPUT)}
     if not wrong or any(result.verdict == TIMED_OUT for result in results.values()):
         return
-    budget, (left, _) = student.budget, student.budget.left()
+    budget, (left, _rest) = student.budget, student.budget.left()
     student.budget = Budget(min(SECONDS, left), rubric.limits["wall_factor"])
     try:
         for found, failed in of_failed(student, rubric, public, wrong):
             for id in failed:
                 results[id].reads = results[id].reads or found.reads
             if first := next((results[id] for id in failed if not results[id].computes), None):
-                heading = f"What your code computes, {found.what} (the right one stands in handout {first.section}):"
-                several = [["", f"It is {sentence}."] for sentence in found.cases if len(sources(found.check)) > 1]
+                heading = _(
+                    "What your code computes, {what} (the right one stands in handout {section}):",
+                    what=found.what,
+                    section=first.section,
+                )
+                several = [["", _("It is {what}.", what=each)] for each in found.cases if len(sources(found.check)) > 1]
                 first.computes = [["", heading], *map(list, found.lines), *several]
     except Exception:  # these are only words, and a host that fails here may grade all the same
         pass
@@ -114,7 +119,7 @@ def of_failed(
 def by_chance(check: str, what: str) -> Found:
     """The Found of answers that do not come out again."""
     found = Found(check, what)
-    found.say("the same call, made again, gives another answer: it depends on chance, or on the calls before it")
+    found.say(_("the same call, made again, gives another answer: it depends on chance, or on the calls before it"))
     found.notable = True
     return found
 
@@ -128,18 +133,20 @@ def sources(check: str) -> tuple[str, ...]:
 
 def everything() -> Iterator[tuple[str, str, Callable[[Readers, Found], None]]]:
     """(check, what is read, the function that reads it)"""
-    yield from ((f"schedule.{name}", f"tables of the {name} schedule", tables) for name in SCHEDULES)
+    yield from ((f"schedule.{name}", _("tables of the {name} schedule", name=name), tables) for name in SCHEDULES)
     yield from ((check, method, forward) for check, (method, _) in FORWARD.items())
     yield "reverse.timesteps", "set_timesteps", timesteps
-    yield from ((check, f"predict for {kind}, not clipped", prediction) for check, kind in PREDICTIONS.items())
-    yield from ((check, "predict with clip_sample", clip) for check in CLIPS)
+    for check, kind in PREDICTIONS.items():
+        yield check, _("predict for {kind}, not clipped", kind=kind), prediction
+    yield from ((check, _("predict with clip_sample"), clip) for check in CLIPS)
     yield POSTERIOR, "posterior", posterior
-    for check, (variance, _) in STEPS.items():
-        yield check, f"step of {f'DDPM, {variance}' if variance else 'DDIM'}, for epsilon, not clipped", step
-    yield EULER, "step of flow matching, not clipped", euler
-    yield GUIDED, "guided, w being its scale", guidance
-    yield from ((check, f"loss for {kind}", loss) for check, kind in LOSSES.items())
-    yield PROGRAM, "infer.py, with a scheduler of the grader's in place of yours", program
+    for check, (variance, _rest) in STEPS.items():
+        of = _("DDPM, {variance}", variance=variance) if variance else "DDIM"
+        yield check, _("step of {sampler}, for epsilon, not clipped", sampler=of), step
+    yield EULER, _("step of flow matching, not clipped"), euler
+    yield GUIDED, _("guided, w being its scale"), guidance
+    yield from ((check, _("loss for {kind}", kind=kind), loss) for check, kind in LOSSES.items())
+    yield PROGRAM, _("infer.py, with a scheduler of the grader's in place of yours"), program
 
 
 def attempt(readers: Readers, check: str, what: str, reads: Callable[[Readers, Found], None]) -> Found:
@@ -152,5 +159,5 @@ def attempt(readers: Readers, check: str, what: str, reads: Callable[[Readers, F
         raise
     except Exception:  # numbers of student code may be anything, and silence is never wrong
         found = Found(check, what, dict.fromkeys(found.reads))
-        found.say("not read")
+        found.say(not_read(""))
     return found

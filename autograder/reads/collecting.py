@@ -11,6 +11,7 @@ import numpy as np
 from .. import checks
 from ..box import BoxError
 from ..expect import Expect
+from ..language import _, english
 from ..record import TIMED_OUT, Evidence, Failed
 from ..student import ATTRIBUTES, Scheduler, Student, Value
 
@@ -167,7 +168,11 @@ class Reader(Expect):
     def repeats(self, evidence: Evidence | None) -> bool:
         """Whether answers come out as they did when they were graded, and come out so again from another scheduler: who
         answers by chance is not read."""
-        same = [case for case in self.cases if evidence and (case.name, case.where) == (evidence.name, evidence.where)]
+        same = [
+            case
+            for case in self.cases
+            if evidence and (case.name, english(case.where)) == (evidence.name, evidence.where)
+        ]
         graded = all(case.got is not None and alike(case.got, evidence.got) for case in same if evidence)
         finite = [
             case for case in self.cases if not case.right and case.got is not None and np.isfinite(case.got).all()
@@ -228,5 +233,5 @@ class Readers(dict[str, Reader]):
         except (BoxError, OSError):
             raise
         except Exception:  # an answer that nobody thought of
-            reader.stopped = "its answers cannot be compared"
+            reader.stopped = _("its answers cannot be compared")
         return reader

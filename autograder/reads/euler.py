@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..language import N_, _
 from ..readback.predictions import Sum, read_sum
 from ..readback.products import levels
 from ..readback.reading import Cases
 from ..readback.weights import measure
-from .found import OTHER_TIMESTEPS, RIGHT, Found, arrays, no_sum, others_agree, sure, told, untold
+from .found import OTHER_TIMESTEPS, RIGHT, Found, arrays, is_right, no_sum, others_agree, sure, told, untold
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
 
 EULER, SOURCES = "flow.step", ("flow.step", "flow.strided")
 BEFORE = {
-    "flow.predict": "it is read where predict is right",
-    "reverse.timesteps": "it is read where the lists of timesteps are right",
+    "flow.predict": N_("it is read where predict is right"),
+    "reverse.timesteps": N_("it is read where the lists of timesteps are right"),
 }
 FORMS = (("x_t", "output"), ("x0_hat", "epsilon_hat"))
 
@@ -32,11 +33,11 @@ def euler(readers: Readers, found: Found) -> None:
     stopped = next((readers[check].stopped for check in SOURCES if readers[check].stopped), "")
     if cases and not stopped and all(case.right for case in cases):
         found.reads = dict.fromkeys(FORMS[0], RIGHT)
-        found.say("x_prev: right")
+        found.say(is_right("x_prev"))
         return
     for check, why in BEFORE.items():
         if readers[check].stopped or not all(case.right for case in readers[check].cases):
-            untold(found, FORMS[0], why)
+            untold(found, FORMS[0], _(why))
             return
     plain = [case for case in cases if not case.settings.get("clip_sample", True) and finite(case)]
     if len(plain) < len(cases) / 2:
@@ -46,7 +47,7 @@ def euler(readers: Readers, found: Found) -> None:
     terms = [(case.asked[0][2], case.asked[0][0]) for case in plain]
     measured = [measure(got, pair) for got, pair in zip(answers, terms, strict=True) if got is not None]
     if not all(measured):
-        no_sum(found, FORMS[0], "x_t and the output", answers, terms)
+        no_sum(found, FORMS[0], _("x_t and the output"), answers, terms)
         found.which(cases)
         return
     t = [case.asked[0][1] for case in plain]
@@ -68,7 +69,9 @@ def as_form(form: Sequence[str], cases: Cases, weights: np.ndarray, errors: np.n
     """The Sum of the terms of a form, of weights (K, 2) of x_t and the output."""
     right = np.stack([np.ones(len(weights)), -cases.quantities["s - s_prev"]], axis=1)
     if form == FORMS[1]:
-        (weights, errors), (right, _) = (of_estimates(cases, *pair) for pair in ((weights, errors), (right, 0 * right)))
+        (weights, errors), (right, _rest) = (
+            of_estimates(cases, *pair) for pair in ((weights, errors), (right, 0 * right))
+        )
     return read_sum(cases, weights, errors, form, right)
 
 

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from ..language import N_, _
 from ..readback.expression import SYMBOLS
 from ..readback.predictions import Sum, read_sum
 from ..readback.weights import measure
-from .found import OTHER_TIMESTEPS, RIGHT, Found, arrays, no_sum, others_agree, sure, told, untold
+from .found import OTHER_TIMESTEPS, RIGHT, Found, arrays, is_right, no_sum, others_agree, sure, told, untold
 from .path import Path
 
 if TYPE_CHECKING:
@@ -44,9 +45,9 @@ class Way(NamedTuple):
 
 WAYS = (
     Way(0),
-    Way(3, note="column j of every image has the timestep of image j: a table of shape (B,) lies along columns"),
-    Way(0, first=True, note="every image has the timestep of the first one"),
-    Way(0, least=1, note="so it is from t = 1 on"),
+    Way(3, note=N_("column j of every image has the timestep of image j: a table of shape (B,) lies along columns")),
+    Way(0, first=True, note=N_("every image has the timestep of the first one")),
+    Way(0, least=1, note=N_("so it is from t = 1 on")),
 )
 
 
@@ -58,19 +59,19 @@ def forward(readers: Readers, found: Found) -> None:
     cases = [case for case in reader.cases if path and path.holds(case)]
     if reader.cases and not reader.stopped and all(case.right for case in reader.cases):
         found.reads = dict.fromkeys(TERMS, RIGHT)
-        found.say(f"{SYMBOLS[name]}: right")
+        found.say(is_right(SYMBOLS[name]))
         return
     if not path or not cases or any(case.got is None or case.got.shape != case.expected.shape for case in cases):
         untold(found, TERMS, reader.stopped)
         return
     sums = [(way, *made) for way in WAYS if (made := summed(cases, path, way))]
     if not sums:
-        no_sum(found, TERMS, "x_0 and ε", *per_image(cases))
+        no_sum(found, TERMS, _("x_0 and ε"), *per_image(cases))
         found.which(cases)
         return
     way, one, t = next(filter(read_well, sums), sums[0])
     if way.note and all(right.all() for right in one.right.values()):
-        found.say(f"{SYMBOLS[name]}: its weights are right, but {way.note}")
+        found.say(_("{what}: its weights are right, but {note}", what=SYMBOLS[name], note=_(way.note)))
         found.notable = True
         return
     told(
@@ -84,7 +85,7 @@ def forward(readers: Readers, found: Found) -> None:
         [f"t = {when}" for when in t],
     )
     if way.note:
-        found.say(way.note)
+        found.say(_(way.note))
 
 
 def per_image(cases: Sequence[Case]) -> tuple[Sequence[np.ndarray], Sequence[list[np.ndarray]]]:
@@ -101,7 +102,7 @@ def per_image(cases: Sequence[Case]) -> tuple[Sequence[np.ndarray], Sequence[lis
 
 def read_well(made: tuple[Way, Sum, Sequence[int]]) -> bool:
     """Whether each weight of a sum was read, or is right."""
-    _, one, _ = made
+    _rest, one, _rest = made
     readings = ((one.reads[term], one.right[term]) for term in TERMS)
     return all(right.all() or (read and sure(read) and np.all(read.holds | right)) for read, right in readings)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from ..language import N_, _, chained, english, listed
 from ..readback.expression import SYMBOLS, Expression, combination
 from ..readback.reading import CONFIRMED, Cases, Reading
 from ..readback.sameness import leaves
@@ -21,9 +22,9 @@ if TYPE_CHECKING:
     from .collecting import Case, Readers
 
 TABLES = ("betas", "alphas", "alphas_cumprod")
-RIGHT = "right"
+RIGHT = N_("right")
 OF_Z = "right_for_z"
-NEARLY = "the numbers are right; `make check` says what else is wrong"
+NEARLY = N_("the numbers are right; `make check` says what else is wrong")
 OTHER_TIMESTEPS = (6, 61, 307, 733)  # of the full list, where what was read must hold, too
 NONE = 1e-6  # a weight
 MOST = 7.0  # the cost of a formula; among those beyond it some fit by chance
@@ -71,8 +72,9 @@ class Found:
         if len({case.right for case in cases}) < 2:
             return
         words = apart(told) or certain(told)
-        right = f"right in {sum(right for _, right in told)} of {len(told)} cases{words and f': {words}'}"
-        self.cases.append(f"{name} is {right}" if name else right)
+        says = N_("right in {n} of {count} cases: {words}") if words else N_("right in {n} of {count} cases")
+        right = _(says, n=sum(case.right for case in cases), count=len(cases), words=words)
+        self.cases.append(_("{name} is {what}", name=name, what=right) if name else right)
 
     @property
     def telling(self) -> bool:
@@ -83,7 +85,15 @@ class Found:
 def untold(found: Found, terms: Iterable[str], why: str) -> None:
     """Note that some terms were not read, and why."""
     found.reads |= dict.fromkeys(terms)
-    found.say(f"not read{why and f': {why}'}")
+    found.say(not_read(why))
+
+
+def not_read(why: str) -> str:
+    return _("not read: {why}", why=why) if why else _("not read")
+
+
+def is_right(name: str) -> str:
+    return _("{what}: right", what=name)
 
 
 def no_sum(
@@ -96,9 +106,10 @@ def no_sum(
     """Note that answers are no weighted sums of what is named, and whether a constant alone is too much."""
     number = constant(answers, columns)
     if number is None:
-        untold(found, terms, f"it is no weighted sum of {names}")
+        untold(found, terms, _("it is no weighted sum of {terms}", terms=names))
     else:
-        untold(found, terms, f"it is a weighted sum of {names}, and {number:.4g} is added everywhere")
+        says = N_("it is a weighted sum of {terms}, and {number:.4g} is added everywhere")
+        untold(found, terms, _(says, terms=names, number=number))
         found.notable = True
 
 
@@ -123,7 +134,8 @@ def told(
     """
     if all(right.all() for right in one.right.values()):
         right = all(case.right for case in cases)
-        found.say(f"{SYMBOLS[name]}: {RIGHT if right else 'its weights are right, or nearly'}")
+        nearly = _("{what}: its weights are right, or nearly", what=SYMBOLS[name])
+        found.say(is_right(SYMBOLS[name]) if right else nearly)
         into |= dict.fromkeys(one.reads, RIGHT if right else None)
         found.which(cases)
         return
@@ -144,35 +156,35 @@ def told(
             wrong.append(term)
             into[term] = shown[term] = reading.expression.python
     if wrong and len(unread) == len(wrong) == len(shown):
-        found.say(f"{SYMBOLS[name]}: not read")
+        found.say(_("{what}: not read", what=SYMBOLS[name]))
     else:
         found.say(
             formula=f"{name} == {combination({term: Expression(source) for term, source in shown.items()}).python}"
         )
         if any("sigma" in (source or "") for source in into.values()):
-            found.say("where σ is the weight of z")
+            found.say(_("where σ is the weight of z"))
         found.notable |= bool(unread)
         for term in unread:
             if some := values(one.weights[term], where):
-                found.say(f"the weight of {SYMBOLS[term]} that was not read is {some}")
+                says = N_("the weight of {term} that was not read is {values}")
+                found.say(_(says, term=SYMBOLS[term], values=some))
     if wrong:
         rights = [SYMBOLS[term] for term in one.reads if one.right[term].all()]
-        right = f"; right: {listed(rights)}" if rights else ""
-        wrong = listed([SYMBOLS[term] for term in wrong])
-        found.say(f"not as it should be: the weight{'s' * (' and ' in wrong)} of {wrong}{right}")
+        names = {"wrong": listed([SYMBOLS[term] for term in wrong]), "right": listed(rights) if rights else ""}
+        says = N_("not as it should be: the weight of {wrong}")
+        if len(wrong) > 1:
+            says = N_("not as it should be: the weights of {wrong}")
+        told = _(says, **names)
+        found.say(_("{told}; right: {right}", told=told, **names) if rights else told)
     found.which(cases)
-
-
-def listed(names: Sequence[str]) -> str:
-    *most, last = names
-    return f"{', '.join(most)} and {last}" if most else last
 
 
 def values(weights: np.ndarray, where: Sequence[str]) -> str:
     """A weight in some cases, in words; of those in which it is none, few."""
     some = dict(zip(where, weights, strict=True)) if len(where) == len(weights) else {}
     chosen = [case for case in some if abs(some[case]) > NONE] or list(some)
-    return ", ".join(f"{some[case]:.4g} at {case}" for case in chosen[:: max(1, len(chosen) // 4)])
+    shown = chosen[:: max(1, len(chosen) // 4)]
+    return chained(_("{number:.4g} at {case}", number=some[case], case=case) for case in shown)
 
 
 def others_agree(one: Sum, cases: Cases, weights: np.ndarray, errors: np.ndarray) -> dict[str, bool]:
@@ -192,7 +204,7 @@ def sure(reading: Reading) -> bool:
 def standard(readers: Readers) -> tuple[np.ndarray, np.ndarray] | None:
     """(betas, alphas_cumprod) of the default tables, or None where they are not right: what is made of wrong tables
     could be called right or wrong for the wrong reason."""
-    cases = [case for case in readers["schedule.linear"].cases if case.where.endswith("T = 1000")]
+    cases = [case for case in readers["schedule.linear"].cases if english(case.where).endswith("T = 1000")]
     by_name = {case.name: case.got for case in cases if case.right and case.got is not None}
     return (by_name["betas"], by_name["alphas_cumprod"]) if by_name.keys() >= set(TABLES) else None
 

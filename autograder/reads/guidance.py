@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..language import _
 from ..readback.predictions import read_sum
 from ..readback.reading import Cases
 from ..readback.weights import measure
-from .found import RIGHT, Found, arrays, no_sum, others_agree, told, untold
+from .found import RIGHT, Found, arrays, is_right, no_sum, others_agree, told, untold
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,13 +30,13 @@ def guidance(readers: Readers, found: Found) -> None:
         return
     if all(case.right for case in reader.cases):
         found.reads = dict.fromkeys(TERMS, RIGHT)
-        found.say("guided: right")
+        found.say(is_right("guided"))
         return
     cases = [case for case in reader.cases if case.got is not None and case.got.shape == case.expected.shape]
     asked = [case.asked[0] for case in cases]
     mine = [measure(case.got, given[:2]) for case, given in zip(cases, asked, strict=True) if case.got is not None]
     if not cases or not all(mine):
-        no_sum(found, TERMS, "the two outputs", [case.got for case in cases], [given[:2] for given in asked])
+        no_sum(found, TERMS, _("the two outputs"), [case.got for case in cases], [given[:2] for given in asked])
         found.which(reader.cases)
         return
     scales = [given[2] for given in asked]

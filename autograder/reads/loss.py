@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..checks.loss import LOSS, TARGET, X_T
+from ..language import _, english
 from ..readback.expression import SYMBOLS
 from ..readback.weights import measure
 from .forward import TERMS, WAYS, summed
-from .found import OTHER_TIMESTEPS, RIGHT, Found, arrays, others_agree, told, untold
+from .found import OTHER_TIMESTEPS, RIGHT, Found, arrays, is_right, others_agree, told, untold
 from .path import Path
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def loss(readers: Readers, found: Found) -> None:
     """The weights of x_0 and epsilon in both, per image; and where they are right, what the loss is times the right
     one."""
     reader, path = readers[found.check], Path.of(readers, found.check)
-    cases = {name: [case for case in reader.cases if case.name == title] for name, title in PARTS.items()}
+    cases = {name: [case for case in reader.cases if english(case.name) == title] for name, title in PARTS.items()}
     if path is None or reader.stopped or not all(cases.values()):
         untold(found, PARTS, reader.stopped)
         return
@@ -36,17 +37,17 @@ def loss(readers: Readers, found: Found) -> None:
         made = summed(some, path, WAYS[0])
         if all(case.right for case in some):
             found.reads[name] = dict.fromkeys(TERMS, RIGHT)
-            found.say(f"{SYMBOLS[name]}: {RIGHT}")
+            found.say(is_right(SYMBOLS[name]))
         elif not made:
-            untold(found, [name], f"{SYMBOLS[name]} is no weighted sum of x_0 and ε")
+            untold(found, [name], _("{what} is no weighted sum of x_0 and ε", what=SYMBOLS[name]))
         else:
             found.reads[name] = dict.fromkeys(TERMS)
             one, t = made
             holds = others_agree(one, *others(path, LOSSES[found.check], list(PARTS).index(name)))
             told(found, name, one, found.reads[name], some, holds, {}, [f"t = {when}" for when in t])
-    losses = [case for case in reader.cases if case.name == LOSS]
+    losses = [case for case in reader.cases if english(case.name) == LOSS]
     if all(case.right for some in cases.values() for case in some) and (times := ratio(losses)):
-        found.say(f"the loss: {times}")
+        found.say(_("the loss: {what}", what=times))
         found.notable = True
 
 
@@ -56,9 +57,9 @@ def ratio(losses: Sequence[Case]) -> str:
     pixels = [np.prod(case.asked[0][-3].shape[1:]) for case in losses]
     first = found[0][0]
     if all(np.allclose(some, size, rtol=CONSTANT, atol=0) for some, size in zip(found, pixels, strict=True)):
-        return "the sum over an image's pixels, and not their mean"
+        return _("the sum over an image's pixels, and not their mean")
     if all(np.allclose(some, first, rtol=CONSTANT, atol=0) for some in found) and abs(first - 1) > CONSTANT:
-        return f"{first:.4g} times what it should be"
+        return _("{number:.4g} times what it should be", number=first)
     return ""
 
 

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from ..language import N_, _, english
 from ..readback.forms import alike
 from ..readback.predictions import read_sum
 from ..readback.products import quantities
 from ..readback.reading import CONFIRMED, Cases
 from ..readback.weights import ROUNDING, Weights, measure
 from .collecting import Case, Readers
-from .found import OTHER_TIMESTEPS, RIGHT, Found, arrays, others_agree, standard, sure, told, untold
+from .found import OTHER_TIMESTEPS, RIGHT, Found, arrays, is_right, others_agree, standard, sure, told, untold
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 POSTERIOR = "reverse.posterior"
 TERMS = ("x_0", "x_t")
 STEPS = ("reverse.step", "reverse.strided")  # their recorded weights are those of the posterior
+BEFORE = N_("it is read where the tables of the linear schedule and the lists are right")
 MOMENTS = {"the posterior mean": "mean", "the posterior variance": "variance"}
 OTHERS = (*((1000, t) for t in OTHER_TIMESTEPS), (20, 999), (20, 649), (20, 249))  # (S, t), where it must hold, too
 
@@ -42,20 +44,20 @@ def posterior(readers: Readers, found: Found) -> None:
     """The weights of the mean, and the variance, over the full list and short ones."""
     reader, own, lists = readers[POSTERIOR], standard(readers), readers["reverse.timesteps"]
     found.reads = dict.fromkeys((*TERMS, "variance"))
-    cases = {ours: [case for case in reader.cases if case.name == name] for name, ours in MOMENTS.items()}
+    cases = {ours: [case for case in reader.cases if english(case.name) == name] for name, ours in MOMENTS.items()}
     if not own or not lists.cases or not all(case.right for case in lists.cases):
-        untold(found, found.reads, "it is read where the tables of the linear schedule and the lists are right")
+        untold(found, found.reads, _(BEFORE))
         return
     asked = [case for case in recorded(readers) if case.settings["variance_type"] == "fixed_small"]
     forms = [case.forms for case in asked if case.forms is not None]
     means, variances, t, here = answers(readers.student, [(case.steps, case.asked[0][1]) for case in asked], own)
-    other_means, other_variances, _, there = answers(readers.student, OTHERS, own)
+    other_means, other_variances, _rest, there = answers(readers.student, OTHERS, own)
     if means and other_means:
         one = read_sum(here, *arrays(means), TERMS, np.array([each[0][:2] for each in forms]))
         holds = others_agree(one, there, *arrays(other_means))
         told(found, "mean", one, found.reads, cases["mean"], holds, {}, [f"t = {when}" for when in t])
     else:
-        found.say("mean: not read, it is no weighted sum of x_0 and x_t")
+        found.say(_("mean: not read, it is no weighted sum of x_0 and x_t"))
     wanted = np.array([each[0][2] for each in forms]) ** 2
     spread(found, here, variances, wanted, cases["variance"], (there, other_variances))
 
@@ -72,7 +74,7 @@ def spread(
     there, other_variances = others
     if cases and all(case.right for case in cases) and alike(variances, wanted, precision(variances)).all():
         found.reads["variance"] = RIGHT
-        found.say("variance: right")
+        found.say(is_right("variance"))
         return
     finite = np.isfinite(variances)
     here, variances, wanted = here.part(finite), variances[finite], wanted[finite]
@@ -89,10 +91,10 @@ def spread(
             found.say(formula=f"variance == {source.format(one.expression.python)}")
             break
     else:
-        found.say("variance: not read")
+        found.say(_("{what}: not read", what="variance"))
     if not finite.all():
-        found.say(f"it is NaN or infinite in {np.sum(~finite)} of {len(finite)} cases")
-    found.which(cases, "the variance")
+        found.say(_("it is NaN or infinite in {n} of {count} cases", n=np.sum(~finite), count=len(finite)))
+    found.which(cases, _("the variance"))
 
 
 def precision(values: np.ndarray) -> np.ndarray:
@@ -120,7 +122,7 @@ def answers(
             schedulers[S].set_timesteps(S)
         steps = [*np.asarray(schedulers[S].timesteps).tolist(), -1]
         image, sample = rng.standard_normal((2, 3, 2, 4, 4), dtype=np.float32)
-        mean, variance, *_ = schedulers[S].posterior(image, sample, t)
+        mean, variance, *_rest = schedulers[S].posterior(image, sample, t)
         means.append(measure(np.asarray(mean), [image, sample]))
         variances.append(float(np.asarray(variance)))
         previous.append(steps[steps.index(t) + 1])

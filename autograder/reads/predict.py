@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..language import N_, _
 from ..readback.expression import SYMBOLS
 from ..readback.predictions import CLIPPED_TERMS, TERMS, Clip, Sum, read_clip, read_derived, read_sum
 from ..readback.weights import constant, measure
-from .found import NEARLY, OTHER_TIMESTEPS, RIGHT, Found, arrays, others_agree, told
+from .found import NEARLY, OTHER_TIMESTEPS, RIGHT, Found, arrays, is_right, not_read, others_agree, told
 from .path import Path
 
 if TYPE_CHECKING:
@@ -30,15 +31,16 @@ def prediction(readers: Readers, found: Found) -> None:
         cases = [case for case in reader.cases if case.name == name]
         if cases and all(case.right for case in cases) and not reader.stopped:
             found.reads[name] = dict.fromkeys(TERMS, RIGHT)
-            found.say(f"{SYMBOLS[name]}: right")
+            found.say(is_right(SYMBOLS[name]))
         elif not path or (one := summed(path, cases)) is None:
             number = None if because(path, reader) else constant(*answers(cases))
             if number is None:
-                found.say(f"{SYMBOLS[name]}: not read{because(path, reader)}")
+                why = because(path, reader)
+                says = N_("{what}: not read: {why}") if why else N_("{what}: not read")
+                found.say(_(says, what=SYMBOLS[name], why=why))
             else:
-                found.say(
-                    f"{SYMBOLS[name]}: a weighted sum of x_t and the output, and {number:.4g} is added everywhere"
-                )
+                says = N_("{what}: a weighted sum of x_t and the output, and {number:.4g} is added everywhere")
+                found.say(_(says, what=SYMBOLS[name], number=number))
                 found.notable = True
             found.which(cases, SYMBOLS[name])
         else:
@@ -67,10 +69,10 @@ def times(cases: Sequence[Case]) -> list[str]:
 
 
 def because(path: Path | None, reader: Reader) -> str:
-    """Why predict was not read, to stand after "not read"; empty where nothing more is known."""
+    """Why predict was not read; empty where nothing more is known."""
     if not path and reader.cases:
-        return ": it is read where the tables of the linear schedule are right"
-    return reader.stopped and f": {reader.stopped}"
+        return _("it is read where the tables of the linear schedule are right")
+    return reader.stopped
 
 
 def summed(path: Path, cases: Sequence[Case]) -> Sum | None:
@@ -78,7 +80,7 @@ def summed(path: Path, cases: Sequence[Case]) -> Sum | None:
     cases = [case for case in cases if case.got is not None and case.got.shape == case.expected.shape]
     if not cases:
         return None
-    _, terms = answers(cases)
+    _rest, terms = answers(cases)
     mine = [measure(case.got, pair) for case, pair in zip(cases, terms, strict=True) if case.got is not None]
     rights = [measure(case.expected, pair) for case, pair in zip(cases, terms, strict=True)]
     if not all(mine) or not all(rights):
@@ -93,34 +95,34 @@ def clip(readers: Readers, found: Found) -> None:
     pairs = list(zip(reader.cases[::2], reader.cases[1::2], strict=False))
     found.reads = {"x0_hat": None, "epsilon_hat": dict.fromkeys(CLIPPED_TERMS)}
     if reader.stopped or not pairs:
-        found.say(f"not read{reader.stopped and f': {reader.stopped}'}")
+        found.say(not_read(reader.stopped))
         return
     images, noises = ([pair[n] for pair in pairs] for n in (0, 1))
     if all(case.right for case in images):
         found.reads["x0_hat"] = RIGHT
-        found.say("x̂0: right")
+        found.say(is_right("x̂0"))
     elif all(case.close for case in images):
-        found.say(f"x̂0: {NEARLY}")
+        found.say(_("{what}: {told}", what="x̂0", told=_(NEARLY)))
     elif path and (one := clipped(readers, CLIPS[found.check], path, images)):
         found.reads["x0_hat"] = one.expression.python
         if one.expression.python == "x0_hat":
-            found.say("x̂0: not clipped")
+            found.say(_("x̂0: not clipped"))
         else:
-            found.say(", of the x̂0 before the clip", f"x0_hat == {one.expression.python}")
+            found.say(_(", of the x̂0 before the clip"), f"x0_hat == {one.expression.python}")
         found.which(images, "x̂0")
     else:
-        found.say("x̂0: not read")
+        found.say(_("{what}: not read", what="x̂0"))
         found.which(images, "x̂0")
     if all(case.right for case in noises):
         found.reads["epsilon_hat"] = dict.fromkeys(CLIPPED_TERMS, RIGHT)
-        found.say("ε̂: right")
+        found.say(is_right("ε̂"))
         return
     derivation = derived(images, noises, path) if path and all(case.right for case in images) else None
     if derivation:
         holds = dict.fromkeys(CLIPPED_TERMS, True)
         told(found, "epsilon_hat", derivation, found.reads["epsilon_hat"], noises, holds, {}, times(noises))
     else:
-        found.say("ε̂: not read")
+        found.say(_("{what}: not read", what="ε̂"))
         found.which(noises, "ε̂")
 
 
@@ -138,7 +140,7 @@ def clipped(readers: Readers, checks: Sequence[str], path: Path, images: Sequenc
             return None
         weights = [reading.expression for reading in one.reads.values() if reading]
         for case in mine:
-            (output, t, sample), _ = case.asked
+            (output, t, sample), _rest = case.asked
             here = path.cases([t]).quantities
             before.append(sum(w.value(here) * x for w, x in zip(weights, (sample, output), strict=True)))
             after.append(case.got)

@@ -20,10 +20,11 @@ from .. import checks
 from ..checks.program import NAMES, NOISE, STAND_IN, Case, samples_in
 from ..checks.stand_in import plan
 from ..expect import Expect
+from ..language import N_, _, listed
 from ..readback.expression import Expression
 from ..record import Failed
 from .collecting import Collected
-from .found import RIGHT, Found, listed
+from .found import RIGHT, Found, not_read
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -42,37 +43,37 @@ NETWORK = (
 TURNS = {"": slice(None), "[:-1]": slice(None, -1), "[1:]": slice(1, None), "[::-1]": slice(None, None, -1)}
 SHORT = ("[:-1]", "[1:]")
 SAID = {
-    "[:-1]": "the loop does not visit the last timestep of the list",
-    "[1:]": "the loop does not visit the first timestep of the list",
-    "[::-1]": "the loop visits the timesteps of the list from the last to the first",
+    "[:-1]": N_("The loop does not visit the last timestep of the list."),
+    "[1:]": N_("The loop does not visit the first timestep of the list."),
+    "[::-1]": N_("The loop visits the timesteps of the list from the last to the first."),
 }
 START = ("noise", "0 * noise", "min(max(noise, -1), 1)", "(noise + 1) / 2", "-noise", "2 * noise", "noise / 2")
 AFTER = ("x_prev", "min(max(x_prev, -1), 1)", "min(max(x_prev, 0), 1)")
 END = ("x", "(x + 1) / 2", "min(max(x, 0), 1)", "2 * x - 1", "-x", "x / 2")
 CLOSE = 1e-3  # of samples, in units of a pixel's half range
 FEWEST = 2  # runs
+NO_CLIP = N_("The scheduler is made with clip_sample=False.")
+STEPS_FIXED = N_("--steps has no effect: there are always 50.")
 # What a program forgets of the checkpoint's settings or of its arguments, and what holds then.
 DEFAULTS = {"prediction_type": "epsilon", "beta_schedule": "linear", "num_train_timesteps": 1000, "beta_start": 1e-4,
             "beta_end": 0.02}  # fmt: skip
 FORGOTTEN: dict[str, dict[str, Any]] = {
     "": {},
     **{
-        f"the checkpoint's {listed(names)} {'does' if len(names) == 1 else 'do'} not reach the scheduler": {
-            name: DEFAULTS[name] for name in names
-        }
+        ", ".join(names): {name: DEFAULTS[name] for name in names}
         for count in range(1, 1 + len(DEFAULTS))
         for names in combinations(DEFAULTS, count)
     },
-    "the scheduler is made with clip_sample=False": {"clip_sample": False},
-    "--steps has no effect: there are always 50": {"steps": 50},
+    NO_CLIP: {"clip_sample": False},
+    STEPS_FIXED: {"steps": 50},
 }
 MOST = 2  # things that a loop does otherwise
 RIGHTS = ("", "", START[0], AFTER[0], END[0])
 SHOWN = {
-    "t_net": "what the network is called with; t is the timestep of the list",
-    "x_T": "where the loop starts; noise is that of --initial-noise",
-    "x_prev": "after each step",
-    "samples": "what --samples receives; x is clamped",
+    "t_net": N_(", what the network is called with; t is the timestep of the list"),
+    "x_T": N_(", where the loop starts; noise is that of --initial-noise"),
+    "x_prev": N_(", after each step"),
+    "samples": N_(", what --samples receives; x is clamped"),
 }
 
 
@@ -103,7 +104,7 @@ class Run:
         if len(turns) != len(self.called):
             return False
         x = Expression(start).value({"noise": self.noise})
-        for (_, of_sample, of_output, _), t in zip(turns, self.called, strict=True):
+        for (_rest, of_sample, of_output, _rest), t in zip(turns, self.called, strict=True):
             t = int(np.clip(t, 0, self.case.tables.shape[1] - 1))  # as the probe looks it up
             # pyrefly: ignore[bad-argument-type, bad-assignment]  # an array, as the noise is one
             x = Expression(after).value({"x_prev": of_sample * x + of_output * self.case.output(x, t)})
@@ -156,7 +157,7 @@ def understood(arguments: Sequence[str], files: Mapping[str, bytes], run: Finish
 def program(readers: Readers, found: Found) -> None:
     """What one turn of the loop in infer.py does, and its two ends."""
     found.reads = dict.fromkeys(("t_net", "settings", "length", "timesteps", "x_T", "x_prev", "samples"))
-    watch, why = Watch(readers.student), "too few runs from --initial-noise end with samples"
+    watch, why = Watch(readers.student), _("too few runs from --initial-noise end with samples")
     try:
         # pyrefly: ignore[bad-argument-type]  # a Watch stands in for a Student
         checks.run(PROGRAM, watch, Quiet(readers.public, PROGRAM, readers.rubric.checks[PROGRAM].tolerance))
@@ -165,14 +166,14 @@ def program(readers: Readers, found: Found) -> None:
     except Failed as failed:
         why = failed.message
     if len(watch.runs) < FEWEST:
-        found.say(f"not read: {why}")
+        found.say(not_read(why))
         return
     loop = fitting(watch.runs)
     forgotten, taken, start, after, end = loop or ("", "", None, None, None)
     net = network(watch.runs, forgotten, taken)
     if loop == RIGHTS and net == RIGHT:
         found.reads = dict.fromkeys(found.reads, RIGHT)
-        found.say(RIGHT)
+        found.say(_(RIGHT))
         return
     found.reads["t_net"] = net
     if loop:
@@ -180,14 +181,25 @@ def program(readers: Readers, found: Found) -> None:
         found.reads |= {term: RIGHT for term in ("x_T", "x_prev", "samples") if found.reads[term] in RIGHTS}
         found.reads |= {"timesteps": None if taken else RIGHT, "length": "S - 1" if taken in SHORT else RIGHT}
         found.reads["settings"] = None if forgotten else RIGHT
-    for sentence in filter(None, (forgotten, SAID.get(taken))):
-        found.say(f"{sentence[0].upper()}{sentence[1:]}.")
+    for sentence in filter(None, (forgetting(forgotten), _(SAID[taken]) if taken else "")):
+        found.say(sentence)
         found.notable = True
     for term, where in SHOWN.items():
         if found.reads[term] not in (RIGHT, None):
-            found.say(f", {where}", f"{term} == {found.reads[term]}")
+            found.say(_(where), f"{term} == {found.reads[term]}")
     if not loop:
-        found.say("nothing else was read" if found.lines else "not read")
+        found.say(_("nothing else was read") if found.lines else not_read(""))
+
+
+def forgetting(forgotten: str) -> str:
+    """What a program forgets, in a sentence; "" for nothing."""
+    if not forgotten or forgotten in (NO_CLIP, STEPS_FIXED):
+        return _(forgotten) if forgotten else ""
+    names = forgotten.split(", ")
+    says = N_("The checkpoint's {names} does not reach the scheduler.")
+    if len(names) > 1:
+        says = N_("The checkpoint's {names} do not reach the scheduler.")
+    return _(says, names=listed(names))
 
 
 def fitting(runs: Sequence[Run]) -> Loop | None:

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..language import N_, _, english
 from ..readback.forms import DDIM_FORMS, DDPM_FORMS, Step, confirmed, read_step
 from ..readback.products import quantities
 from ..readback.reading import Cases
 from ..readback.weights import measure
-from .found import OF_Z, OTHER_TIMESTEPS, RIGHT, Found, arrays, no_sum, standard, told, untold
+from .found import OF_Z, OTHER_TIMESTEPS, RIGHT, Found, arrays, is_right, no_sum, standard, told, untold
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,12 +40,12 @@ def step(readers: Readers, found: Found) -> None:
         if not variance or case.settings.get("variance_type") == variance
     ]
     for case in all_cases:
-        if case.where.startswith("list"):
-            case.where = f"for epsilon, not clipped, {case.where}"
+        if english(case.where).startswith("list"):
+            case.where = _("for epsilon, not clipped, {where}", where=case.where)
     stopped = next((readers[check].stopped for check in sources if readers[check].stopped), "")
     if all_cases and not stopped and all(case.right for case in all_cases):
         found.reads = dict.fromkeys(found.reads, RIGHT)
-        found.say("x_prev: right")
+        found.say(is_right("x_prev"))
         return
     if not all_cases:
         untold(found, found.reads, stopped)
@@ -52,10 +53,10 @@ def step(readers: Readers, found: Found) -> None:
     own, lists = standard(readers), readers["reverse.timesteps"]
     before = readers["reverse.predict_epsilon"]
     if not own or before.stopped or not all(case.right for case in before.cases):
-        untold(found, found.reads, "it is read where the tables of the linear schedule and predict are right")
+        untold(found, found.reads, _("it is read where the tables of the linear schedule and predict are right"))
         return
     if lists.stopped or not all(case.right for case in lists.cases):
-        untold(found, found.reads, "it is read where the lists of timesteps are right")
+        untold(found, found.reads, _("it is read where the lists of timesteps are right"))
         return
     cases = [case for case in all_cases if plain(case)]
     endless = [case for case in cases if case.got is not None and not np.isfinite(case.got).all()]
@@ -67,13 +68,13 @@ def step(readers: Readers, found: Found) -> None:
             untold(found, found.reads, stopped)
         else:
             asked = [(case.asked[0][2], case.asked[0][0], case.asked[1]["variance_noise"]) for case in cases]
-            no_sum(found, found.reads, "x_t, ε̂ and z", [case.got for case in cases], asked)
+            no_sum(found, found.reads, _("x_t, ε̂ and z"), [case.got for case in cases], asked)
         found.which(all_cases)
         return
     found.reads = dict.fromkeys(one.reads)
     if all(right.all() for right in one.right.values()) and all(case.right for case in cases):
         found.reads = dict.fromkeys(one.reads, RIGHT)
-        found.say("x_prev: right in these cases")
+        found.say(_("x_prev: right in these cases"))
         found.which(all_cases)
         return
     partly: dict[str, str] = {}
@@ -86,20 +87,21 @@ def step(readers: Readers, found: Found) -> None:
     holds = confirmed(one, *others) if others else dict.fromkeys(one.reads, False)
     told(found, "x_prev", one, found.reads, all_cases, holds, partly, [place(case) for case in cases])
     if endless:
-        found.say(f"NaN or infinite in {len(endless)} of these cases, such as {endless[0].where}")
+        says = N_("NaN or infinite in {n} of these cases, such as {where}")
+        found.say(_(says, n=len(endless), where=endless[0].where))
     if stopped:
-        found.say(f"some cases were not run: {stopped}")
+        found.say(_("some cases were not run: {why}", why=stopped))
 
 
 def place(case: Case) -> str:
     """What to call a case where a weight is shown."""
-    (_, t, _), named = case.asked
-    return f"t = {t}" + (f" with η = {named['eta']:g}" if "eta" in named else "")
+    (_rest, t, _rest), named = case.asked
+    return _("t = {t} with η = {eta:g}", t=t, eta=named["eta"]) if "eta" in named else f"t = {t}"
 
 
 def other_steps(readers: Readers, check: str) -> tuple[Cases, np.ndarray, np.ndarray] | None:
     """(cases, weights, errors) of steps that the checks have not, over the full list and a short one; None of few."""
-    variance, _ = STEPS[check]
+    variance, _rest = STEPS[check]
     student, rng, found, asked = readers.student, np.random.default_rng(0), [], []
     for S, places in ((1000, [999 - t for t in OTHER_TIMESTEPS]), (20, (0, 7, 15))):
         kind = student.DDPMScheduler if variance else student.DDIMScheduler

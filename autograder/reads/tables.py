@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..language import _
 from ..readback.curves import Table, fits, made_equal, read_alphas, read_alphas_cumprod, read_betas
 from ..readback.expression import Expression
-from .found import NEARLY, RIGHT, TABLES, Found, untold
+from .found import NEARLY, RIGHT, TABLES, Found, is_right, untold
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,7 +30,7 @@ def tables(readers: Readers, found: Found) -> None:
     for name in TABLES:
         cases = [case for case in reader.cases if case.name == name]
         if not cases or any(case.got is None or case.got.ndim != 1 or not len(case.got) for case in cases):
-            untold(found, TABLES[TABLES.index(name) :], reader.stopped or "it is no table")
+            untold(found, TABLES[TABLES.index(name) :], reader.stopped or _("it is no table"))
             return
         own[name], recorded[name] = ([table_of(case, array) for case in cases] for array in ("got", "expected"))
         close, right = (all(getattr(case, what) for case in cases) for what in ("close", "right"))
@@ -39,21 +40,25 @@ def tables(readers: Readers, found: Found) -> None:
         usual = expression is not None and gives(expression, name, recorded)
         if not expression or (usual and name == "betas"):
             found.reads[name] = RIGHT if right else None
-            found.say(f"{name}: {RIGHT if right else NEARLY if close or usual else 'not read'}")
+            nearly = _("{what}: {told}", what=name, told=_(NEARLY))
+            told = nearly if close or usual else _("{what}: not read", what=name)
+            found.say(is_right(name) if right else told)
         elif usual and not place:
             found.reads[name] = RIGHT
-            found.say(f"{name}: right for the tables before it")
+            found.say(_("{what}: right for the tables before it", what=name))
             continue
         else:
             found.reads[name] = None if place else expression.python
             first = own[name][0]
-            size = f", in {len(first.values)} entries for T = {first.T}" if len(first.values) != first.T else ""
+            counts = {"count": len(first.values), "T": first.T}
+            size = _(", in {count} entries for T = {T}", **counts) if len(first.values) != first.T else ""
             if usual:
-                found.say(f"{name}: as it should be, but {place}{size}")
+                found.say(_("{what}: as it should be, but {place}", what=name, place=_(place)) + size)
                 found.notable = True
             else:
                 shown = bounded(expression, recorded[name]) if name == "betas" else expression.python
-                found.say(f"{place and f', {place}'}{size}", f"{ENTRY[name]} == {shown}")
+                apart = _(", {place}", place=_(place)) if place else ""
+                found.say(apart + size, f"{ENTRY[name]} == {shown}")
         found.which(cases, name)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
+from ..language import N_, _, spoken
 from ..readback.typeset import mathml
 from ..record import BLOCKED, PASSED, UNGRADED, tally
 from .pictures import picture
@@ -18,6 +19,14 @@ if TYPE_CHECKING:
     from ..rubric import Rubric
 
 HERE = Path(__file__).parent
+MADE_WITH = {  # what GradeRecord.made_with holds
+    "kit_version": N_("kit version"),
+    "device": N_("device"),
+    "box_tier": N_("box tier"),
+    "box_not_blocked": N_("box not blocked"),
+    "start_method": N_("start method"),
+    "hidden_seed": N_("hidden seed"),
+}
 STYLE = (HERE / "report.css").read_text(encoding="utf-8")
 
 
@@ -33,8 +42,10 @@ def render(record: GradeRecord, rubric: Rubric) -> str:
     parts: dict[str, list[CheckResult]] = {}
     for check in record.checks:
         parts.setdefault(check.part, []).append(check)
-    made_with = {key.replace("_", " "): value for key, value in record.made_with.items() if value or value == 0}
+    made_with = [f"{_(MADE_WITH[key])} {value}" for key, value in record.made_with.items() if value or value == 0]
     return template(HERE / "report.html.j2").render(
+        _=_,
+        language=spoken(),
         record=record,
         rubric=rubric,
         parts=parts,

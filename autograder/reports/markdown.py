@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from ..language import _
+
 if TYPE_CHECKING:
     from ..record import GradeRecord
     from ..rubric import Rubric
@@ -14,11 +16,14 @@ MEANS_SOMETHING = re.compile(r"([\\`*_\[\]#|~$:@])")  # in the middle of a line
 
 def render(record: GradeRecord, rubric: Rubric) -> str:
     """The text of summary.md: the total, then a table with a row per check."""
-    lines = [f"## {plain(record.submission)}: {record.points:g} of {record.max_points:g} points", "", head(record), ""]
-    lines += ["| handout | check | points | verdict | |", "|---|---|---:|---|---|"]
+    name = plain(record.submission)
+    total = _("{name}: {record.points:g} of {record.max_points:g} points", name=name, record=record)
+    lines = [f"## {total}", "", head(record), ""]
+    names = " | ".join((_("handout"), _("check"), _("points"), _("verdict")))
+    lines += [f"| {names} | |", "|---|---|---:|---|---|"]
     for check in record.checks:
         cells = (rubric.checks[check.id].section, check.title, f"{check.points:g}/{check.max_points:g}")
-        cells += (check.verdict.replace("_", " "), " ".join((check.message, *check.formulas, check.hint)))
+        cells += (check.in_words, " ".join((check.message, *check.formulas, check.hint)))
         lines.append(f"| {' | '.join(map(plain, cells))} |")
     return "\n".join(lines) + "\n"
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..language import N_, _
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -42,12 +44,15 @@ def curves(expected: np.ndarray, got: np.ndarray, name: str) -> str:
         y = HEIGHT - 8 - (HEIGHT - 16) * (np.nan_to_num(values[index], nan=low, posinf=high, neginf=low) - low) / span
         return " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(x, y, strict=True))
 
+    label, wanted, mine = _("{name}: expected and yours", name=name), _("expected"), _("yours, dashed")
+    says = N_("{name} from {low:.3g} to {high:.3g} over index 0 to {last}:")
+    told = _(says, name=name, low=low, high=high, last=expected.size - 1)
     return (
-        f'<figure><svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{name}: expected and yours">'
+        f'<figure><svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{label}">'
         f'<polyline class="expected" points="{points(expected)}"/>'
         f'<polyline class="yours" points="{points(got)}"/></svg>'
-        f"<figcaption>{name} from {low:.3g} to {high:.3g} over index 0 to {expected.size - 1}: "
-        '<span class="expected">expected</span>, <span class="yours">yours, dashed</span></figcaption></figure>'
+        f'<figcaption>{told} <span class="expected">{wanted}</span>, <span class="yours">{mine}</span></figcaption>'
+        "</figure>"
     )
 
 
@@ -58,13 +63,14 @@ def images(expected: np.ndarray, got: np.ndarray) -> str:
     first, second = expected[worst, 0], np.nan_to_num(got[worst, 0], nan=0, posinf=0, neginf=0)
     reach = np.abs(first).max() or 1
     error = second - first
-    panels = (("expected", first, reach), ("yours", second, reach), ("difference", error, np.abs(error).max() or 1))
+    most = np.abs(error).max() or 1
+    panels = ((_("expected"), first, reach), (_("yours"), second, reach), (_("difference"), error, most))
     drawn = "".join(
         f'<figure><svg viewBox="0 0 {shown.shape[1]} {shown.shape[0]}" role="img" aria-label="{label}">'
         f"{cells(shown / size)}</svg><figcaption>{label}, ±{size:.3g}</figcaption></figure>"
         for label, shown, size in panels
     )
-    what = "The worst image of this check, in colours"
+    what = _("The worst image of this check, in colours")
     return f'<details><summary class="dim">{what}</summary><div class="panels">{drawn}</div></details>'
 
 
@@ -92,8 +98,10 @@ def axis(timesteps: Sequence[tuple[int, bool]]) -> str:
             mark = f'<path class="wrong" d="M{x - 5:.1f} 9 l10 10 m0 -10 l-10 10"/>'
         marks.append(mark)
     wrong = ", ".join(str(t) for t in sorted({t for t, right in timesteps if not right}))
+    label = _("wrong at t = {t}", t=wrong)
+    told = _("t from 0 to {last}: circles are right, crosses are wrong (t = {wrong})", last=last, wrong=wrong)
     return (
-        f'<figure><svg viewBox="0 0 {WIDTH} 28" role="img" aria-label="wrong at t = {wrong}">'
+        f'<figure><svg viewBox="0 0 {WIDTH} 28" role="img" aria-label="{label}">'
         f'<line x1="12" x2="{WIDTH - 12}" y1="14" y2="14"/>{"".join(marks)}</svg>'
-        f"<figcaption>t from 0 to {last}: circles are right, crosses are wrong (t = {wrong})</figcaption></figure>"
+        f"<figcaption>{told}</figcaption></figure>"
     )

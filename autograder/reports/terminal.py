@@ -10,6 +10,7 @@ from rich.console import Group
 from rich.padding import Padding
 from rich.text import Text
 
+from ..language import N_, _, listed, together
 from ..record import BLOCKED, NOT_IMPLEMENTED, PASSED, UNGRADED, tally
 from ..rubric import REPORT
 
@@ -22,14 +23,14 @@ if TYPE_CHECKING:
     from ..rubric import Rubric
 
 STYLES = {PASSED: "green", NOT_IMPLEMENTED: "yellow", BLOCKED: "dim", UNGRADED: "magenta"}
-COMMANDS = {"training": ": `make train`", "infer": ": `make infer`"}  # for who has such a part before them
+COMMANDS = {"training": "make train", "infer": "make infer"}  # for who has such a part before them
 WIDTH = 34  # of names
 INDENT = 15  # of what is told of a check, below its id
 
 
 def render(record: GradeRecord, rubric: Rubric, when: str = "") -> Group:
     """when  a sentence about the time of this grade, where there are several"""
-    total = f"{record.points:g} of {record.max_points:g} points. {record.state}"
+    total = _("{record.points:g} of {record.max_points:g} points. {record.state}", record=record)
     head = [(ahead(record, rubric), "bold"), (total, ""), (when, "dim")]
     notes = [Text(note, "dim") for note in (*elsewhere(record, rubric), *record.notes)]
     above = [Text(line, style) for line, style in head if line]
@@ -43,8 +44,10 @@ def elsewhere(record: GradeRecord, rubric: Rubric) -> list[str]:
     if not left:
         return []
     *parts, last = dict.fromkeys(number(entry.part, rubric) for entry in left)
-    where = f"parts {', '.join(parts)} and {last}" if parts else f"part {last}"
-    return [f"The other {sum(entry.points for entry in left):g} points are in {where}."]
+    points = sum(entry.points for entry in left)
+    if not parts:
+        return [_("The other {points:g} points are in part {part}.", points=points, part=last)]
+    return [_("The other {points:g} points are in parts {parts}.", points=points, parts=listed([*parts, last]))]
 
 
 def ahead(record: GradeRecord, rubric: Rubric) -> str:
@@ -54,8 +57,10 @@ def ahead(record: GradeRecord, rubric: Rubric) -> str:
     graded = {check.part for check in record.checks}
     left = next((part for part in rubric.parts if part not in graded), None)
     if not left:
-        return f"Next: {'the study, handout 7; then ' if rubric.on(REPORT) else ''}`make submit`."
-    return f"Next: {rubric.parts[left]}, handout {number(left, rubric)}{COMMANDS.get(left, '')}."
+        return _("Next: the study, handout 7; then `make submit`.") if rubric.on(REPORT) else _("Next: `make submit`.")
+    asked = {"part": rubric.parts[left], "section": number(left, rubric), "command": COMMANDS.get(left)}
+    says = N_("Next: {part}, handout {section}: `{command}`.")
+    return _(says if asked["command"] else N_("Next: {part}, handout {section}."), **asked)
 
 
 def number(part: str, rubric: Rubric) -> str:
@@ -87,18 +92,18 @@ def new(check: CheckResult, told: dict[str, str], ahead: str) -> tuple[str, str]
     ahead  the sentence that the report begins with
     """
     if check.follows:
-        return f"follows from {' and '.join(check.follows)}", ""
+        return _("follows from {checks}", checks=together(check.follows)), ""
     # Of what is not written yet there is nothing else to say.
     paragraphs = [check.message] if check.verdict == NOT_IMPLEMENTED else check.paragraphs
     if check.message and check.message in ahead:
         paragraphs[0] = "" if check.verdict == NOT_IMPLEMENTED else check.detail
     fresh = [paragraph for paragraph in paragraphs if paragraph not in told]
     if paragraphs and not fresh:
-        return f"as for {told[paragraphs[0]]}", ""
+        return _("as for {check}", check=told[paragraphs[0]]), ""
     told.update(dict.fromkeys(fresh, check.id))
-    return check.verdict.replace("_", " "), "\n".join(filter(None, fresh))
+    return check.in_words, "\n".join(filter(None, fresh))
 
 
 def row(points: float, most: float, name: Text, words: str = "", verdict: str = "") -> Text:
-    name.pad_right(WIDTH - len(name))
+    name.pad_right(WIDTH - name.cell_len)
     return Text.assemble(f"{f'{points:g}/{most:g}':>7}  ", name, (words, STYLES.get(verdict, "red")))

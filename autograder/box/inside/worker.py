@@ -73,10 +73,11 @@ class StudentCode:
 
     # ----- requests: each public method is one, and returns a sendable value --------------------------------
 
-    def allow(self, packages: Sequence[str], elsewhere: Sequence[str]) -> None:
+    def allow(self, packages: Sequence[str], elsewhere: Sequence[str], says: Mapping[str, str]) -> None:
         """From now on the student's files can import these packages, Python's own modules and what lies beside them.
 
         elsewhere  names of modules that lie beside them where they were written, and are not here
+        says       {kind of import: what is said of it}, in the student's language, with a place for the {package}
 
         The same code then does the same wherever it is graded, whatever else is installed there. It is a rule for
         those who keep it, not a border: what other code imports is not looked at, and what the box keeps out, it
@@ -92,15 +93,9 @@ class StudentCode:
             if asking.get("__file__") not in own or (not level and package in known):
                 return
             if level:
-                raise ImportError(f"relative imports do not work here; without the dots: import {package or '...'}")
-            if package in elsewhere:
-                told = f"{package}.py is not there when you are graded; infer.py may import unet and scheduler"
-                raise ModuleNotFoundError(told, name=package)
-            raise ModuleNotFoundError(
-                f"{package} cannot be imported in this homework. What can: {', '.join(packages)}, unet, scheduler and "
-                "Python's own modules",
-                name=package,
-            )
+                raise ImportError(says["relative"].format(package=package or "..."))
+            kind = "elsewhere" if package in elsewhere else "other"
+            raise ModuleNotFoundError(says[kind].format(package=package, packages=", ".join(packages)), name=package)
 
         def guarded(
             name: str,

@@ -23,6 +23,7 @@ from ...expect import Expect
 from ...expect.answers import FORMS
 from ...expectations import Expectations, ExpectationsError, digest_of_checks, packed
 from ...files import digest, write
+from ...language import ENGLISH, speak
 from ...intake.submission import read
 from ...paths import COURSE, HIDDEN, PUBLIC, ROOT
 from ...record import Failed
@@ -263,6 +264,7 @@ def main(which: str) -> None:
 
     Known mistakes are recorded on public cases only: of a hidden case nothing is told but the verdict.
     """
+    speak(ENGLISH)  # whatever the course speaks: cases are recorded under their English names
     rubric = Rubric.load(smoke=True, whole=True)
     asked = [id for id in checks.ALL if id in rubric.checks]
     with Box(rubric.limits) as box:

@@ -1,5 +1,5 @@
-"""`python -m autograder.instructor.authoring.words`: the catalogues of what the grader says, autograder/locale/, brought
-up to date with the programs, and compiled.
+"""`python -m autograder.instructor.authoring.words`: what the grader says in other languages. The catalogues in
+autograder/locale/ are brought up to date with the programs, and compiled.
 
 The English texts are the keys. They are found in what `_`, `N_` and `n_` of language.py are called with, in templates,
 in mistakes.toml and in the titles of rubric.toml. A text that is new stands in each .po file without a translation, to

@@ -7,6 +7,8 @@ import json
 import re
 from typing import TYPE_CHECKING
 
+from ...language import _
+
 if TYPE_CHECKING:
     from ...record import GradeRecord
     from ...rubric import Rubric
@@ -19,11 +21,11 @@ def render(record: GradeRecord, rubric: Rubric) -> str:
     before."""
     lines = [f"**{plain(record.next)}**", ""] if record.next else []
     lines += [plain(record.state), "", *(f"- {plain(note)}" for note in record.notes), ""]
-    lines += [".. list-table::", "", *cells(["check", "points", "verdict", ""])]
+    lines += [".. list-table::", "", *cells([_("check"), _("points"), _("verdict"), ""])]
     for check in record.checks:
         said = " ".join((check.message, *check.formulas, check.hint))
         points = f"{check.points:g}/{check.max_points:g}"
-        lines += cells([f"{check.section} {check.title}", points, check.verdict.replace("_", " "), said])
+        lines += cells([f"{check.section} {check.title}", points, check.in_words, said])
     found = {"result": "success" if record.points >= record.max_points else "failed"}
     if record.ungraded:
         return json.dumps({"result": "crash", "text": "\n".join(lines)})

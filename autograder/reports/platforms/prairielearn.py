@@ -43,7 +43,7 @@ def test(check: CheckResult, longest: int | None) -> dict[str, Any]:
         "description": check.id,
         "points": check.points,
         "max_points": check.max_points,
-        "message": check.verdict.replace("_", " "),
+        "message": check.in_words,
         "output": check.output[:longest],
         "images": [{"label": check.title, "url": png(check.picture)}] if check.picture and longest != 0 else [],
     }
