@@ -17,7 +17,7 @@ from .diagnosis import Suspects, diagnose, hold_to_formulas
 from .expect import Expect
 from .intake import parsing
 from .intake.submission import Refused, read
-from .language import N_, _, together
+from .language import N_, _, joined, together
 from .paths import ROOT
 from .record import (
     BAD_OUTPUT,
@@ -271,7 +271,7 @@ def on_the_gpu(student: Student, near_gpu: Gpu | None, box: Box, gpu: bool) -> I
     if gpu and not near_gpu and box.gpu_fault:
         yield _("Training was graded on the CPU: {why}.", why=box.gpu_fault)
     if near_gpu and student.faults and "cpu" in student.trained_on:
-        why = _("; ").join(dict.fromkeys(student.faults))
+        why = joined(_("; "), dict.fromkeys(student.faults))
         says = N_("Training was graded on the CPU, as it failed {count} times on {gpu}: {why}.")
         yield _(says, count=len(student.faults), gpu=near_gpu.name, why=why)
     elif near_gpu and student.faults:

@@ -8,6 +8,7 @@ English in any language: of a translated text, `english` gives it.
 from __future__ import annotations
 
 import gettext
+import re
 import tomllib
 from functools import cache, reduce
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 ENGLISH, DOMAIN = "en", "autograder"
+PLACE = re.compile(r"\{[^{}]*\}")  # of a value
+# Chinese has a space beside a Latin word, and none between letters of its own: where a value begins or ends with one.
+HAN = "[\u2018-\u201d\u3000-\u303f\u4e00-\u9fff\uff00-\uffef]"
+SEAM = re.compile(f"(?<={HAN})(?:\0 \0?| \0)(?={HAN})")
 
 
 class Text(str):
@@ -77,19 +82,13 @@ def _(text: str, /, **values: Any) -> str:
     return translated(catalogue(language).gettext(text), text, values)
 
 
-def n_(one: str, several: str, number: int, /, **values: Any) -> str:
-    """The same of a text that depends on a number."""
-    language = spoken()
-    text = one if number == 1 else several
-    if language == ENGLISH:
-        return text.format(**values)
-    return translated(catalogue(language).ngettext(one, several, number), text, values)
-
-
 def translated(told: str, text: str, values: dict[str, Any]) -> Text:
+    """What a translation and its English say of these values."""
     if not values:
         return Text(told, text)
-    return Text(told.format(**values), text.format(**{name: english(value) for name, value in values.items()}))
+    filled = PLACE.sub(r"\0\g<0>\0", told).format(**values)
+    in_english = text.format(**{name: english(value) for name, value in values.items()})
+    return Text(SEAM.sub("", filled).replace("\0", ""), in_english)
 
 
 def N_(text: str) -> str:
@@ -97,15 +96,28 @@ def N_(text: str) -> str:
     return text
 
 
+def joined(between: str, parts: Iterable[str]) -> str:
+    """The parts with a text of this module between them."""
+    parts = list(parts)
+    if not isinstance(between, Text):
+        return between.join(parts)
+    return Text(between.join(parts), between.english.join(map(english, parts)))
+
+
+def commas(names: Iterable[str]) -> str:
+    """A, B, C."""
+    return joined(_(", "), names)
+
+
 def listed(names: Iterable[str]) -> str:
     """A, B and C."""
     *most, last = names
-    return _("{some} and {last}", some=_(", ").join(most), last=last) if most else last
+    return _("{some} and {last}", some=commas(most), last=last) if most else last
 
 
 def together(names: Iterable[str]) -> str:
     """A and B and C."""
-    return _(" and ").join(names)
+    return joined(_(" and "), names)
 
 
 def chained(sentences: Iterable[str]) -> str:

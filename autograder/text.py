@@ -5,10 +5,17 @@ again in a grade record (record.py). What a format itself takes for a sign, such
 escape.
 """
 
+import re
 import unicodedata
 from typing import Any
 
+from rich.cells import cell_len
+
 INSTEAD = "?"
+WIDE = "\u3000-\u303f\u4e00-\u9fff\uff00-\uffef"  # Chinese letters and stops
+HAN = re.compile(f"[{WIDE}]")
+# What a line is not broken within: a wide letter or a word, with the brackets before it and the stops after it.
+PIECE = re.compile(f"[（“《]*(?:[{WIDE}]|[^\\s{WIDE}]+|\\s+)[，。；：？、）”》]*\\s*")
 # What nobody sees although Unicode calls it a letter, a mark or a symbol: fillers, joiners, variation selectors.
 UNSEEN = {0x34F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x2800, 0x3164, 0xFFA0}
 UNSEEN |= {*range(0x180B, 0x1810), *range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)}
@@ -42,6 +49,23 @@ def readable(text: str, limit: int | None = 100, lines: bool = False) -> str:
     if not (text.isascii() and text.isprintable()):
         text = text.translate(LINES if lines else ONE_LINE)
     return text if limit is None or len(text) <= limit else f"{text[:limit]}..."
+
+
+def is_wide(text: str) -> bool:
+    """Whether any of its letters takes two columns, as Chinese ones do."""
+    return bool(HAN.search(text))
+
+
+def wrapped(text: str, width: int) -> list[str]:
+    """The lines of a text that has wide letters and no line breaks, each of at most so many columns as far as possible.
+    A line may end at a space and beside any wide letter, but none begins with a stop."""
+    lines, line = [], ""
+    for piece in PIECE.findall(text):
+        if line and cell_len(line + piece.rstrip()) > width:
+            lines.append(line.rstrip())
+            line = ""
+        line += piece
+    return [*lines, line.rstrip()]
 
 
 def all_readable(value: Any) -> Any:

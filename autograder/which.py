@@ -119,7 +119,7 @@ def listed(groups: dict[tuple[str | None, ...], list[bool]], right: bool) -> lis
         if words not in told:
             told.add(words)
             count = sum(len(groups[other]) for other in alike) if whole else len(group)
-            what = _(", ").join(words) or _("in the other cases")
+            what = chained(words) if words else _("in the other cases")
             parts.append(_("{what} ({count} cases)", what=what, count=count) if count > 1 else what)
     return parts
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from .. import KIT, __version__
 from ..expectations import Expectations, ExpectationsError
 from ..files import write
-from ..language import N_, _, together
+from ..language import N_, _, joined, together
 from ..paths import PUBLIC
 from .archives import Refused
 from .submission import ACCEPTED, read
@@ -40,7 +40,7 @@ def submit(
         needed = "scheduler.py" in missing
         says = N_("There is no {names} in {folder}; without it nothing is graded")
         says = says if needed else N_("There is no {names} in {folder}; to hand in without it, add --without {first}")
-        names = _(" and no ").join(missing)
+        names = joined(_(" and no "), missing)
         raise Incomplete(_(says, names=names, folder=folder, first=missing[0]))
     empty = [name for name in names if not (folder / name).stat().st_size]
     if empty:

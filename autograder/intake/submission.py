@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .. import KIT
-from ..language import N_, _
+from ..language import N_, _, commas
 from ..paths import ASSIGNMENT
 from ..text import readable
 from . import archives, parsing
@@ -112,10 +112,10 @@ def take(submission: Submission, members: Iterable[Member]) -> None:
     # Who grades assignment/ itself need not be told that the given files are there.
     ignored -= {f"{entry.name}/" if entry.is_dir() else entry.name for entry in ASSIGNMENT.iterdir()}
     if ignored:
-        names = _(", ").join(map(readable, sorted(ignored)[:5]))
+        names = commas(map(readable, sorted(ignored)[:5]))
         if len(ignored) > 5:
             names = _("{names} and {n} more", names=names, n=len(ignored) - 5)
-        taken = _(", ").join(submission.files)
+        taken = commas(submission.files)
         submission.notes.append(_("Taken: {taken}. Not looked at: {names}.", taken=taken, names=names))
 
 

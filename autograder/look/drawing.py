@@ -7,13 +7,18 @@ from __future__ import annotations
 
 import io
 import textwrap
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from ..language import ENGLISH, Text, english, spoken
+from ..text import is_wide, wrapped
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Generator, Iterable, Mapping, Sequence
 
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure, FigureBase
@@ -22,6 +27,11 @@ WIDTH, DPI = 6.5, 150  # inches, dots per inch
 MARGIN = 0.1  # inches
 SIZE = 9  # of letters, in points
 LINE, LETTERS = 0.17, 94  # of text below each other: inches for each line, letters that fit into it
+# That have Chinese letters, by the names that matplotlib knows them by: on Linux, Windows and macOS.
+FONTS = (
+    "Noto Sans CJK SC", "Noto Sans CJK JP", "Source Han Sans SC", "Noto Sans SC", "WenQuanYi Micro Hei",
+    "WenQuanYi Zen Hei", "Microsoft YaHei", "SimHei", "PingFang SC", "Hiragino Sans GB", "Arial Unicode MS",
+)  # fmt: skip
 STYLES = (("#0072B2", "-"), ("#D55E00", (0, (5, 2))), ("#009E73", (0, (1, 1.2))))
 
 
@@ -55,7 +65,7 @@ class Curves:
                 # What lies outside is not shown: of numbers too large for matplotlib, only the direction counts.
                 axes.plot(table.clip(low - 1, high + 1), color=color, linestyle=dashes, linewidth=1.6, label=name)
             axes.set(ylim=self.limits[title], xlabel="t")
-            axes.set_title(title, fontsize=SIZE)
+            axes.set_title(legible(title), fontsize=SIZE)
             axes.tick_params(labelsize=SIZE - 1)
             axes.spines[["top", "right"]].set_visible(False)
             axes.grid(alpha=0.25, linewidth=0.5)
@@ -101,10 +111,10 @@ class Grid:
         left, top = self.room
         for index, label in enumerate(self.above):
             x, y = left + (index + 0.5) * self.side, self.height - top + 0.04
-            canvas.text(x / WIDTH, y / self.height, label, ha="center", va="bottom", fontsize=SIZE - 1)
+            canvas.text(x / WIDTH, y / self.height, legible(label), ha="center", va="bottom", fontsize=SIZE - 1)
         for index, label in enumerate(self.labels):
             y = self.height - top - (index + 0.5) * self.side
-            canvas.text((left - 0.08) / WIDTH, y / self.height, label, ha="right", va="center", fontsize=SIZE)
+            canvas.text((left - 0.08) / WIDTH, y / self.height, legible(label), ha="right", va="center", fontsize=SIZE)
 
     def draw(self, canvas: FigureBase) -> None:
         self.label(canvas)
@@ -153,9 +163,10 @@ def moving(film: Iterable[np.ndarray]) -> bytes:
 
 def alone(drawing: Drawing) -> bytes:
     """One drawing as a PNG, without words around it."""
-    figure = blank(drawing.height)
-    drawing.draw(figure)
-    return png(figure)
+    with lettering():
+        figure = blank(drawing.height)
+        drawing.draw(figure)
+        return png(figure)
 
 
 def stacked(parts: Iterable[tuple[str, str, Drawing]]) -> bytes:
@@ -163,18 +174,47 @@ def stacked(parts: Iterable[tuple[str, str, Drawing]]) -> bytes:
 
     parts  (title, text, drawing) of each
     """
-    pieces = [(title, textwrap.wrap(text, LETTERS), drawing) for title, text, drawing in parts]
+    pieces = [(legible(title), lines_of(legible(text)), drawing) for title, text, drawing in parts]
     heads = [0.45 + LINE * len(lines) for _, lines, _ in pieces]
     heights = [height for head, (_, _, drawing) in zip(heads, pieces, strict=True) for height in (head, drawing.height)]
-    figure = blank(sum(heights))
-    canvases = iter(figure.subfigures(len(heights), 1, height_ratios=heights, squeeze=False)[:, 0])
-    for (title, lines, drawing), head in zip(pieces, heads, strict=True):
-        words = next(canvases)
-        for line, (text, weight) in enumerate([(title, "bold"), *((line, "normal") for line in lines)]):
-            y = 1 - (0.28 + line * LINE + 0.05 * (line > 0)) / head
-            words.text(MARGIN / WIDTH, y, text, fontsize=SIZE + (not line), weight=weight, parse_math=False)
-        drawing.draw(next(canvases))
-    return png(figure)
+    with lettering():
+        figure = blank(sum(heights))
+        canvases = iter(figure.subfigures(len(heights), 1, height_ratios=heights, squeeze=False)[:, 0])
+        for (title, lines, drawing), head in zip(pieces, heads, strict=True):
+            words = next(canvases)
+            for line, (text, weight) in enumerate([(title, "bold"), *((line, "normal") for line in lines)]):
+                y = 1 - (0.28 + line * LINE + 0.05 * (line > 0)) / head
+                words.text(MARGIN / WIDTH, y, text, fontsize=SIZE + (not line), weight=weight, parse_math=False)
+            drawing.draw(next(canvases))
+        return png(figure)
+
+
+def lines_of(text: str) -> list[str]:
+    return wrapped(text, LETTERS) if is_wide(text) else textwrap.wrap(text, LETTERS)
+
+
+def legible(text: str) -> str:
+    """A text for a picture: in English where this machine has no font for what it is translated into."""
+    return english(text) if isinstance(text, Text) and not font() else text
+
+
+@cache
+def font() -> str | None:
+    """The name of what has the letters that matplotlib's own font lacks."""
+    from matplotlib.font_manager import fontManager
+
+    there = {each.name for each in fontManager.ttflist}
+    return next((name for name in FONTS if name in there), None)
+
+
+@contextmanager
+def lettering() -> Generator[None]:
+    """While it lasts, letters that the usual font lacks come from another."""
+    from matplotlib import rc_context
+
+    more = font() if spoken() != ENGLISH else None
+    with rc_context({"font.family": ["sans-serif", more]} if more else {}):
+        yield
 
 
 def blank(height: float) -> Figure:

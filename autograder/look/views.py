@@ -17,7 +17,7 @@ import numpy as np
 from .. import given
 from ..checks.program import Trained, samples_in
 from ..expect.comparison import kind_of
-from ..language import N_, _, together
+from ..language import N_, _, commas, together
 from ..paths import ASSIGNMENT
 from ..record import BAD_OUTPUT, NOT_IMPLEMENTED, Failed
 from ..student import Value
@@ -81,7 +81,7 @@ def schedules(student: Student, advance: Advance) -> Made:
     says = N_("Your tables of β and ᾱ over t: {names}.")
     if waits:
         says = N_("Your tables of β and ᾱ over t: {names}. Not written yet: {waits}.")
-    return Curves(panels, titles), _(says, names=_(", ").join(tables), waits=together(waits))
+    return Curves(panels, titles), _(says, names=commas(tables), waits=together(waits))
 
 
 def noising(student: Student, advance: Advance) -> Made:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..language import _
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -12,7 +14,7 @@ if TYPE_CHECKING:
 
 def as_text(found: Iterable[Found]) -> str:
     """What was read, for people."""
-    blocks = [[f"{one.what} ({one.check})", *map(str, one.lines), *one.cases] for one in found]
+    blocks = [[_("{what} ({detail})", what=one.what, detail=one.check), *map(str, one.lines), *one.cases] for one in found]
     return "\n".join("\n  ".join(block) for block in blocks)
 
 

@@ -4,7 +4,7 @@ same is one line, and nothing is told twice."""
 from __future__ import annotations
 
 from itertools import groupby
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from rich.console import Group
 from rich.padding import Padding
@@ -13,11 +13,12 @@ from rich.text import Text
 from ..language import N_, _, listed, together
 from ..record import BLOCKED, NOT_IMPLEMENTED, PASSED, UNGRADED, tally
 from ..rubric import REPORT
+from ..text import is_wide, wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from rich.console import RenderableType
+    from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 
     from ..record import CheckResult, GradeRecord
     from ..rubric import Rubric
@@ -32,9 +33,25 @@ def render(record: GradeRecord, rubric: Rubric, when: str = "") -> Group:
     """when  a sentence about the time of this grade, where there are several"""
     total = _("{record.points:g} of {record.max_points:g} points. {record.state}", record=record)
     head = [(ahead(record, rubric), "bold"), (total, ""), (when, "dim")]
-    notes = [Text(note, "dim") for note in (*elsewhere(record, rubric), *record.notes)]
-    above = [Text(line, style) for line, style in head if line]
+    notes = [block(note, "dim") for note in (*elsewhere(record, rubric), *record.notes)]
+    above = [block(line, style) for line, style in head if line]
     return Group(*above, Text(), *rows(record, rubric), *([Text()] if notes else []), *notes)
+
+
+class Wide(NamedTuple):
+    """A text with wide letters, whose lines may end beside any of them: rich breaks lines at spaces only."""
+
+    text: str
+    style: str
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        for paragraph in self.text.split("\n"):
+            for line in wrapped(paragraph, options.max_width):
+                yield Text(line, self.style)
+
+
+def block(text: str, style: str) -> RenderableType:
+    return Wide(text, style) if is_wide(text) else Text(text, style)
 
 
 def elsewhere(record: GradeRecord, rubric: Rubric) -> list[str]:
@@ -82,7 +99,7 @@ def rows(record: GradeRecord, rubric: Rubric) -> Iterator[RenderableType]:
         for check, words, below in news:
             yield row(check.points, check.max_points, Text(f"  {check.section} {check.id}"), words, check.verdict)
             if below:
-                yield Padding(Text(below, "dim"), (0, 0, 0, INDENT), expand=False)
+                yield Padding(block(below, "dim"), (0, 0, 0, INDENT), expand=False)
 
 
 def new(check: CheckResult, told: dict[str, str], ahead: str) -> tuple[str, str]:

@@ -23,8 +23,8 @@ from ...expect import Expect
 from ...expect.answers import FORMS
 from ...expectations import Expectations, ExpectationsError, digest_of_checks, packed
 from ...files import digest, write
-from ...language import ENGLISH, speak
 from ...intake.submission import read
+from ...language import ENGLISH, speak
 from ...paths import COURSE, HIDDEN, PUBLIC, ROOT
 from ...record import Failed
 from ...rubric import Rubric, RubricError

@@ -1,7 +1,7 @@
 """`python -m autograder.instructor.authoring.words`: what the grader says in other languages. The catalogues in
 autograder/locale/ are brought up to date with the programs, and compiled.
 
-The English texts are the keys. They are found in what `_`, `N_` and `n_` of language.py are called with, in templates,
+The English texts are the keys. They are found in what `_` and `N_` of language.py are called with, in templates,
 in mistakes.toml and in the titles of rubric.toml. A text that is new stands in each .po file without a translation, to
 be written there; a text that is gone is taken out.
 """
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-CALLS = {"_": None, "N_": None, "n_": (1, 2)}
+CALLS = {"_": None, "N_": None}
 TOLD = ("did", "effect", "hint")  # of a mistake
 NO_DATE = datetime(2026, 1, 1, tzinfo=UTC)  # git knows when
 HEADER = r"""msgid ""
