@@ -27,6 +27,7 @@ def check_deterministic(student: Student, expect: Expect) -> None:
     arrays = float64(output, sample, noise)
     # pyrefly: ignore[unbound-name]  (there always are settings and timesteps)
     where = _("{where}, in float64 at t = {t}", where=where, t=300)
+    # pyrefly: ignore[unbound-name]  (there always are settings and timesteps)
     expect.step(scheduler, arrays[0], 300, arrays[1], arrays[2], where)
     if not expect.laws():
         return

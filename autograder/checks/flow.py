@@ -96,8 +96,8 @@ def check_step(student: Student, expect: Expect) -> None:
             expect.step(scheduler, output, t, sample, noise, where)
     # pyrefly: ignore[unbound-name]  (there always are timesteps)
     arrays = float64(output, sample, noise)
-    # pyrefly: ignore[unbound-name]  (there always are timesteps)
     where = _("clipped, in float64 at t = {t}", t=300)
+    # pyrefly: ignore[unbound-name]  (there always are timesteps)
     expect.step(scheduler, arrays[0], 300, arrays[1], arrays[2], where)
     if not expect.laws():
         return

@@ -82,10 +82,9 @@ def laws_of_a_batch(
         call(strided(x0), strided(noise), t), first, _("{method} differs for non-contiguous inputs", method=method)
     )
     backwards = tuple(np.ascontiguousarray(array[::-1]) for array in inputs)
+    told = _("{method} differs when the batch comes in another order", method=method)
     # pyrefly: ignore[bad-index]  (what settled is an array)
-    expect.same(
-        call(*backwards), first[::-1], _("{method} differs when the batch comes in another order", method=method)
-    )
+    expect.same(call(*backwards), first[::-1], told)
     halves = call(x0.astype(np.float16), noise.astype(np.float16), t)
     expect.tensor(halves, x0.shape, _("{method} for float16 images", method=method), "float16")
     expect.untouched(scheduler, method, *inputs)

@@ -201,6 +201,7 @@ def steps(student: Student, expect: Expect, variance_type: str) -> None:
     arrays = float64(output, sample, noise)
     # pyrefly: ignore[unbound-name]  (there always are settings and timesteps)
     where = _("{where}, in float64 at t = {t}", where=where, t=300)
+    # pyrefly: ignore[unbound-name]  (there always are settings and timesteps)
     expect.step(scheduler, arrays[0], 300, arrays[1], arrays[2], where)
     # Few and large steps: here the two variances lie far apart, and so do the weights of neighbours.
     coarse = student.DDPMScheduler(num_train_timesteps=20, beta_end=0.5, variance_type=variance_type)

@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Any
 from ..language import _
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from .found import Found
 
 
-def as_text(found: Iterable[Found]) -> str:
+def as_text(found: Sequence[Found]) -> str:
     """What was read, for people."""
-    blocks = [[_("{what} ({detail})", what=one.what, detail=one.check), *map(str, one.lines), *one.cases] for one in found]
+    heads = (_("{what} ({detail})", what=one.what, detail=one.check) for one in found)
+    blocks = [[head, *map(str, one.lines), *one.cases] for head, one in zip(heads, found, strict=True)]
     return "\n".join("\n  ".join(block) for block in blocks)
 
 

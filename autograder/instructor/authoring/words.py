@@ -37,20 +37,12 @@ msgstr ""
 "Content-Type: text/plain; charset=utf-8\n"
 
 """
-# Of the instructor's workbench, what students read.
-FOR_STUDENTS = ()
 
 
 def sources() -> Iterator[tuple[Path, str]]:
     """(file, how its texts are found), in a fixed order."""
-    for path in sorted(PACKAGE.rglob("*.py")):
-        within = path.relative_to(PACKAGE)
-        if within.parts[0] != "instructor" or str(within.as_posix()) in FOR_STUDENTS:
-            yield path, "python"
-    for path in sorted(PACKAGE.rglob("*.j2")):
-        within = path.relative_to(PACKAGE)
-        if within.parts[0] != "instructor" or str(within.as_posix()) in FOR_STUDENTS:
-            yield path, "jinja2"
+    yield from ((path, "python") for path in sorted(PACKAGE.rglob("*.py")))
+    yield from ((path, "jinja2") for path in sorted(PACKAGE.rglob("*.j2")))
     yield RUBRIC, f"{__name__}:titles"
     yield MISTAKES, f"{__name__}:mistakes"
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ... import reports
 from ...grading import conclude, not_run
+from ...language import _
 from ...record import BLOCKED, UNGRADED
 from ...text import readable
 from ..grades.exceptions import EXCUSED, WITHHELD
@@ -99,12 +100,12 @@ def record(kept: Kept, rubric: Rubric, by_hand: ByHand) -> GradeRecord | None:
         return None
     found = kept.found
     if kept.refused:
-        found = not_run(rubric.checks.values(), kept.refused)
+        found = not_run(rubric.checks.values(), _(kept.refused))
     made = conclude(found, rubric, kept.student, list(kept.notes), kept.depends["seed"])
     for n, check in enumerate(made.checks):
         if check.id in by_hand:
             points, reason = by_hand[check.id]
-            told = f"{points:g} points were given by hand: {reason}"
+            told = _("{points:g} points were given by hand: {reason}", points=points, reason=reason)
             made.checks[n] = replace(check, by_hand=points, hint="\n".join(filter(None, [told, check.hint])))
     return made
 

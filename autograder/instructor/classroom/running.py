@@ -15,6 +15,7 @@ from ...box import BoxError
 from ...expectations import ExpectationsError
 from ...grading import Found, TooWeak
 from ...intake.submission import Refused, Submission, read
+from ...language import N_, _
 from ..fingerprint import sha256
 from . import working
 from .keeping import Kept
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from ..store import Store
     from .pools import Cluster, Local
 
-NOTHING = "nothing was handed in"
+NOTHING = N_("nothing was handed in")
 ATTEMPTS = 3  # of a job whose worker process ended under it
 NO_ONE_CAN = (Stop, TooWeak, BoxError, ExpectationsError)  # a fault of the host, not of one submission
 
@@ -44,7 +45,7 @@ class Conditions:
         """What a student handed in, with nothing graded yet; no Submission where it is refused. Raises OSError."""
         submission, notes, refused = None, [], ""
         if handed_in.path is None:
-            notes, refused = ["Nothing was handed in."], NOTHING
+            notes, refused = [_("Nothing was handed in.")], NOTHING
         else:
             try:
                 submission = read(handed_in.path)

@@ -12,6 +12,7 @@ import nbformat
 from markupsafe import Markup
 from nbgrader.utils import is_solution
 
+from ...language import _, spoken
 from ...reports.html import STYLE, template
 from ..grades.sheet import written
 from . import rendering
@@ -59,6 +60,8 @@ def render(course: Course, student: str, grade: Mapping[str, Any]) -> str:
     code = course.results(student).with_name("report.html")
     body = code.read_text(encoding="utf-8") if code.exists() else ""
     return template(HERE / "feedback.html.j2").render(
+        _=_,
+        language=spoken(),
         student=student,
         grade=grade,
         questions=asked,

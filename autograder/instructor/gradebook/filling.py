@@ -13,6 +13,7 @@ import nbformat
 from ...files import write
 from ...intake import parsing, submission
 from ...intake.submission import DAMAGED, Refused
+from ...language import _
 from ...text import readable
 from ..grades.exceptions import agreed
 from ..handins import notebooks
@@ -110,11 +111,11 @@ def put(course: Course, entry: HandedIn, master: str) -> tuple[dict[str, str | N
 
     master  the text of the notebook that was handed out
     """
-    raw, note, waits = None, "No report.ipynb was handed in.", entry.report
+    raw, note, waits = None, _("No report.ipynb was handed in."), entry.report
     try:
         raw = submission.read(entry.path).files.get(f"{NOTEBOOK}.ipynb") if entry.path else None
     except (Refused, FileNotFoundError, *DAMAGED) as reason:
-        note = f"The submission was refused, so there is no report: {reason}."
+        note = _("The submission was refused, so there is no report: {why}.", why=reason)
     text, digest = None, ""
     if raw is not None:
         try:

@@ -11,6 +11,7 @@ from nbgrader.api import MissingEntry
 
 from ...files import write
 from ...intake import parsing
+from ...language import N_, _
 from ...rubric import REPORT, Rubric
 from ...text import readable
 from ..grades import attempts
@@ -113,11 +114,13 @@ def feedback(
 def summary(grade: Grade, rubric: Rubric) -> dict[str, Any]:
     """What feedback.py says of a grade, as plain data. Whoever is excused has no points that count."""
     code, report = grade.code or 0.0, grade.parts.get(REPORT) or 0.0
-    lines = [("code", code, rubric.total), *[("report", report, report_points(rubric))] * rubric.on(REPORT)]
-    days = f"{grade.days_late} day{'s' * (grade.days_late > 1)} late"
-    used = f", {grade.days_used} of your late days used" if grade.days_used else ""
-    lines += [(f"{days}{used}", -grade.penalty, 0.0)] * bool(grade.days_late)
-    notes = ["You are excused: these points do not count."] * (grade.status == EXCUSED)
+    lines = [(_("code"), code, rubric.total), *[(_("report"), report, report_points(rubric))] * rubric.on(REPORT)]
+    says = N_("{n} days late") if grade.days_late > 1 else N_("{n} day late")
+    days = _(says, n=grade.days_late)
+    if grade.days_used:
+        days = _("{days}, {n} of your late days used", days=days, n=grade.days_used)
+    lines += [(days, -grade.penalty, 0.0)] * bool(grade.days_late)
+    notes = [_("You are excused: these points do not count.")] * (grade.status == EXCUSED)
     earned = round(code + report - grade.penalty, 2)
     return {"lines": lines, "total": earned, "most": total(rubric), "notes": notes + grade.told}
 

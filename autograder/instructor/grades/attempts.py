@@ -7,6 +7,7 @@ import math
 from typing import TYPE_CHECKING
 
 from ...intake.submission import REPORT as NOTEBOOK
+from ...language import N_, _
 from ...rubric import REPORT
 from . import lateness
 from .questions import possible
@@ -20,7 +21,10 @@ if TYPE_CHECKING:
     from ..handins.collecting import HandedIn
     from .exceptions import Terms
 
-WHY = {lateness.ON_TIME: "the latest of those with the fewest days late", lateness.BEST: "the best after lateness"}
+WHY = {
+    lateness.ON_TIME: N_("{place}: the latest of those with the fewest days late."),
+    lateness.BEST: N_("{place}: the best after lateness."),
+}
 
 
 def candidates(attempts: Sequence[HandedIn], terms: Terms, rubric: Rubric) -> list[HandedIn]:
@@ -72,4 +76,4 @@ def for_report(attempt: HandedIn, rubric: Rubric) -> float:
 def note(counting: HandedIn, late: Mapping[str, Any]) -> list[str]:
     """What a student should know where not simply the latest of several counts."""
     why = WHY.get(lateness.attempt(late))
-    return [f"{counting.place}: {why}."] if counting.place and why else []
+    return [_(why, place=counting.place)] if counting.place and why else []

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...files import write
+from ...language import N_, _
 from ...text import readable
 from . import roster, tables
 from .matching import Directory, Match, matched
@@ -84,8 +85,11 @@ class HandedIn:
         if not self.several:
             return ""
         number = 1 + [each.digest for each in self.several].index(self.digest)
-        when = f" ({self.time.isoformat(' ', 'seconds')})" if self.time else ""
-        return f"Of {len(self.several)} hand-ins, number {number}{when} counts"
+        says = N_("Of {count} hand-ins, number {n} counts")
+        if self.time:
+            says = N_("Of {count} hand-ins, number {n} ({time}) counts")
+        time = self.time.isoformat(" ", "seconds") if self.time else ""
+        return _(says, count=len(self.several), n=number, time=time)
 
 
 class ClassList(list[HandedIn]):
@@ -163,7 +167,7 @@ class People:
             if aliases.get(name, id) != id:
                 raise RosterError(f"{where}, column stranger: {name!r} is there already, with another id")
             aliases[name] = id
-        for _, team, id in pairs(Path(folder, TEAMS), "team"):  # who has left the roster is nobody's concern
+        for _name, team, id in pairs(Path(folder, TEAMS), "team"):  # who has left the roster is nobody's concern
             teams.setdefault(team, []).append(id)
         return cls(known, aliases, teams)
 
