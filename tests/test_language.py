@@ -21,8 +21,10 @@ from autograder import language
 from autograder.diagnosis import catalogue
 from autograder.grading import grade
 from autograder.instructor.authoring import words
+from autograder.instructor.store import Store
 from autograder.language import _, english, languages, speak, together
 from autograder.paths import PACKAGE, ROOT, RUBRIC
+from autograder.record import GradeRecord
 from autograder.reports import gradescope, html, junit, terminal
 from autograder.rubric import Rubric, RubricError
 from autograder.text import is_wide, wrapped
@@ -238,6 +240,15 @@ def test_another_language_changes_words_and_nothing_else(other, graded):
     assert kept == theirs
     ids = re.compile(r'(?:classname|name|value)="[^"]*"')
     assert ids.findall(junit.render(plain, rubric)) == ids.findall(junit.render(record, rubric))
+
+
+def test_a_grade_in_another_language_is_kept_on_disk(other, graded, tmp_path):
+    record, _rubric = graded(other)
+    store = Store(tmp_path, GradeRecord)
+    store.put("one", record)
+    back = store.get("one")
+    assert [check.output for check in back.checks] == [check.output for check in record.checks]
+    assert [check.title for check in back.checks] == [check.title for check in record.checks]
 
 
 def test_nothing_of_a_grade_stays_english(other, graded):

@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 
 from ..files import write
+from ..language import Text
 
 T = TypeVar("T")
 
@@ -46,8 +47,10 @@ def written(value: Any) -> str:
     return json.dumps(msgspec.to_builtins(value, enc_hook=plain), indent=1) + "\n"
 
 
-def plain(value: Any) -> tuple[str, tuple[int, ...], bytes]:
-    """An array or a number of numpy's, exactly: its bytes, which become base64."""
+def plain(value: Any) -> str | tuple[str, tuple[int, ...], bytes]:
+    """An array or a number of numpy's, exactly: its bytes, which become base64. Of a translated text what is read."""
+    if isinstance(value, Text):
+        return str(value)
     if isinstance(value, (np.ndarray, np.generic)) and not value.dtype.hasobject:
         return value.dtype.str, value.shape, value.tobytes()
     raise TypeError(f"{type(value)} cannot be kept")
