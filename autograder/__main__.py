@@ -20,7 +20,7 @@ from .files import write
 from .grading import TooWeak, grade, strong_enough
 from .intake.handin import Incomplete, submit, unwritten
 from .intake.submission import ACCEPTED, PART, Refused, read
-from .language import N_, _, languages, speak
+from .language import N_, _, commas, languages, speak
 from .paths import HIDDEN, PUBLIC, SECRETS
 from .record import UNGRADED, GradeRecord
 from .reports import mistakes, terminal
@@ -200,9 +200,7 @@ def report(
     record.shown = look.for_report(sights)
     reports.write_all(out, record, rubric, platforms=options.platform)
     console.print(terminal.render(record, rubric))
-    written = ", ".join(
-        each.name for each in (*reports.FORMATS, *(reports.PLATFORMS[name] for name in options.platform))
-    )
+    written = commas(each.name for each in (*reports.FORMATS, *(reports.PLATFORMS[name] for name in options.platform)))
     told = _("Written to {folder}/: {names}", folder=readable(str(out)), names=written)
     console.print(told, style="dim", soft_wrap=True, markup=False)
 

@@ -21,6 +21,7 @@ from autograder import language
 from autograder.diagnosis import catalogue
 from autograder.grading import grade
 from autograder.instructor.authoring import words
+from autograder.instructor.release import bundles
 from autograder.instructor.store import Store
 from autograder.language import _, english, languages, speak, together
 from autograder.paths import PACKAGE, ROOT, RUBRIC
@@ -346,3 +347,15 @@ def test_a_language_without_a_catalogue_is_refused():
     for wrong in ('"tlh"', '""', "3", '"../zh"'):
         with pytest.raises(RubricError, match=r"language is .* must be one of en, zh"):
             Rubric.read(text.replace('language = "en"', f"language = {wrong}"))
+
+
+@pytest.mark.parametrize("platform", ["gradescope", "prairielearn", "inginious", "autolab"])
+def test_what_a_platform_says_before_the_autograder_runs_is_translated(other, platform):
+    folder = PACKAGE / "instructor" / "release" / platform
+    scripts = {path.name: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    ended = {name for name, data in scripts.items() if b"did not come to its end" in data}
+    made = bundles.translated(scripts)
+    assert ended and not any(b"did not come to its end" in data for data in made.values())
+    assert {name for name, data in made.items() if data != scripts[name]} == ended
+    speak("en")
+    assert bundles.translated(scripts) == scripts

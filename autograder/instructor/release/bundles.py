@@ -10,6 +10,7 @@ import tomllib
 from typing import TYPE_CHECKING
 
 from ...expectations import Expectations
+from ...language import N_, _
 from ...paths import HIDDEN, ROOT
 from ..authoring import handout_page
 from ..authoring.course import EDITIONS, NOTEBOOK, asked, mistakes
@@ -35,6 +36,15 @@ RECORDED = "autograder/expectations/public.safetensors"
 HIDDEN_PATH = "course/hidden.safetensors"
 MODES = {HIDDEN_PATH: 0o600}  # permissions of what only root may read
 MAX_STUDENT = 10_000_000  # bytes
+# What platforms show where the autograder did not come to its end, in scripts that run before it does; longest first.
+ENDINGS = (
+    N_(
+        "Not graded: the autograder did not come to its end. This is no fault of yours, and there is no score. "
+        "Tell your instructor."
+    ),
+    N_("Not graded: the autograder did not come to its end. This is no fault of yours. Tell your instructor."),
+    N_("Not graded: the autograder did not come to its end."),
+)
 
 
 class NotReady(Exception):
@@ -102,7 +112,16 @@ def gradescope(files: Mapping[str, bytes], hidden: bytes, course: Course) -> dic
     """Gradescope's autograder: setup.sh and run_autograder at the root, the kit and the hidden expectations."""
     scripts = {name.removeprefix(SCRIPTS): data for name, data in files.items() if name.startswith(SCRIPTS)}
     kept = {"constraints.txt": files["constraints.txt"], "requirements.txt": requirements(files)}
-    return scripts | grading_kit(files, course) | kept | {HIDDEN_PATH: hidden}
+    return translated(scripts) | grading_kit(files, course) | kept | {HIDDEN_PATH: hidden}
+
+
+def translated(scripts: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Scripts of a platform, with what they say to students in the language of the course."""
+    made = dict(scripts)
+    for name in made:
+        for text in ENDINGS:
+            made[name] = made[name].replace(text.encode(), _(text).encode())
+    return made
 
 
 def solution(files: Mapping[str, bytes], course: Course) -> dict[str, bytes]:

@@ -8,7 +8,7 @@ import tarfile
 from typing import TYPE_CHECKING
 
 from ...reports.platforms.autolab import not_graded
-from .bundles import HIDDEN_PATH, NAME, SCRIPTS, WORKBENCH
+from .bundles import HIDDEN_PATH, NAME, SCRIPTS, WORKBENCH, translated
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -34,7 +34,9 @@ def bundle(name: str, files: Mapping[str, bytes], student: Files, gradescope: Fi
     kit = {path: data for path, data in gradescope.items() if path not in {HIDDEN_PATH, *own}}
     image = {f"image/kit/{path}": data for path, data in kit.items()}
     dockerfile = scripts.pop("Dockerfile", None) or files[f"{FOLDER}Dockerfile"]
-    return LAYOUTS[name](scripts, image | {"image/Dockerfile": dockerfile}, gradescope[HIDDEN_PATH], student, rubric)
+    return LAYOUTS[name](
+        translated(scripts), image | {"image/Dockerfile": dockerfile}, gradescope[HIDDEN_PATH], student, rubric
+    )
 
 
 def prairielearn(scripts: Files, image: Files, hidden: bytes, student: Files, rubric: Rubric) -> Files:
