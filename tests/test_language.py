@@ -121,6 +121,14 @@ def test_a_new_text_stands_in_a_catalogue_without_a_translation_and_an_old_one_g
     assert made.get("gone") is None and set(words.untranslated(made)) == {m.id for m in found if m.id}
 
 
+def test_chinese_titles_are_those_of_the_chinese_handout():
+    speak("zh")
+    rubric = Rubric.load(whole=True)
+    rows = re.findall(r"(?m)^\| `(\w+\.\w+)` \| ([^|]+) \|", (ROOT / "handout.zh.md").read_text(encoding="utf-8"))
+    told = {id: title for id, title in rows if id in rubric.checks}
+    assert len(told) > 25 and told == {id: rubric.checks[id].title for id in told}
+
+
 # ----- what is said --------------------------------------------------------------------------------------------------
 
 
