@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Protocol
 
+from ...language import english
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -49,7 +51,7 @@ class English:
         return f"## {number} {title} ({worth})\n"
 
     def title(self, entry: Entry, written: str) -> str:
-        return entry.title
+        return english(entry.title)
 
     def points(self, number: float) -> str:
         return f"{number:g} point{'s' * (number != 1)}"

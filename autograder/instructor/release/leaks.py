@@ -16,6 +16,7 @@ import nbformat
 import numpy as np
 from nbformat import NotebookNode
 
+from ...language import _, english
 from ...rubric import REPORT, Rubric
 from ..authoring.course import EDITIONS, NOTEBOOK, Course
 from ..authoring.skeleton import ANSWER, FILES, GIVEN, REGION
@@ -130,7 +131,8 @@ def off(files: Mapping[str, bytes], course: Course, rubric: str) -> set[str]:
             kept += [here] if course.asks(needs) else []
     asked, everything = (Rubric.read(rubric, smoke=True, whole=whole).checks for whole in (False, True))
     for id in everything.keys() - asked.keys():
-        left_out |= {normal(id), normal(everything[id].title.removesuffix(" (bonus)"))}
+        title = english(everything[id].title).removesuffix(" (bonus)")
+        left_out |= {normal(id), normal(title), normal(_(title))}
     there = " ".join(map(normal, kept))
     return {line for line in left_out if f" {line} " not in f" {there} "}
 
