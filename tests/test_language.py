@@ -7,6 +7,7 @@ import json
 import pickle
 import re
 import string
+import zipfile
 
 import pytest
 from babel.messages.mofile import read_mo
@@ -23,11 +24,13 @@ from autograder.grading import grade
 from autograder.instructor.authoring import words
 from autograder.instructor.release import bundles
 from autograder.instructor.store import Store
+from autograder.intake.submission import Refused, read
 from autograder.language import _, english, languages, speak, together
 from autograder.paths import PACKAGE, ROOT, RUBRIC
-from autograder.record import GradeRecord
+from autograder.record import Failed, GradeRecord
 from autograder.reports import gradescope, html, junit, terminal
 from autograder.rubric import Rubric, RubricError
+from autograder.student import Student
 from autograder.text import is_wide, wrapped
 
 ENGLISH = ROOT / "tests" / "english"
@@ -355,6 +358,27 @@ def test_a_language_without_a_catalogue_is_refused():
     for wrong in ('"tlh"', '""', "3", '"../zh"'):
         with pytest.raises(RubricError, match=r"language is .* must be one of en, zh"):
             Rubric.read(text.replace('language = "en"', f"language = {wrong}"))
+
+
+def test_what_is_said_inside_the_box_is_translated(other, box, rubric):
+    for line in ("import nbgrader", "from .unet import UNet", "import sampling"):
+        source = f"class DDPMScheduler:\n    def __init__(self):\n        {line}\n"
+        with Student.at_work(box, {"scheduler.py": source.encode()}, rubric.limits) as student:
+            with pytest.raises(Failed) as caught:
+                student.DDPMScheduler()
+        assert SEEN.search(caught.value.said) and not PROSE.search(caught.value.message.replace(line, ""))
+        assert caught.value.place == "scheduler.py line 3"
+
+
+def test_what_is_said_by_the_child_that_parses_is_translated(tmp_path):
+    path = tmp_path / "submission.zip"
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("../scheduler.py", "pass")
+    for name in ("en", "zh", "en"):  # one child serves them all
+        speak(name)
+        with pytest.raises(Refused) as caught:
+            read(path)
+        assert bool(SEEN.search(str(caught.value))) == (name != "en")
 
 
 @pytest.mark.parametrize("platform", ["gradescope", "prairielearn", "inginious", "autolab"])
