@@ -48,6 +48,7 @@ NO_WORDS = {
     "make infer",
     "The class ",
     "The function ",
+    "unrecognized arguments",
 }
 NOT_SAID = {
     "box/advice.py": {"BEHIND", "CALLED", "NO_GPU", "SETTINGS", "SIGNATURES"},

@@ -10,6 +10,7 @@ import numpy as np
 from safetensors.numpy import save
 
 from .. import given, measure
+from ..language import N_, _
 from ..record import NOT_IMPLEMENTED, WRONG, Failed
 from .infer import driven
 from .program import NOISE, Trained, samples_in
@@ -18,8 +19,12 @@ if TYPE_CHECKING:
     from ..expect import Expect
     from ..student import Finished, Student
 
-STEPS, IMAGES = (1, 2, 4), 500
+CALLED = {1: N_("1 step"), 2: N_("2 steps"), 4: N_("4 steps")}  # in a record, too
+STEPS, IMAGES = tuple(CALLED), 500
 ANY_MORE = 1e-9  # as a share: how much worse than DDIM is worse
+ONE_IN, N_IN = N_("in {n} step"), N_("in {n} steps")
+ONE_REMARK = N_("In {n} step, {images} samples are {ours:.1f} from real digits, those of DDIM {theirs:.1f}.")
+MANY_REMARK = N_("In {n} steps, {images} samples are {ours:.1f} from real digits, those of DDIM {theirs:.1f}.")
 # Added to the given unet.py: what one call is asked about counts, in however few calls.
 COUNTING = b"""
 
@@ -48,11 +53,13 @@ def compare(student: Student, expect: Expect, trained: Trained, noise: np.ndarra
     """The student's distances beside those of DDIM."""
     for steps, by_ddim in zip(STEPS, usual.tolist(), strict=True):
         distance = measure.digits(few_steps(student, trained, noise, steps))["frechet"]
-        name = f"{steps} step{'s' * (steps > 1)}"
-        expect.standing[name] = round(distance, 2)
-        told = expect.near(distance, by_ddim, "the Frechet distance to real digits", f"in {name}", ANY_MORE, below=1.0)
-        told.complaint = "is no less than that of DDIM"
-        expect.remark(f"In {name}, {IMAGES} samples are {distance:.1f} from real digits, those of DDIM {by_ddim:.1f}.")
+        expect.standing[CALLED[steps]] = round(distance, 2)
+        where = _(N_IN if steps > 1 else ONE_IN, n=steps)
+        what = _("the Frechet distance to real digits")
+        told = expect.near(distance, by_ddim, what, where, ANY_MORE, below=1.0)
+        told.complaint = N_("{name} is no less than that of DDIM")
+        numbers = {"n": steps, "images": IMAGES, "ours": distance, "theirs": by_ddim}
+        expect.remark(_(MANY_REMARK if steps > 1 else ONE_REMARK, **numbers))
 
 
 def usual_distance(student: Student, trained: Trained, noise: np.ndarray, steps: int) -> float:
@@ -67,15 +74,16 @@ def few_steps(student: Student, trained: Trained, noise: np.ndarray, steps: int)
         run = trained.run(student, arguments, files, "digits_seconds")
     except Failed as failed:
         if "unrecognized arguments" in failed.detail:  # says argparse
-            raise Failed(NOT_IMPLEMENTED, "infer.py has no --contest") from None
+            what = _("infer.py has no --contest")
+            raise Failed(NOT_IMPLEMENTED, what, said=what) from None
         raise
     samples = samples_in(run, len(noise))
     asked = images_asked_about(run) / len(noise)
     if asked == 0:
-        raise Failed(WRONG, "infer.py --contest draws samples without the network")
+        raise Failed(WRONG, _("infer.py --contest draws samples without the network"))
     if asked > steps:
-        told = f"with --steps {steps}, it asks {asked:g} times for each image"
-        raise Failed(WRONG, "infer.py --contest asks the network more often than there are steps", told)
+        told = _("with --steps {steps}, it asks {n:g} times for each image", steps=steps, n=asked)
+        raise Failed(WRONG, _("infer.py --contest asks the network more often than there are steps"), told)
     return samples
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from ..language import _
 from ..record import PASSED
 from . import markdown
 
@@ -38,7 +39,8 @@ def render(record: GradeRecord, rubric: Rubric) -> str:
     }
     standing = {name: number for check in record.checks for name, number in check.standing.items()}
     if standing:
-        told = [{"name": f"Frechet distance, {name}", "value": standing[name], "order": "asc"} for name in standing]
+        names = {name: _("Frechet distance, {steps}", steps=_(name)) for name in standing}
+        told = [{"name": names[name], "value": standing[name], "order": "asc"} for name in standing]
         results["leaderboard"] = told
     if not scored:
         del results["score"]
