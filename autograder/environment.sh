@@ -8,7 +8,7 @@ what="-e ."
 [ -f pyproject.toml ] || what="-r requirements.txt" # the bundle of students
 if [ "${1:-grading}" = dev ]; then
     needs="$needs pytest pytest_timeout xdist hypothesis nbgrader yaml distributed ruff pyrefly diffusers markdown_it"
-    needs="$needs mdit_py_plugins latex2mathml copydetect canvasapi docutils dask_jobqueue mutmut selenium msgspec nh3 psutil"
+    needs="$needs mdit_py_plugins latex2mathml copydetect canvasapi babel docutils dask_jobqueue mutmut selenium msgspec nh3 psutil"
     what="-e .[dev]"
 fi
 for python in python3 .venv/bin/python; do

@@ -32,8 +32,8 @@ from pathlib import Path
 
 import numpy as np
 import reference
+from courses import TO_5
 
-from autograder import checks
 from autograder.box import Box, Layers
 from autograder.box.launch import descendants
 from autograder.expectations import Expectations
@@ -273,7 +273,7 @@ class Beside(threading.Thread):
         return [f"the reference beside it lost {problem}" for problem in dict.fromkeys(self.problems)]
 
 
-def run(name, scene, rubric, public, hidden, only=checks.EXACT, beside=None):
+def run(name, scene, rubric, public, hidden, only=TO_5, beside=None):
     """Grade one hostile submission in the scene's box, with another box the reference beside it, and look at what it
     did."""
     expected = EXPECTATIONS[name]
@@ -362,15 +362,15 @@ def main():
     with Box(rubric.limits, layers[options.tier]()) as box, Box(rubric.limits, layers[options.tier]()) as other:
         print(json.dumps({"tier": box.tier, "user": box.layers.user, "missing": box.layers.missing}), flush=True)
         attacks = options.attacks or names()
-        parts = {part for name in attacks for part in (*checks.EXACT, *parts_of(name)[0])}
-        ids = [id for id in checks.CHECKS if rubric.checks[id].part in parts]
+        parts = {part for name in attacks for part in (*TO_5, *parts_of(name)[0])}
+        ids = [id for id, entry in rubric.checks.items() if entry.part in parts]
         hidden = record(box, rubric, "a test seed", only=ids)
         scene = Scene(box, public)
         for name in attacks:
             entry = EXPECTATIONS[name]
             unsafe = not (box.tier in entry.get("stopped_by", "AB") or entry.get("tried_unconfined", True))
             if not unsafe:
-                only = parts_of(name)[0] if "*" not in str(entry) else checks.EXACT
+                only = parts_of(name)[0] if "*" not in str(entry) else TO_5
                 beside = other if box.tier != "E" else None  # which promises others nothing
                 outcome = run(name, scene, rubric, public, hidden, only, beside)
                 print(json.dumps(asdict(outcome) | {"problems": problems(outcome, box.tier)}), flush=True)

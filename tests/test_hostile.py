@@ -11,9 +11,9 @@ from pathlib import Path
 
 import hostile
 import pytest
+from courses import TO_5
 from slow import one_in
 
-from autograder import checks
 from autograder.box import Box
 from autograder.box.layers import closed_to_others
 from autograder.box.selftest import NAMES
@@ -48,7 +48,7 @@ def test_hostile(name, scene, rubric, public, hidden):
     expected, (part, _) = hostile.EXPECTATIONS[name], hostile.parts_of(name)
     score, harmed = expected.get("score"), "verdicts" in expected or "loses" in expected
     # What answers rightly throughout keeps the points of all it is graded on: half of the checks show that as well.
-    only = checks.EXACT if score else ("schedule", "forward")
+    only = TO_5 if score else ("schedule", "forward")
     outcome = hostile.run(name, scene, rubric, public, hidden, only if part == ("forward",) else part)
     assert hostile.problems(outcome, scene.box.tier) == []
     low, high = score or ((22, 29) if harmed else (30, 30))

@@ -9,11 +9,11 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
+from courses import TO_5
 from hostile import compose
 from test_gradebook import DUE, LATE, NONE, NOTEBOOKS, notebook
 from test_submissions import ACCEPTED, BROKEN, source
 
-from autograder import checks
 from autograder.instructor.authoring import patches
 from autograder.instructor.gradebook import guide
 from autograder.instructor.gradebook.__main__ import DONE, MISSING, main
@@ -95,7 +95,7 @@ def test_fifty(grade, strict, tmp_path, monkeypatch, capsys):
     for student in made:
         where = folder / "submissions" / student
         record = grade(where if (where / "scheduler.py").exists() else where / "refused.zip",
-                       only=() if student in WHOLE else checks.EXACT)  # fmt: skip
+                       only=() if student in WHOLE else TO_5, asked=Rubric.load())  # fmt: skip
         path = course.results(student)
         path.parent.mkdir(parents=True)
         path.write_text(gradescope.render(record, Rubric.load()))
@@ -112,7 +112,7 @@ def test_fifty(grade, strict, tmp_path, monkeypatch, capsys):
     marked = 0
     for student in made:
         parts = points_of(course.results(student))
-        assert set(parts) == {*checks.PARTS} if student in WHOLE else {*checks.EXACT}
+        assert set(parts) == {*Rubric.load().parts} if student in WHOLE else {*TO_5}
         earned = sum((parts | by_hand[student]).values())
         late = 0 if days[student] is None else days[student] - EXTENDED.get(student, 0)
         begun = math.ceil(late - 10 / 1440)
@@ -120,7 +120,7 @@ def test_fifty(grade, strict, tmp_path, monkeypatch, capsys):
         row = rows[student]
         assert float(row["points"]) == pytest.approx(earned - off, abs=0.005), (student, row)
         assert float(row["late_penalty"]) == pytest.approx(off, abs=0.005) and row["complete"] == "yes"
-        assert sum(float(row[part]) for part in [*checks.PARTS, "report"]) == pytest.approx(earned)
+        assert sum(float(row[part]) for part in [*Rubric.load().parts, "report"]) == pytest.approx(earned)
         page = course.page(student).read_text(encoding="utf-8")
         words = " ".join(re.sub("<[^>]*>", " ", page.partition("<body>")[2]).split())
         assert words.startswith(f"{student} {row['points']} of 120 points"), words[:80]

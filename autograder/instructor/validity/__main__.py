@@ -40,6 +40,7 @@ PARTS = {  # and single checks, that a wrong file is graded on: none that end in
     file: tuple(id for id in checks.CHECKS if {id, id.split(".")[0]} & set(only) and id not in checks.MEASURED)
     for file, only in checks.DECIDED.items()
 }
+PART_8 = (*checks.PART_8, "contest")
 SEEDS, SEEDS_OF_ALL, VARIANTS_OF_ALL = 20, 2, 5
 
 
@@ -72,7 +73,7 @@ def right(seed: str) -> tuple[list[Subject], list[Subject]]:
     found = {path.parent.name: path.parent for path in sorted(ACCEPTED.glob("*/scheduler.py"))}
     files = {n: reference() | {f.name: f.read_bytes() for f in path.glob("*.py")} for n, path in found.items()}
     whole = sorted(found, key=lambda name: not (found[name] / "infer.py").exists())[:VARIANTS_OF_ALL]
-    but = {n: () if b"FlowMatchScheduler" in files[n]["scheduler.py"] else checks.PART_8 for n in found}
+    but = {n: ("contest",) if b"FlowMatchScheduler" in files[n]["scheduler.py"] else PART_8 for n in found}
     exact = [
         Subject("right", name, "", files[name], without(but[name], checks.EXACT), (f"{seed}, {n}", None))
         for n in range(SEEDS)
