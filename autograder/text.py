@@ -12,10 +12,12 @@ from typing import Any
 from rich.cells import cell_len
 
 INSTEAD = "?"
-WIDE = "\u3000-\u303f\u4e00-\u9fff\uff00-\uffef"  # Chinese letters and stops
-HAN = re.compile(f"[{WIDE}]")
-# What a line is not broken within: a wide letter or a word, with the brackets before it and the stops after it.
-PIECE = re.compile(f"[（“《]*(?:[{WIDE}]|[^\\s{WIDE}]+|\\s+)[，。；：？、）”》]*\\s*")
+HAN = re.compile("[\u3000-\u303f\u4e00-\u9fff\uff00-\uffef]")  # Chinese letters and stops
+# What a line is not broken within: one of these or a word, with the brackets before it and the stops after it.
+PIECE = re.compile(
+    r"[（“《]*(?:[\u3000-\u303f\u4e00-\u9fff\uff00-\uffef]|[^\s\u3000-\u303f\u4e00-\u9fff\uff00-\uffef]+)"
+    r"[，。；：？、）”》]*\s*|\s+"
+)
 # What nobody sees although Unicode calls it a letter, a mark or a symbol: fillers, joiners, variation selectors.
 UNSEEN = {0x34F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x2800, 0x3164, 0xFFA0}
 UNSEEN |= {*range(0x180B, 0x1810), *range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)}

@@ -16,14 +16,16 @@ import numpy as np
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
-from autograder.instructor.authoring.patches import reference  # noqa: E402
+from autograder.instructor.authoring.course import Course  # noqa: E402
 from autograder.instructor.similarity import comparing, own_code  # noqa: E402
-from autograder.paths import ASSIGNMENT  # noqa: E402
+from autograder.paths import ASSIGNMENT, ROOT  # noqa: E402
+from autograder.rubric import Rubric  # noqa: E402
 
 FILES = ("scheduler.py", "infer.py")
 REGION = re.compile(r"( *)### BEGIN SOLUTION\n *# TODO (\d\.\d).*\n(?:.*\n)*?\1### END SOLUTION\n")
 ANSWER = re.compile(r"^## (\d\.\d)$|^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-REFERENCE = {name: data.decode() for name, data in reference().items()}
+COURSE = Course(Rubric.load())
+REFERENCE = {name: COURSE.text((ROOT / "solution" / name).read_text(encoding="utf-8"), name) for name in FILES}
 CONTRACT = {
     "betas", "alphas", "alphas_cumprod", "timesteps", "DDPMScheduler", "DDIMScheduler", "add_noise", "get_velocity",
     "set_timesteps", "previous_timestep", "predict", "posterior", "step", "loss", "forward",

@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autograder.instructor.authoring.patches import reference
 from autograder.instructor.handins import collecting
 from autograder.instructor.similarity import comparing, own_code
 from autograder.instructor.similarity.__main__ import DONE, USAGE, main
@@ -51,7 +50,7 @@ def copies_of_each_other(pairs):
 
 def test_the_skeleton_the_solution_and_short_formulas_are_nobody_s():
     skeleton = (ASSIGNMENT / "scheduler.py").read_text(encoding="utf-8")
-    solution = reference()["scheduler.py"].decode()
+    solution = alike.REFERENCE["scheduler.py"]
     assert not alike.compared({"a": skeleton, "b": skeleton, "c": solution, "d": solution})
     formula = "def extract(table, timesteps, sample):\n    return {0}.sqrt() - (1 - {0}).sqrt()\n"
     assert not alike.compared({name: formula.format(name) for name in ("table", "sample")})

@@ -34,7 +34,8 @@ def check_one_step(student: Student, expect: Expect) -> None:
     scheduler.set_timesteps(2)
     arguments = case.network(student), scheduler, case.known, case.mask, case.noise
     first, again = call(*arguments), call(*arguments)
-    expect.law(np.array_equal(first, again, equal_nan=True), _("two calls with the same noise give two images"))
+    alike = np.array_equal(first, again, equal_nan=True) or not expect.passed("forward.add_noise")  # charged there
+    expect.law(alike, _("two calls with the same noise give two images"))
     expect.untouched(student.functions(), "inpaint", *arguments)
     if expect.passed("reverse.previous_timestep"):
         whole = call(case.network(student), scheduler, case.known, np.ones_like(case.mask), case.noise)

@@ -4,7 +4,7 @@ Moodle tells by one of them whether somebody else has graded since."""
 
 from __future__ import annotations
 
-import re
+import string
 from typing import TYPE_CHECKING
 
 from ..grades.sheet import written
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 GRADE = "Grade"  # the column's name, where Moodle speaks English
 MOST = "maximum grade"
-NUMBER = re.compile(r"\D*(\d+)")  # Participant 1234
 
 
 def fill(
@@ -50,8 +49,8 @@ def fill(
     grades = {grade.student: grade for grade in made}
     left, met = {}, set()
     for line, cells in table.rows:
-        participant = NUMBER.fullmatch(cells[0].strip())
-        students = numbers.get(participant[1], []) if participant else []
+        participant = cells[0].strip()  # Participant 1234
+        students = numbers.get(participant[len(participant.rstrip(string.digits)) :], [])
         if len(students) != 1:
             left[cells[0]] = f"stands for {' and '.join(students)}" if students else "nothing was handed in"
             continue
