@@ -331,7 +331,8 @@ def straight() -> Figure:
         weights.plot(*weights_of(scheduler, scheduler.timesteps), "o", color=color, markersize=3.5, label=name)
         axes.plot(*spots.T, ".", color="0.75", markersize=2)
         axes.plot(*walk[:, :14].permute(2, 0, 1), "o-", color=color, linewidth=0.7, markersize=1.8)
-        axes.set_title(f"{name}, S = 10", **TEXT)
+        off = torch.cdist(walk[-1], spots).amin(1).mean()  # as there are no other images than these
+        axes.set_title(f"{name}, S = 10: {off:.3f}", **TEXT)
         axes.set(xlim=(-1.9, 1.9), ylim=(-1.9, 1.9), aspect="equal", xticks=[], yticks=[])
     weights.set(xlabel="$x_0$", ylabel="$\\varepsilon$", aspect="equal", xlim=(-0.05, 1.1), ylim=(-0.05, 1.1))
     weights.legend(frameon=False, fontsize=8, loc="lower left")
