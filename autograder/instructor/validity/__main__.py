@@ -45,7 +45,8 @@ SEEDS, SEEDS_OF_ALL, VARIANTS_OF_ALL = 20, 2, 5
 
 
 def wrong_by_machine(seed: str) -> list[Subject]:
-    files = reference()
+    """Every mutant of the reference, but for its part in the contest, which is free to be anything."""
+    files = reference("contest")
     return [
         Subject("mutant", mutant.name, file, files | {file: mutant.source.encode()}, only, cases(seed, file))
         for file, only in PARTS.items()
