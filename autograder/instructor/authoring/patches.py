@@ -56,7 +56,7 @@ def load(path: Path) -> Patch:
 
 
 def reference(*without: str) -> dict[str, bytes]:
-    """What the reference hands in, by name, with all parts of the homework but these: the caller's own, to be changed."""
+    """What the reference hands in, by name, with all parts but these: the caller's own, to be changed."""
     return dict(_reference(*without))
 
 
