@@ -27,15 +27,14 @@ def check_one_step(student: Student, expect: Expect) -> None:
     """A list of one timestep: what is known comes back as it was, and the rest is sampled."""
     case = Case.draw(expect)
     inpaint(student, expect, case, ddim(student), 1)
-    if not expect.laws():
+    if not expect.laws() or not expect.passed("forward.add_noise"):  # a random one is charged there
         return
 
     scheduler, call = ddim(student), student.functions().inpaint
     scheduler.set_timesteps(2)
     arguments = case.network(student), scheduler, case.known, case.mask, case.noise
     first, again = call(*arguments), call(*arguments)
-    alike = np.array_equal(first, again, equal_nan=True) or not expect.passed("forward.add_noise")  # charged there
-    expect.law(alike, _("two calls with the same noise give two images"))
+    expect.law(np.array_equal(first, again, equal_nan=True), _("two calls with the same noise give two images"))
     expect.untouched(student.functions(), "inpaint", *arguments)
     if expect.passed("reverse.previous_timestep"):
         whole = call(case.network(student), scheduler, case.known, np.ones_like(case.mask), case.noise)
