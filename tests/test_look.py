@@ -118,9 +118,8 @@ def test_a_step_without_eta_draws_its_beginnings_once(see):
 def test_the_skeleton_draws_nothing_and_says_where_to_begin(tmp_path, no_hidden, capsys):
     (tmp_path / "look.png").write_bytes(b"of another day")
     assert command.main(["look", str(ROOT / "assignment"), "--out", str(tmp_path)]) == 0
-    assert capsys.readouterr().out == (
-        "There is nothing to see yet. Begin with 1.1 and 1.4 of the handout, then look again.\n"
-    )
+    said = capsys.readouterr().out.strip()  # once in six runs of all tests, blank lines of another came before it
+    assert said == "There is nothing to see yet. Begin with 1.1 and 1.4 of the handout, then look again."
     assert not list(tmp_path.iterdir())
 
 
