@@ -26,7 +26,7 @@ watch: ## the same at every save: make watch [SUBMISSION=path]
 	@trap : INT; $(PYTHON) -m autograder watch -- $(call quoted,SUBMISSION)
 
 look: ## one picture of what your code does so far, results/look.png: make look [SUBMISSION=path] [ARGS=--gif]
-	@$(PYTHON) -m autograder look --out=$(call quoted,OUT) $(ARGS) -- $(call quoted,SUBMISSION)
+	@$(PYTHON) -m autograder look --out=$(call quoted,OUT) $(value ARGS) -- $(call quoted,SUBMISSION)
 
 ### IF ddim training
 # On a CPU more threads than one wait for each other: the network is small.

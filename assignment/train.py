@@ -44,7 +44,7 @@ LOG_SNR_MEAN, LOG_SNR_DEVIATION = -1.0, 1.8  # around which it is decided what d
 LEAST_ALPHA_BAR = 0.1  # the less of the image is in x_t below this, the less a loss counts
 LEARNING_RATE = 4e-3
 SIZES = {"cpu": (20_000, 32), "cuda": (10_000, 256), "mps": (20_000, 32)}  # steps, and digits in a step
-SAVE_SECONDS, SAVE_SHARE = 60, 0.05  # least time between two savings, and how much of the time they may take
+SAVE_SECONDS, SAVE_SHARE = 60, 0.05  # at least so long between two saves; the share of the time that they may take
 TRIAL = 20  # steps whose time says how long the others take, after as many to warm up
 
 

@@ -70,7 +70,7 @@ SIZES = {"cpu": (20_000, 32), "cuda": (10_000, 256), "mps": (20_000, 32)}  # ste
 ### IF guidance
 CLASSES, UNLABELLED = 10, 0.1  # labels of the digits, and how many of them are dropped
 ### END IF
-SAVE_SECONDS, SAVE_SHARE = 60, 0.05  # least time between two savings, and how much of the time they may take
+SAVE_SECONDS, SAVE_SHARE = 60, 0.05  # at least so long between two saves; the share of the time that they may take
 TRIAL = 20  # steps whose time says how long the others take, after as many to warm up
 
 

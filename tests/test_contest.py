@@ -59,6 +59,19 @@ def test_the_network_is_asked_about_an_image_as_often_as_there_are_steps(line, j
     assert check.detail == "with --steps 1, it asks 2 times for each image"
 
 
+def test_many_small_calls_are_counted_all(judged):
+    one_by_one = "[model(x[i : i + 1], t[i : i + 1]) for i in range(len(x)) for _ in range(300)]; "
+    check = judged(changed((ASKED, one_by_one + ASKED)))
+    assert check.detail == "with --steps 1, it asks 301 times for each image"
+
+
+def test_who_breaks_the_rules_in_four_steps_stands_nowhere(judged):
+    """The noise of public cases is known, so it must not be the one to be ranked by."""
+    again = "(model(x, t) if len(scheduler.timesteps) == 4 else None); "
+    check = judged(changed((ASKED, again + ASKED)))
+    assert check.detail == "with --steps 4, it asks 8 times for each image" and check.standing == {}
+
+
 def test_digits_that_no_network_draws_do_not_count(judged):
     check = judged(changed((ASKED, ASKED.replace("model(x, t)", "x"))))
     assert (check.verdict, check.message) == (WRONG, "infer.py --contest draws samples without the network")
@@ -72,7 +85,7 @@ def test_the_reference_comes_nearer_than_ddim_and_ddim_does_not(grade):
     assert check.points == 0 and list(check.standing) == ["1 step", "2 steps", "4 steps"]
     assert sorted(check.standing.values(), reverse=True) == list(check.standing.values())
     plain = grade(changed(("options.contest and", "0 and")), public_only=True, only=["contest"], asked=RUBRIC).checks[0]
-    assert plain.verdict == WRONG and "is no less than that of DDIM" in plain.message
+    assert plain.verdict == WRONG and "less than that of DDIM in no number of steps" in plain.message
     assert all(plain.standing[name] > distance for name, distance in check.standing.items())
 
 

@@ -115,9 +115,8 @@ class GpuFault(Exception):
 
 def fault(said: str) -> GpuFault:
     """What the words of an error tell of. Not for the student's own mix of devices: see `mixed`."""
-    line = next(iter(said.strip().splitlines()), _("nothing was said"))[
-        :200
-    ]  # what follows is advice on debugging CUDA
+    first, *_advice = said.strip().splitlines() or [_("nothing was said")]  # what follows is on debugging CUDA
+    line = first[:200]
     for kind, pattern, words in FAULTS:
         if pattern.search(said):
             return GpuFault(kind, _("{fault} ({line})", fault=_(words), line=line))

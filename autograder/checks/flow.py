@@ -9,7 +9,7 @@ import numpy as np
 from ..language import _
 from ..student import Scheduler, Student, strided
 from .cases import batch, float64, shape_of_images, some_of, timesteps_of
-from .forward import laws_of_a_batch
+from .forward import laws_of_a_batch, values_of_a_batch
 from .laws import MEAN, SD
 from .loss import compare_losses
 from .reverse import STRIDES, both
@@ -30,13 +30,7 @@ def check_get_velocity(student: Student, expect: Expect) -> None:
 
 def forward(student: Student, expect: Expect, method: str) -> None:
     scheduler = student.FlowMatchScheduler()
-    call = getattr(scheduler, method)
-    x0, noise, t = inputs = batch(expect, 1000)
-    first = call(*inputs)
-    expect.value(first, method, _("for a batch of images, each with its timestep"))
-    alone = x0[:1], noise[:1], expect.integers(1, 999, 1)
-    expect.value(call(*alone), method, _("for a batch of one image"))
-    expect.value(call(*float64(x0, noise), t), method, _("in float64"))
+    inputs, first = values_of_a_batch(expect, scheduler, method)
     T = expect.integer(30, 90)
     other = student.FlowMatchScheduler(num_train_timesteps=T)
     where = _("for a batch of images, with T = {T}", T=T)

@@ -13,6 +13,8 @@ from .cases import batch, float64
 if TYPE_CHECKING:
     from ..expect import Expect
 
+    Batch = tuple[np.ndarray, np.ndarray, np.ndarray]  # images, noise, timesteps
+
 
 def check_add_noise(student: Student, expect: Expect) -> None:
     forward(student, expect, "add_noise")
@@ -44,13 +46,7 @@ def check_get_velocity(student: Student, expect: Expect) -> None:
 def forward(student: Student, expect: Expect, method: str) -> None:
     """What holds for add_noise and get_velocity alike."""
     scheduler = student.DDPMScheduler()
-    call = getattr(scheduler, method)
-    x0, noise, t = inputs = batch(expect, 1000)
-    first = call(*inputs)
-    expect.value(first, method, _("for a batch of images, each with its timestep"))
-    alone = x0[:1], noise[:1], expect.integers(1, 999, 1)
-    expect.value(call(*alone), method, _("for a batch of one image"))
-    expect.value(call(*float64(x0, noise), t), method, _("in float64"))
+    inputs, first = values_of_a_batch(expect, scheduler, method)
     expect.settle()
 
     # Other tables, where they are right: a wrong schedule is charged in part 1.
@@ -65,13 +61,19 @@ def forward(student: Student, expect: Expect, method: str) -> None:
         laws_of_a_batch(expect, scheduler, method, inputs, first)
 
 
-def laws_of_a_batch(
-    expect: Expect,
-    scheduler: Scheduler,
-    method: str,
-    inputs: tuple[np.ndarray, np.ndarray, np.ndarray],
-    first: object,
-) -> None:
+def values_of_a_batch(expect: Expect, scheduler: Scheduler, method: str) -> tuple[Batch, object]:
+    """Compare what such a method answers for a batch, for one image and in float64. Returns (the batch, the first)."""
+    call = getattr(scheduler, method)
+    x0, noise, t = inputs = batch(expect, 1000)
+    first = call(*inputs)
+    expect.value(first, method, _("for a batch of images, each with its timestep"))
+    alone = x0[:1], noise[:1], expect.integers(1, 999, 1)
+    expect.value(call(*alone), method, _("for a batch of one image"))
+    expect.value(call(*float64(x0, noise), t), method, _("in float64"))
+    return inputs, first
+
+
+def laws_of_a_batch(expect: Expect, scheduler: Scheduler, method: str, inputs: Batch, first: object) -> None:
     """What holds for any method that takes (x_0, epsilon, timesteps), of which `first` is the answer to `inputs`."""
     call, (x0, noise, t) = getattr(scheduler, method), inputs
     names = ("original_samples" if method == "add_noise" else "sample", "noise", "timesteps")

@@ -227,10 +227,7 @@ def gradescope(found: list[File], directory: Directory | None) -> Arranged | Non
         if time is None:
             notes.append(f"Its time cannot be read: {readable(str(entry.get(':created_at')))}.")
         order = (time.timestamp() if time else 0.0, folder)
-        back = {
-            "platform": "gradescope",
-            "reference": folder.rpartition("_")[2],
-        }  # submission_1234 is number 1234 there
+        back = {"platform": "gradescope", "reference": folder.rpartition("_")[2]}  # submission_1234 is 1234 there
         if not submitters and (inside or entry):
             notes.append("Gradescope assigns it to nobody.")
             made.append(Upload(folder, {}, files, paths, time, order, notes, **back))
