@@ -62,7 +62,8 @@ def resolve(text: str, on: Mapping[str, bool], values: Mapping[str, object], nam
     if regions:
         raise ValueError(f"{name}: an IF has no END IF")
     made = re.sub(r"\n{4,}", "\n\n\n", "".join(kept))  # nowhere more than two empty lines, and none at the end
-    made = re.sub(r"\n\n+\Z", "\n", made)
+    if made.endswith("\n\n"):
+        made = made.rstrip("\n") + "\n"
     if left := LEFT.search(made):
         raise ValueError(f"{name}: this looks like a marker: {left[0].strip()}")
     return made
