@@ -53,17 +53,19 @@ def held_out_loss(
     return float(np.square(np.float64(output.numpy()) - target).mean())
 
 
-def network(checkpoint: Path) -> tuple[dict[str, Any], Callable[[np.ndarray, int], np.ndarray]]:
-    """(settings of the schedulers, what the network answers to x (N, 1, 28, 28) and t) of a checkpoint of ours."""
+def network(checkpoint: Path) -> tuple[dict[str, Any], Callable[..., np.ndarray]]:
+    """(settings of the schedulers, what the network answers to x (N, 1, 28, 28), t and, where it knows labels, some of
+    these (N,)) of a checkpoint of ours."""
     import torch
 
     from . import networks
 
     trained, settings = networks.load(checkpoint)
 
-    def output(x: np.ndarray, t: int) -> np.ndarray:
+    def output(x: np.ndarray, t: int, *labels: np.ndarray) -> np.ndarray:
         with torch.inference_mode():
-            return trained(torch.from_numpy(np.array(x, np.float32)), torch.full((len(x),), t)).numpy()
+            known = (torch.from_numpy(np.array(each)) for each in labels)
+            return trained(torch.from_numpy(np.array(x, np.float32)), torch.full((len(x),), t), *known).numpy()
 
     return settings, output
 

@@ -79,7 +79,11 @@ def main() -> None:
         sys.exit("evaluate.py: some samples are not finite; `make grade` says more about your scheduler")
     found, floor = classifier.measure(images), classifier.measure(real)
     ### IF ddim
-    print(f"{len(images):,} samples, {options.steps} DDIM steps, beside {line}:\n  {judged(found, floor)}")
+    ### IF flow
+    method = "Euler" if sampling.of_flow(options.checkpoint) else "DDIM"
+    print(f"{len(images):,} samples, {options.steps} {method} steps, beside {line}:\n  {judged(found, floor)}")
+    ### ELSE print(f"{len(images):,} samples, {options.steps} DDIM steps, beside {line}:\n  {judged(found, floor)}")
+    ### END IF
     ### ELSE print(f"{len(images):,} samples, {options.steps} steps, beside {line}:\n  {judged(found, floor)}")
     ### END IF
     print(f"  digits 0 to 9: {found['digits']}\n  of the real ones: {floor['digits']}")

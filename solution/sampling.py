@@ -33,7 +33,7 @@ def from_noise(
     picture: Path | None = None,
     stop: threading.Event | None = None,
 ) -> torch.Tensor:
-    """What <!-- IF ddim -->DDIM<!-- ELSE DDPM --><!-- END IF
+    """What <!-- IF ddim -->DDIM<!-- IF flow -->, or Euler's method (8.1),<!-- END IF --><!-- ELSE DDPM --><!-- END IF
     --> makes of `noise`: both float32 (N, 1, 28, 28) on the CPU.
 
     picture  where infer.py's picture of the samples is kept
@@ -77,6 +77,10 @@ def run(checkpoint: Path, *options: object, stop: threading.Event | None = None)
     if not INFER.exists():
         raise NoSamples("infer.py is not there yet (part 6), and samples come from it")
     command = [sys.executable, str(INFER), "--checkpoint", str(checkpoint), *map(str, options)]
+    ### IF flow
+    if of_flow(checkpoint):
+        command += ["--scheduler", "flow"]
+    ### END IF
     # On a CPU more threads than one wait for each other: the network is small.
     environment = {"OMP_NUM_THREADS": "1", **os.environ}
     with tempfile.TemporaryFile() as printed:  # not a pipe, which a program that prints much would fill
@@ -99,6 +103,21 @@ def run(checkpoint: Path, *options: object, stop: threading.Event | None = None)
             raise NoSamples(reason(printed.read().decode(errors="replace"), process.returncode))
 
 
+### IF flow
+def of_flow(checkpoint: Path) -> bool:
+    """Whether its network predicts the velocity of 8.1. What is no checkpoint is for infer.py to refuse."""
+    import json
+
+    from safetensors import safe_open
+
+    try:
+        with safe_open(checkpoint, "pt") as file:
+            return json.loads(file.metadata()["config"])["prediction_type"] == "flow"
+    except (OSError, SafetensorError, TypeError, KeyError, ValueError):
+        return False
+
+
+### END IF
 def reason(printed: str, status: int) -> str:
     """Why infer.py failed, in one line, from what it printed."""
     last = (printed.strip().splitlines() or [f"it printed nothing and ended with exit status {status}"])[-1].strip()

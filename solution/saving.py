@@ -44,11 +44,7 @@ def write_all(run, out, tell):
         tell("loss.png is left out: matplotlib is not installed")
     ### IF infer
     try:
-        ### IF flow
-        sampler = ["--scheduler", "flow"] if prediction_type == "flow" else []
-        sampling.draw(out / "model.safetensors", out / "samples.png", run.device.type, *sampler)
-        ### ELSE sampling.draw(out / "model.safetensors", out / "samples.png", run.device.type)
-        ### END IF
+        sampling.draw(out / "model.safetensors", out / "samples.png", run.device.type)
     except sampling.NoSamples as error:  # training needs no sampler
         tell(f"samples.png is left out: {error}")
     ### END IF

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
-from autograder import networks
+from autograder import checks, networks
 from autograder.instructor.authoring import patches
 from autograder.paths import ROOT
 from autograder.record import PASSED
@@ -117,3 +117,16 @@ def test_a_right_program_keeps_its_points_beside_a_wrong_line_or_a_wrong_step(gr
         record = grade(files, only=["flow", "guidance"], public_only=True)
         lost = {check.id for check in record.checks if check.verdict != PASSED}
         assert lost == ({"guidance.guided"} if old == line else {"flow.step", "flow.strided"})
+
+
+def test_the_network_that_knows_labels_must_draw_what_is_asked_for(grade, monkeypatch):
+    """A course with guidance has such a network: what is right for the one in closed form may not draw with it."""
+    monkeypatch.setattr(networks.given, "labelled", lambda: SOLUTION / "checkpoints" / "labels.safetensors")
+    only = {*checks.EXACT, "guidance"}  # beside a mistake in the steps nobody can draw digits
+    assert all(check.verdict == PASSED for check in grade(FILES, only=only, public_only=True).checks)
+    knows = b"return guided(model(x, t, torch.full_like(t, label))"
+    forgets = knows.replace(b"label)", b"label if hasattr(model, 'pattern') else 3)")
+    files = FILES | {"infer.py": FILES["infer.py"].replace(knows, forgets)}
+    assert files != FILES
+    said = {check.id: check.message for check in grade(files, only=only, public_only=True).checks}
+    assert "of 20 samples as that digit" in said["guidance.infer"]

@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 
 from autograder import __main__ as command
-from autograder import look
+from autograder import look, measure
 from autograder.grading import grade
 from autograder.instructor.authoring import patches, train_plane
 from autograder.intake.submission import Submission
@@ -25,7 +25,8 @@ from autograder.reports import html
 STEPS = views.STEPS
 REFERENCE = reference.SCHEDULER
 INFER = (ROOT / "solution" / "infer.py").read_bytes()
-SECTIONS = ["1.4", "2.2", "3.4", "3.7", "4.1", "6.3", "8.1"]
+SECTIONS = ["1.4", "2.2", "3.4", "3.7", "4.1", "6.3", "8.1", "8.2"]
+LABELLED = ROOT / "solution" / "checkpoints" / "labels.safetensors"
 NOTHING_RAN = GradeRecord("work", [], False, True, [], {})
 
 
@@ -36,6 +37,9 @@ def see(box, rubric, monkeypatch):
     of      the sections; all by default
     limits  of the rubric, changed
     """
+
+    # The network that only a course with part 8.2 has.
+    monkeypatch.setattr(views.given, "labelled", lambda: LABELLED)
 
     def see(source, infer=None, of=SECTIONS, record=NOTHING_RAN, steps=3, advance=lambda images: None, **limits):
         monkeypatch.setattr(views, "STEPS", steps)
@@ -74,7 +78,10 @@ def test_the_reference_draws_everything(see, rubric):
     assert plane.off(walked[0]) > 0.2 and plane.off(walked[-1]) < 0.06
 
     film = Image.open(io.BytesIO(look.film(seen.values())))
-    assert film.n_frames == views.STEPS + 1 and film.size == (3 * 30 * views.SOME, 3 * 30 * 3)
+    assert film.n_frames == views.STEPS + 1 and film.size == (3 * 30 * 10, 3 * 30 * 3)
+    asked = seen["8.2"].drawing.rows
+    forgotten, *_, beyond = (measure.digits(row)["digits"].count(1) for row in asked)
+    assert forgotten < beyond == 10, "one of each, where the label is not forgotten"
     black = []
     for frame in (0, views.STEPS):
         film.seek(frame)

@@ -6,7 +6,7 @@ import re
 import pytest
 
 from autograder.instructor.authoring import skeleton
-from autograder.instructor.authoring.course import NOTEBOOK, Course
+from autograder.instructor.authoring.course import Course
 from autograder.paths import ROOT
 from autograder.rubric import Rubric
 
@@ -28,13 +28,8 @@ def test_assignment_is_up_to_date():
 def test_assignment_holds_nothing_else():
     folder = ROOT / "assignment"
     there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
-    assert {name for name in there if "__pycache__" not in name} == {
-        *skeleton.FILES,
-        NOTEBOOK,
-        "infer.zh.py",
-        "report.zh.ipynb",
-        *skeleton.GIVEN,
-    }
+    made = skeleton.in_every_language(Course(Rubric.load()))
+    assert {name for name in there if "__pycache__" not in name} == set(made)
 
 
 def test_every_region_becomes_a_todo_that_raises():

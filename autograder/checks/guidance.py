@@ -6,15 +6,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .. import given, measure
 from ..language import N_, _
 from ..student import Student, strided
 from .cases import float64, shape_of_images
 from .infer import exact
+from .program import Trained, samples_in
 
 if TYPE_CHECKING:
     from ..expect import Expect
 
 GUIDED = N_("the guided output")
+ASKED, READ = 20, 0.8  # digits that are asked for; the share that the classifier must read as asked
 
 
 def check_guided(student: Student, expect: Expect) -> None:
@@ -54,3 +57,15 @@ def check_infer(student: Student, expect: Expect) -> None:
     if all(map(expect.passed, ("flow.clip", "flow.strided"))):
         exact(student, expect, flow, 10, images=1, scheduler="flow", labels=True, toward=(9, scale + 1.5))
     expect.settle()
+    trained = given.labelled()
+    if trained and expect.laws() and not expect.carries:  # another scheduler makes no digits
+        draws_what_is_asked_for(student, expect, Trained(trained), label)
+
+
+def draws_what_is_asked_for(student: Student, expect: Expect, trained: Trained, label: int) -> None:
+    """The real network draws this digit, as the classifier reads it."""
+    arguments = ["--label", label, "--guidance", 2, "--steps", 10, "--num-images", ASKED]
+    samples = samples_in(trained.run(student, arguments, None, "digits_seconds"), ASKED)
+    read = measure.digits(samples)["digits"][label]
+    told = N_("with --label {label} --guidance 2, the classifier reads {read} of {asked} samples as that digit")
+    expect.law(read >= READ * ASKED, _(told, label=label, read=read, asked=ASKED))

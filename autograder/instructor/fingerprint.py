@@ -29,8 +29,8 @@ def kit(rubric: Rubric, *recorded: Path) -> str:
     apart = (PACKAGE / "instructor", PACKAGE / "reports", RUBRIC)
     sources = [path for path in sources if not any(path.is_relative_to(each) for each in apart)]
     measures = [ASSIGNMENT / name for name in ("digits5k.npz", "classifier.safetensors")]
-    network = given.checkpoint()
-    sources += [*given.there(given.NAMES), *measures, *([network] if network else [])]
+    networks = [path for path in (given.checkpoint(), given.labelled()) if path]
+    sources += [*given.there(given.NAMES), *measures, *networks]
     digests = {path.relative_to(ROOT).as_posix(): sha256(path.read_bytes()) for path in sources}
     limits = [rubric.limits, rubric.box, {id: entry.tolerance for id, entry in rubric.checks.items()}]
     more = [sha256(path.read_bytes()) for path in recorded]

@@ -14,7 +14,6 @@ import base64
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from .. import given
 from ..box import BoxError
 from ..diagnosis import catalogue
 from ..language import _
@@ -124,9 +123,8 @@ def of_parts(parts: Collection[str]) -> Sequence[View]:
 
 
 def offered(views: Iterable[View], rubric: Rubric) -> list[View]:
-    """Those of what the course asks for, as far as it has a trained network."""
-    network = given.checkpoint() is not None
-    asked = [view for view in views if view.needs[-1] in rubric.checks and (network or not view.work)]
+    """Those of what the course asks for, as far as it has the trained network that they take."""
+    asked = [view for view in views if view.needs[-1] in rubric.checks and (not view.work or view.network())]
     if rubric.on("v_prediction"):
         return asked
     plain = {"reverse.predict_v": "reverse.predict_epsilon"}  # of the network that ships then

@@ -26,6 +26,7 @@ from .drawing import Clouds, Curves, Drawing, Grid
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from ..student import Scheduler, Student
 
@@ -33,6 +34,7 @@ SAYS = {"epsilon": "ε", "v_prediction": "v"}  # what a network is asked for
 SCHEDULES = ("linear", "scaled_linear", "cosine")
 STEPS, EULER = 50, 10
 ETAS = (0.0, 0.5, 1.0)
+SCALES = (0.0, 1.0, 3.0)
 SOME, ALL = 8, 64  # digits in a row; of infer.py
 LARGE = 1e6  # what samples are that nothing can bring back
 IMAGE = (1, 28, 28)
@@ -47,6 +49,7 @@ class View(NamedTuple):
     needs    the checks of what it shows; the last is of the part that it belongs to, and is on where that is
     make     returns what to draw, and a sentence about it; raises Failed
     work     how many images go through the network for it
+    network  finds the trained network that this takes
     """
 
     section: str
@@ -54,6 +57,7 @@ class View(NamedTuple):
     needs: tuple[str, ...]
     make: Callable[[Student, Advance], Made]
     work: int = 0
+    network: Callable[[], Path | None] = given.checkpoint
 
     @property
     def part(self) -> str:
@@ -120,7 +124,7 @@ def steps(student: Student, advance: Advance) -> Made:
     starts, rows = drawn(0, (SOME, *IMAGE)), {}
     for name, network in networks.items():
         try:
-            rows[name] = sampled(student.DDPMScheduler(**network.settings), network, starts, advance)
+            rows[name] = sampled(student.DDPMScheduler(**network.settings), network.output, starts, advance)
         except Failed as failed:
             if failed.verdict != NOT_IMPLEMENTED or (not rows and name == [*networks][-1]):
                 raise  # else one of the two is there
@@ -136,7 +140,7 @@ def etas(student: Student, advance: Advance) -> Made:
     for eta in ETAS:
         scheduler = student.DDIMScheduler(**network.settings)
         try:
-            rows.append(sampled(scheduler, network, starts, advance, eta=eta))
+            rows.append(sampled(scheduler, network.output, starts, advance, eta=eta))
         except Failed as failed:
             if failed.verdict != NOT_IMPLEMENTED or not rows:
                 raise
@@ -180,11 +184,28 @@ def straight(student: Student, advance: Advance) -> Made:
     return Clouds(rows, ("x_t", _("your x̂0")), above, np.arctan2(*starts[:, :, 0, 0].T)), said
 
 
+def asked_for(student: Student, advance: Advance) -> Made:
+    network, digits, guided = Trained(given.labelled()), np.arange(10), student.functions().guided
+    scheduler, starts, rows = student.DDIMScheduler(**network.settings), drawn(0, (10, *IMAGE)), []
+    for scale in SCALES:
+
+        def toward(x: np.ndarray, t: int, scale: float = scale) -> np.ndarray:
+            advance(len(x))
+            output = guided(network.output(x, t, digits), network.output(x, t), scale)
+            return checked(output, x.shape, _("your {method}", method="guided"), at(t))
+
+        rows.append(sampled(scheduler, toward, starts, advance))
+    said = _("Ten beginnings, each asked for another digit, in {steps} steps of your DDIM, guided by you.", steps=STEPS)
+    film = filmed(rows)
+    return Grid(film[-1], [f"w = {scale:g}" for scale in SCALES], film=film), said
+
+
 PREDICT = ("schedule.linear", "reverse.previous_timestep", "reverse.predict_v")
 SHORT = (*PREDICT, "reverse.clip", "reverse.timesteps")
 STEP = (*SHORT, "reverse.predict_epsilon", "reverse.posterior", "reverse.step", "reverse.strided")
 DDIM = (*SHORT, "ddim.deterministic", "ddim.eta", "ddim.strided")  # of the posterior it takes the variance alone
 FLOW = ("reverse.timesteps", "reverse.previous_timestep", "flow.predict", "flow.step", "flow.strided")
+GUIDANCE = (*DDIM, "guidance.guided")
 INFER = (*DDIM, "infer.ddim", "infer.random", "infer.digits")
 VIEWS = (
     View("1.4", N_("The schedules"), tuple(f"schedule.{name}" for name in SCHEDULES), schedules),
@@ -194,6 +215,7 @@ VIEWS = (
     View("4.1", N_("The same beginnings"), DDIM, etas, len(ETAS) * SOME * STEPS),
     View("6.3", N_("64 digits from infer.py"), INFER, program, ALL * STEPS),
     View("8.1", N_("A spiral on straight paths"), FLOW, straight),
+    View("8.2", N_("Digits on demand"), GUIDANCE, asked_for, 2 * len(SCALES) * 10 * STEPS, given.labelled),
 )
 QUICK = tuple(view for view in VIEWS if not view.work)
 
@@ -202,13 +224,13 @@ QUICK = tuple(view for view in VIEWS if not view.work)
 
 
 def sampled(
-    scheduler: Scheduler, network: Trained, x: np.ndarray, advance: Advance, **options: float
+    scheduler: Scheduler, output: Callable[..., np.ndarray], x: np.ndarray, advance: Advance, **options: float
 ) -> list[np.ndarray]:
-    """Noise x (N, 1, 28, 28), and what a scheduler makes of it in each step with this network."""
+    """Noise x (N, 1, 28, 28), and what a scheduler makes of it in each step with what a network answers to x and t."""
     states = [x]
     for t in listed(scheduler, STEPS):
         noise = drawn(t, x.shape)
-        x_prev = scheduler.step(network.output(x, t), t, x, variance_noise=noise, **options)
+        x_prev = scheduler.step(output(x, t), t, x, variance_noise=noise, **options)
         x = checked(x_prev, x.shape, _("your {method}", method="step"), at(t))
         states.append(x)
         advance(len(x))

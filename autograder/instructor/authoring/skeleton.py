@@ -49,6 +49,8 @@ GIVEN = {
     "checkpoints/v_prediction_loss.csv": "mnist v_prediction",
     "checkpoints/v_prediction_loss.png": "mnist v_prediction",
     "checkpoints/v_prediction_samples.png": "mnist v_prediction",
+    "checkpoints/flow.safetensors": "mnist flow",
+    "checkpoints/labels.safetensors": "mnist guidance",
 }
 OF_THE_DATA = ("classifier.safetensors", "digits5k.npz", "test1k.npz")
 
