@@ -4,11 +4,12 @@ import ast
 import sys
 import threading
 
+import handout
 import pytest
 import reference
 import torch
 
-from autograder import given
+from autograder import given, networks
 from autograder.paths import ROOT
 from autograder.record import PASSED
 
@@ -54,6 +55,15 @@ def test_samples_are_those_of_the_program_and_of_the_noise(tmp_path):
     assert picture.read_bytes().startswith(b"\x89PNG")
     assert torch.equal(sampling.from_noise(CHECKPOINT, noise, 2, eta=0.5, seed=7), samples)
     assert not torch.equal(sampling.from_noise(CHECKPOINT, noise, 2, eta=0.5, seed=8), samples)
+
+
+def test_a_flow_is_walked_along_by_its_own_scheduler():
+    """Nobody says so; the checkpoint does."""
+    flow = ROOT / "solution" / "checkpoints" / "flow.safetensors"
+    assert sampling.of_flow(flow) and not sampling.of_flow(CHECKPOINT) and not sampling.of_flow(ROOT / "none")
+    noise = torch.randn(2, 1, 28, 28, generator=torch.Generator().manual_seed(0))
+    expected = networks.sample(networks.load(flow)[0], handout.reference.FlowMatchScheduler(), noise, 2)
+    torch.testing.assert_close(sampling.from_noise(flow, noise, 2), expected)
 
 
 @pytest.mark.parametrize("text", FAILING)
