@@ -110,6 +110,15 @@ def test_two_names_may_be_right_together():
     assert mutant.misnamed
 
 
+def test_those_who_share_a_seed_are_each_graded_on_all_that_they_have(rubric, tmp_path):
+    """Its cases were recorded for the last of them alone, and `make validity` ended with a traceback."""
+    files = patches.reference()
+    both = [Subject("right", part, "", files, (part,), ("a seed", None)) for part in ("forward", "schedule")]
+    with Trials(tmp_path, "a kit", rubric, 1, Silent()) as run:
+        run.grade("Right ones", both)
+    assert [one.verdicts for one in both] == [{}, {}]
+
+
 def test_a_fault_of_ours_is_no_result(rubric, tmp_path, monkeypatch):
     monkeypatch.setattr("autograder.checks.run", lambda *_: 1 / 0)
     with Trials(tmp_path, "a kit", rubric, 1, Silent()) as run:

@@ -146,9 +146,12 @@ class Trials:
         keys = [self.key(digest(s.files), s.only, s.seeds) for s in submissions]
         kept = {key: found for key in keys if (found := self.grades.get(key)) is not None}
         missing = [(key, s) for key, s in zip(keys, submissions, strict=True) if key not in kept]
-        seeds = {seed: s.only for _, s in missing for seed in s.seeds if seed and seed not in self.expectations}
-        for seed, only in seeds.items():
-            ids = [id for id in checks.CHECKS if not only or {id, id.split(".")[0]} & set(only)]
+        asked: dict[str, set[str]] = {}  # of each seed, all that any of these submissions is graded on
+        for _, submission in missing:
+            for seed in filter(None, submission.seeds):
+                asked.setdefault(seed, set()).update(submission.only or checks.CHECKS)
+        for seed in asked.keys() - self.expectations.keys():
+            ids = [id for id in checks.CHECKS if {id, id.split(".")[0]} & asked[seed]]
             self.expectations[seed] = self.with_box(lambda box, s=seed, i=ids: record(box, self.rubric, s, only=i))
         for (key, _), found in self.each(title, missing, lambda box, job: self.graded(box, job[1])):
             self.grades.put(key, found)
