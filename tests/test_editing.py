@@ -5,6 +5,7 @@ from handout import reference
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from autograder import checks
 from autograder.instructor.authoring import patches
 from autograder.record import PASSED
 
@@ -88,3 +89,13 @@ WRONG_PLACE = ("torch.full_like(t, previous))", "t)")
 def test_beside_a_scheduler_that_is_wrong_it_keeps_its_points_where_it_is_right(grade):
     assert lost(grade, WRONG_STEP, WRONG_PATH) == set()
     assert lost(grade, WRONG_STEP, WRONG_PATH, WRONG_PLACE) == {"editing.inpaint"}
+
+
+def test_beside_a_step_that_is_random_nobody_is_told_that_the_known_pixels_are(grade):
+    """Noise also with eta = 0, or by default, looked like fresh noise for what is known."""
+    known = {patch.id: patch.files for patch in patches.load_all()}["ddim_noise_at_eta_zero"]
+    default = SOURCE.replace("eta=0.0", "eta=1.0").encode()
+    assert default != SOURCE.encode()
+    for files in (known, {"scheduler.py": default}):
+        named = {check.id: check.mistake for check in grade(files, only=checks.EXACT).checks if check.verdict != PASSED}
+        assert "editing.inpaint" in named and "inpaint_fresh_noise" not in named.values()
