@@ -99,3 +99,5 @@ def test_beside_a_step_that_is_random_nobody_is_told_that_the_known_pixels_are(g
     for files in (known, {"scheduler.py": default}):
         named = {check.id: check.mistake for check in grade(files, only=checks.EXACT).checks if check.verdict != PASSED}
         assert "editing.inpaint" in named and "inpaint_fresh_noise" not in named.values()
+        if files is known:
+            assert {*named.values()} == {"ddim_noise_at_eta_zero"}

@@ -5,7 +5,7 @@ A patch is a TOML file in solution/mistakes/, named after its entry in autograde
     file = "scheduler.py"                     # or "infer.py"; often left out
     loses = ["ddim.eta", "ddim.strided"]      # the checks that it must fail, and no others
     may_lose = []                             # but for these, where it comes close to the tolerance; often left out
-    random = false                            # whether its answers differ from run to run; often left out
+    random = []                               # the checks where its answers differ from run to run; often left out
 
     [[replace]]
     old = "sigma = eta * variance.sqrt()"     # stands exactly once in that file of solution/, without its markers
@@ -38,7 +38,7 @@ class Patch:
     files: dict[str, bytes]  # the whole submission, by name
     loses: list[str]
     may_lose: list[str]
-    random: bool
+    random: list[str]
 
     @property
     def only(self) -> tuple[str, ...]:
@@ -52,7 +52,7 @@ def load(path: Path) -> Patch:
     file = data.get("file", "scheduler.py")
     files = dict(reference())
     files[file] = apply(files[file].decode(), data["replace"], path.name).encode()
-    return Patch(path.stem, file, files, data["loses"], data.get("may_lose", []), data.get("random", False))
+    return Patch(path.stem, file, files, data["loses"], data.get("may_lose", []), data.get("random", []))
 
 
 def reference(*without: str) -> dict[str, bytes]:

@@ -172,7 +172,7 @@ def record_mistakes(box: Box, rubric: Rubric, expectations: Expectations, patche
                     f"{check}/{kind}/{answer.name} {answer.where}": row
                     for answer in expect.answers
                     for kind, row in (
-                        ("mistakes", fingerprint_of(answer, patch.random)),
+                        ("mistakes", fingerprint_of(answer, check in patch.random)),
                         ("weights", weights_of(answer)),
                     )
                     if row is not None
