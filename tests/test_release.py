@@ -21,7 +21,7 @@ from safetensors.numpy import save
 
 from autograder.instructor.authoring import handout_numbers, recording
 from autograder.instructor.authoring.course import NOTEBOOK, Course
-from autograder.instructor.authoring.skeleton import FILES, GIVEN, generate
+from autograder.instructor.authoring.skeleton import GIVEN, generate
 from autograder.instructor.grades import lateness
 from autograder.instructor.release import __main__ as release
 from autograder.instructor.release import bundles, leaks, trials
@@ -60,7 +60,7 @@ def test_students_get_the_layout_of_the_handout(student, contents):
     top = {path.split("/")[0] for path in paths}
     assert top == {*bundles.AT_THE_TOP, "README.md", "requirements.txt", "assignment", "autograder", "figures"}
     handed_out = {path.removeprefix("assignment/") for path in paths if path.startswith("assignment/")}
-    assert handed_out == {*FILES, NOTEBOOK, *GIVEN}
+    assert handed_out == {*generate(COURSE)}
     assert not [path for path in paths for word in ("instructor", "seed", "hidden", "mistaken") if word in path]
     assert "autograder/expectations/public.safetensors" in paths
     assert leaks.it_is_small_enough(zipped(contents[STUDENT]))
