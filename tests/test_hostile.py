@@ -40,7 +40,7 @@ def scene(box, public):
 PROGRAMS = [name for name in hostile.names() if hostile.parts_of(name)[0] == ("infer",)]
 
 
-@pytest.mark.parametrize("name", [*one_in(4, sorted({*hostile.names()}.difference(PROGRAMS))), *one_in(10, PROGRAMS)])
+@pytest.mark.parametrize("name", [*one_in(6, sorted({*hostile.names()}.difference(PROGRAMS))), *one_in(15, PROGRAMS)])
 def test_hostile(name, scene, rubric, public, hidden):
     """Its verdicts are as expected, its honest part keeps its points, nothing is reached, told, changed or left."""
     if scene.box.tier not in hostile.EXPECTATIONS[name].get("stopped_by", "AB"):

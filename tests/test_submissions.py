@@ -62,7 +62,7 @@ def accepted(path, grade, whole=False, **limits):
     assert not any(check.hint or check.mistake for check in record.checks)
 
 
-@pytest.mark.parametrize("path", one_in(3, ACCEPTED), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", one_in(4, ACCEPTED), ids=lambda path: path.name)
 def test_accepted(path, grade):
     """The exact parts. What takes longer is slow, and test_command has it every time, of the reference."""
     accepted(path, grade)
@@ -81,7 +81,7 @@ def test_an_outside_implementation_agrees_where_it_may_be_imported(grade, rubric
     assert grade(path).points == 0
 
 
-@pytest.mark.parametrize("patch", one_in(5, patches.load_all()), ids=lambda patch: patch.id)
+@pytest.mark.parametrize("patch", one_in(8, patches.load_all()), ids=lambda patch: patch.id)
 def test_mistake_loses_its_checks_and_no_others_and_is_named(patch, grade):
     record = grade(patch.files, public_only=True, only=patch.only)
     lost = verdicts(record).keys()
@@ -92,7 +92,7 @@ def test_mistake_loses_its_checks_and_no_others_and_is_named(patch, grade):
     assert named == (set() if patch.id in NOT_NAMED else {patch.id})
 
 
-@pytest.mark.parametrize("id", one_in(3, sorted(BROKEN, key=lambda id: (id.startswith("training_"), id))))
+@pytest.mark.parametrize("id", one_in(4, sorted(BROKEN, key=lambda id: (id.startswith("training_"), id))))
 def test_broken(id, grade, rubric):
     expected = EXPECTATIONS[id]
     limits = expected.get("limits", {})

@@ -26,7 +26,7 @@ regrade: ## what changes, after checks or submissions did: make regrade [STUDENT
 
 test: ## lint, format, types and tests of the kit (minutes)
 	@$(DEV) -m ruff check --quiet . && $$python -m ruff format --quiet --check . && \
-	$$python -m pyrefly check --summary=none --min-severity=error && $$python -m pytest -n 3 --dist loadfile
+	$$python -m pyrefly check --summary=none --min-severity=error && $$python -m pytest -n 2 --dist loadfile
 
 test-slow: ## the tests that take minutes each: every mistake under a fresh seed, real sampling
 	@$(DEV) -m pytest -m slow
