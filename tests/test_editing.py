@@ -1,5 +1,6 @@
 """Part 8.3, inpainting: what it obeys with any network, and what it costs beside a scheduler that is wrong."""
 
+import pytest
 import torch
 from handout import reference
 from hypothesis import given, settings
@@ -7,7 +8,7 @@ from hypothesis import strategies as st
 
 from autograder import checks
 from autograder.instructor.authoring import patches
-from autograder.record import PASSED
+from autograder.record import PASSED, UNGRADED
 
 SOURCE = patches.reference()["scheduler.py"].decode()
 KINDS = {
@@ -101,3 +102,21 @@ def test_beside_a_step_that_is_random_nobody_is_told_that_the_known_pixels_are(g
         assert "editing.inpaint" in named and "inpaint_fresh_noise" not in named.values()
         if files is known:
             assert {*named.values()} == {"ddim_noise_at_eta_zero"}
+
+
+ODD = {
+    "an empty list": "    def set_timesteps(self, n, device=None):\n        super().set_timesteps(n, device)\n"
+    "        self.timesteps = self.timesteps[: 0 if n == 2 else None]\n",
+    "None": "    def previous_timestep(self, t):\n"
+    "        return None if len(self.timesteps) == 2 else super().previous_timestep(t)\n",
+    "words": "    def step(self, *inputs, **options):\n"
+    "        return ('a', 'b') if len(self.timesteps) == 2 else super().step(*inputs, **options)\n",
+}
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_whatever_a_scheduler_does_in_two_steps_is_never_ungraded(odd, grade):
+    source = SOURCE.replace("class DDIMScheduler(", "class Plain(") + f"\n\nclass DDIMScheduler(Plain):\n{ODD[odd]}"
+    record = grade(source, public_only=True, only=["schedule", "forward", "editing"])
+    assert UNGRADED not in {check.verdict for check in record.checks}
+    assert record.checks[0].verdict == PASSED
