@@ -84,10 +84,11 @@ def certain(cases: Sequence[tuple[str, bool]]) -> str:
     """Where no few settings tell the cases apart: those with which several cases are all right, or all wrong. Where
     most cases are wrong, that some of them are says nothing."""
     told, mostly_wrong = [], 2 * sum(right for _, right in cases) < len(cases)
+    read = [(settings(where), right) for where, right in cases]
     for name in SETTINGS:
         groups = {}
-        for where, right in cases:
-            groups.setdefault(settings(where).get(name), []).append(right)
+        for each, right in read:
+            groups.setdefault(each.get(name), []).append(right)
         for words, group in groups.items():
             alike = len(group) > 1 and len(set(group)) == 1 and len(groups) > 1
             if words and alike and (group[0] or not mostly_wrong):

@@ -140,6 +140,7 @@ def elsewhere(request, monkeypatch, tmp_path):
     if request.param == "no /proc":
         pytest.importorskip("psutil")
         monkeypatch.setattr(clock, "PROC", tmp_path)
+        monkeypatch.setattr(clock, "HAS_PROC", False)
     else:
         monkeypatch.setattr(clock, "counts_waiting", lambda pid: False)
 

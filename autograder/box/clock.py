@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 PROC = Path("/proc")
+HAS_PROC = PROC.joinpath("self").exists()
 
 
 def charge(wall: float, ready: Sequence[float], worked: float, ours: float) -> float:
@@ -49,7 +50,7 @@ class Clock:
     """
 
     def __init__(self, pid: int | None) -> None:
-        self.pid = pid
+        self.pid, self.tasks = pid, f"{PROC}/{pid}/task"
         self.lock = threading.Lock()
         self.counts_waiting = pid is not None and counts_waiting(pid)
         self.start()
@@ -65,7 +66,7 @@ class Clock:
     def threads(self) -> int:
         """How many threads the process has now; 0 where it has ended or cannot be told."""
         try:
-            return os.stat(PROC / str(self.pid) / "task").st_nlink - 2
+            return os.stat(self.tasks).st_nlink - 2
         except OSError:
             return 0
 
@@ -148,7 +149,7 @@ def processor_seconds(pid: int | None) -> float:
     """Processor time of a process, all its threads together; 0 where it has ended or cannot be told."""
     if pid is None:
         return 0.0
-    if PROC.joinpath("self").exists():
+    if HAS_PROC:
         with contextlib.suppress(OSError):
             return time.clock_gettime(~pid << 3 | 2)  # its CPUCLOCK_SCHED, as clock_getcpuclockid(3) makes it
     elif psutil:

@@ -37,7 +37,6 @@ def check_deterministic(student: Student, expect: Expect) -> None:
     expect.same(again, first, _("{name} differs for a 0-d timestep and non-contiguous inputs", name="step"))
     expect.law(np.array_equal(scheduler.step(output, 300, sample), first), _("two steps with eta = 0 differ"))
     expect.untouched(scheduler, "step", output, 300, sample)
-    expect.on_cuda(scheduler, "step", output, 300, sample)
 
 
 def check_eta(student: Student, expect: Expect) -> None:

@@ -183,7 +183,8 @@ class Comparison(Inputs):
         """The case to show. Of the first thing that is wrong, with the settings of its first wrong case (the plainest
         come first), the one that is farthest off; none that is wrong only because of the student's `predict`."""
         faults = self.faults()
-        alike = [a for a in faults if (a.name, settings(a.where)) == (faults[0].name, settings(faults[0].where))]
+        first = settings(faults[0].where)
+        alike = [a for a in faults if a.name == faults[0].name and settings(a.where) == first]
         return max(alike, key=lambda answer: answer.error)
 
     def faults(self) -> list[Answer]:

@@ -29,6 +29,8 @@ import disk
 
 KILL_SECONDS = 10  # as in launch.py
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
+MADV_COLLAPSE, LARGE_PAGE = 25, 2 << 20
+MANY = 16  # starts after which there will be many more
 
 
 def prctl(option: int, value: int) -> None:
@@ -54,6 +56,19 @@ def warm() -> None:
     landlock_rules.version()  # looks for the C library, with a program that no boxed process may run
     gc.freeze()  # keeps the collector of a child from touching, and so copying, every page of this process
     gc.enable()
+
+
+def use_large_pages() -> None:
+    """Put the memory of this process into large pages: a fork then copies some hundred entries of the page table, and
+    not a hundred thousand. That takes a second once, and saves the starts to come a half of their time."""
+    madvise = ctypes.CDLL(None).madvise
+    for line in Path("/proc/self/maps").read_text().splitlines():
+        span, access, *_, name = f"{line} -".split(maxsplit=5)
+        if access == "rw-p" and name.startswith(("-", "[heap]", "[anon")):  # of no file
+            begin, end = (int(edge, 16) for edge in span.split("-"))
+            for address in range(-(-begin // LARGE_PAGE) * LARGE_PAGE, end - LARGE_PAGE + 1, LARGE_PAGE):
+                # Linux before 6.1 refuses, and so does a page that is nearly empty: no harm is done.
+                madvise(ctypes.c_void_p(address), ctypes.c_size_t(LARGE_PAGE), MADV_COLLAPSE)
 
 
 def start(control: socket.socket, request: dict[str, Any], descriptors: list[int]) -> dict[str, int]:
@@ -106,6 +121,7 @@ def main(descriptor: int) -> None:
     prctl(PR_SET_CHILD_SUBREAPER, 1)
     control = socket.socket(fileno=descriptor)
     alive = set()  # processes that were started and not yet stopped
+    starts = 0
     warm()
     with contextlib.suppress(ConnectionError):  # the grader is gone: so is all there was to do
         control.send(b"{}")
@@ -115,6 +131,9 @@ def main(descriptor: int) -> None:
                 break
             request = json.loads(message)
             if "start" in request:
+                starts += 1
+                if starts == MANY:
+                    use_large_pages()
                 reply = start(control, request["start"], descriptors)
                 alive.add(reply["pid"])
             elif "look" in request:
