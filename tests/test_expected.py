@@ -17,11 +17,17 @@ from autograder.record import Failed
 from autograder.rubric import Rubric
 from autograder.student import Student, Value
 
+EXACT = tuple(id for id in checks.ALL if id.split(".")[0] in checks.EXACT)
 
-def test_public_file_is_what_the_reference_says_now(box, rubric, public):
-    fresh = recording.record(box, rubric, recording.PUBLIC_SEED, only=checks.ALL)
-    assert {**public.metadata, "mistakes": ""} == {**fresh.metadata, "mistakes": ""}
-    assert {key for key in public.tensors if "/mistakes/" not in key and "/weights/" not in key} == fresh.tensors.keys()
+
+@pytest.mark.parametrize("ids", [EXACT, pytest.param(checks.ALL, marks=pytest.mark.slow)], ids=["exact", "all"])
+def test_public_file_is_what_the_reference_says_now(ids, box, rubric, public):
+    """Programs are run and networks trained where there is time: that the reference still passes is tested anyway."""
+    fresh = recording.record(box, rubric, recording.PUBLIC_SEED, only=ids)
+    blank = {"mistakes": ""}
+    assert (fresh.metadata | blank).items() <= (public.metadata | blank).items()
+    recorded = {key for key in public.tensors if key.split("/")[0] in ids}
+    assert {key for key in recorded if "/mistakes/" not in key and "/weights/" not in key} == fresh.tensors.keys()
     for key, array in fresh.tensors.items():
         np.testing.assert_allclose(public.tensors[key], array, rtol=2e-4, atol=1e-6, err_msg=key)
 

@@ -17,6 +17,13 @@ from autograder.intake import parsing
 from autograder.record import BAD_OUTPUT, Failed
 
 
+@pytest.fixture(autouse=True, scope="module")
+def small_room():
+    """A room without what earlier tests had parsed: one that ends is opened anew, with all that it has imported."""
+    parsing.room(os.getpid()).close()
+    parsing.room.cache_clear()
+
+
 def here():
     return parsing.parse("os", "getpid")
 

@@ -18,6 +18,7 @@ HERE = Path(__file__).parent / "submissions"
 ACCEPTED = sorted(path for path in (HERE / "accepted").iterdir() if (path / "scheduler.py").exists())
 BROKEN = {path.stem: path for path in sorted((HERE / "broken").iterdir())}
 EXPECTATIONS = tomllib.loads((HERE / "expectations.toml").read_text(encoding="utf-8"))
+LONG = {id for id, expected in EXPECTATIONS.items() if expected.get("long")}
 NOT_NAMED = {
     "add_noise_own_noise",  # random all over, which leaves no fingerprint, like the next
     "infer_initial_noise_ignored",
@@ -92,7 +93,9 @@ def test_mistake_loses_its_checks_and_no_others_and_is_named(patch, grade):
     assert named == (set() if patch.id in NOT_NAMED else {patch.id})
 
 
-@pytest.mark.parametrize("id", one_in(4, sorted(BROKEN, key=lambda id: (id.startswith("training_"), id))))
+@pytest.mark.parametrize(
+    "id", one_in(4, sorted(BROKEN.keys() - LONG)) + [pytest.param(id, marks=pytest.mark.slow) for id in LONG]
+)
 def test_broken(id, grade, rubric):
     expected = EXPECTATIONS[id]
     limits = expected.get("limits", {})

@@ -9,6 +9,7 @@ nothing but symbols, numbers and names of the code: the same one stands in the h
 
 from __future__ import annotations
 
+import functools
 import json
 import subprocess
 import sys
@@ -32,6 +33,7 @@ from . import patches
 sys.path.insert(0, str(ROOT / "solution"))
 import classifier
 import data
+import train
 from scheduler import BETA_SCHEDULES, PREDICTION_TYPES, DDIMScheduler, DDPMScheduler, FlowMatchScheduler
 
 if TYPE_CHECKING:
@@ -50,6 +52,8 @@ STYLES = {  # one colour and one dash each for up to three curves
 }
 NETWORKS = {"epsilon": STYLES["linear"], "v_prediction": STYLES["scaled_linear"]}
 TEXT = {"fontsize": 9}
+TIMES = [0, *range(19, 1000, 20)]
+EARLY = 1_000  # steps of a network that has not learned much
 FIVE = 0  # the first of the digits that ship with the kit is a 5
 
 
@@ -220,29 +224,66 @@ def losses() -> Figure:
     """The loss of both networks at every twentieth timestep, and what it means for x0_hat."""
     figure = Figure(figsize=(WIDTH, 2.3), dpi=DPI, layout="constrained")
     panels = figure.subplots(1, 2)
-    times = [0, *range(19, 1000, 20)]
-    x0 = digits()[::20]  # 250 digits
-    noise = torch.randn(x0.shape, generator=generator())
     for kind in PREDICTION_TYPES:
         color, dashes = NETWORKS[kind]
         model, settings = network(kind)
-        scheduler = DDPMScheduler(**settings, clip_sample=False)
-        curves = [], []
-        for t in times:
-            ts = torch.full((len(x0),), t)
-            x_t = scheduler.add_noise(x0, noise, ts)
-            target = noise if kind == "epsilon" else scheduler.get_velocity(x0, noise, ts)
-            output = model(x_t, ts)
-            curves[0].append((output - target).square().mean())
-            curves[1].append((scheduler.predict(output, t, x_t)[0] - x0).square().mean())
+        curves = zip(*(errors(model, DDPMScheduler(**settings, clip_sample=False), t) for t in TIMES), strict=True)
         for axes, curve in zip(panels, curves, strict=True):
-            axes.plot(times, curve, color=color, linestyle=dashes, linewidth=1.8, label=kind)
+            axes.plot(TIMES, curve, color=color, linestyle=dashes, linewidth=1.8, label=kind)
     epsilon, v, image = (f"$\\Vert \\hat {x} - {x} \\Vert^2 / 784$" for x in ("\\varepsilon", "v", "x_0"))
     for axes, title in zip(panels, (f"{epsilon},   {v}", image), strict=True):
         axes.set(title=title, yscale="log", xlabel="t", xlim=(0, 999))
         plain(axes)
         axes.legend(frameon=False, handlelength=3.5, **TEXT)
     return figure
+
+
+@torch.inference_mode()
+def errors(model: torch.nn.Module, scheduler: DDPMScheduler, t: int) -> tuple[float, float]:
+    """(the mean loss of a network at t, the mean squared error of x0_hat) on 250 digits."""
+    x0 = digits()[::20]
+    noise, ts = torch.randn(x0.shape, generator=generator()), torch.full((len(x0),), t)
+    x_t = scheduler.add_noise(x0, noise, ts)
+    output = model(x_t, ts)
+    loss = scheduler.loss(lambda *_: output, x0, noise, ts).mean()
+    return loss.item(), (scheduler.predict(output, t, x_t)[0] - x0).square().mean().item()
+
+
+def learning() -> Figure:
+    """What the network for v still learns after its first steps, over log(alpha-bar / (1 - alpha-bar)); and how
+    often each is drawn, in the paper's way and in that of train.py."""
+    figure = Figure(figsize=(WIDTH, 2.3), dpi=DPI, layout="constrained")
+    panels = figure.subplots(1, 2)
+    shipped, settings = network("v_prediction")
+    scheduler = DDPMScheduler(**settings, clip_sample=False)
+    log_snr = torch.logit(scheduler.alphas_cumprod.double())
+    run = {"scheduler": settings, "unet": {}, "steps": EARLY, "batch_size": train.SIZES["cpu"][1], "seed": 0}
+    early = train.Run(run | {"timesteps": "log_snr", "precision": "float32"}, data.digits(data.DIGITS5K)[0])
+    for _ in range(EARLY):
+        early.advance()
+    models = {f"{EARLY:,}": early.ema.module.eval(), f"{steps_of(CHECKPOINTS / 'v_prediction_loss.csv'):,}": shipped}
+    curves = []
+    for (steps, model), (color, dashes) in zip(models.items(), STYLES.values(), strict=False):
+        curves.append([errors(model, scheduler, t)[0] for t in TIMES])
+        panels[0].plot(log_snr[TIMES], curves[-1], color=color, linestyle=dashes, linewidth=1.8, label=steps)
+    panels[0].fill_between(log_snr[TIMES], *curves, color="0.88")
+    for drawn, (color, dashes) in zip(train.TIMESTEPS, STYLES.values(), strict=False):
+        chances, _ = train.chances_and_weights(scheduler, drawn, len(log_snr))
+        density = chances / torch.gradient(log_snr)[0].abs()
+        panels[1].plot(log_snr, density, color=color, linestyle=dashes, linewidth=1.8, label=drawn)
+    titles = ("$\\Vert \\hat v - v \\Vert^2 / 784$", "$p\\,(\\log\\,(\\bar\\alpha_t / (1 - \\bar\\alpha_t)))$")
+    for axes, title in zip(panels, titles, strict=True):
+        axes.set(
+            title=title, xlabel="$\\log\\,(\\bar\\alpha_t / (1 - \\bar\\alpha_t))$", xlim=(9.2, -10.2), ylim=(0, None)
+        )
+        plain(axes)
+        axes.legend(frameon=False, handlelength=3.5, **TEXT)
+    return figure
+
+
+def steps_of(curve: Path) -> int:
+    """How many steps a training took, from its curve."""
+    return int(curve.read_text(encoding="utf-8").split()[-1].split(",")[0])
 
 
 class Strip(NamedTuple):
@@ -370,12 +411,13 @@ def plain(axes: Axes) -> None:
     axes.grid(alpha=0.25, linewidth=0.5)
 
 
+@functools.cache
 def digits() -> torch.Tensor:
     """The 5,000 digits that ship with the kit, in [-1, 1]."""
     return data.digits(data.DIGITS5K)[0].float() / 127.5 - 1
 
 
-FIGURES = (samples, noising, schedules, denoising, steps_eta, losses, symptoms, straight)
+FIGURES = (samples, noising, schedules, denoising, steps_eta, losses, learning, symptoms, straight)
 
 
 def main(names: Collection[str]) -> None:

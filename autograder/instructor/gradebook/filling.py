@@ -16,7 +16,8 @@ from ...intake.submission import DAMAGED, Refused
 from ...language import _
 from ...text import readable
 from ..grades.exceptions import agreed
-from ..handins import notebooks
+from ..handins.contents import unread
+from ..handins.notebooks import read_notebook
 from . import late, rendering, restoring, scores
 from .course import ASSIGNMENT, NOTEBOOK, Course, build, quiet
 
@@ -121,7 +122,7 @@ def put(course: Course, entry: HandedIn, master: str) -> tuple[dict[str, str | N
         try:
             text, digest = parsing.parse(__name__, "restore_notebook", raw, master, **LIMITS)
         except parsing.Unparsable as why:
-            waits = notebooks.reason(why)
+            waits = unread(why)
     if waits:
         note = f"{waits}."
     now: dict[str, str | None] = {"waits": None}
@@ -192,7 +193,7 @@ def set_dates(submission: SubmittedAssignment, entry: HandedIn, terms: Terms, po
 def restore_notebook(raw: bytes, master: str) -> tuple[str, str]:
     """(the text of the restored notebook, its digest) of bytes that a student handed in and the text of the master.
     Cells that cannot be rendered in the time that there is are cut short."""
-    made = restoring.restore(notebooks.read_notebook(raw), nbformat.reads(master, 4))
+    made = restoring.restore(read_notebook(raw), nbformat.reads(master, 4))
     rendering.affordable(restoring.of_the_student(made))
     return nbformat.writes(made) + "\n", restoring.digest(made)
 

@@ -7,12 +7,11 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...intake import submission
+from ...intake import parsing, submission
 from ...intake.archives import MAX_MEMBERS, MAX_UNPACKED, Refused
 from ...intake.handin import zipped
 from ...intake.submission import ACCEPTED, DAMAGED, REPORT, Submission
 from ...text import readable
-from . import notebooks
 from .platforms import ARCHIVE, COPY
 from .roster import fit
 
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from .platforms import Load, Parts, Upload
 
 REFUSED = "refused.zip"
+NOTEBOOKS = f"{__package__}.notebooks"  # by name: only who reads one waits two seconds for nbformat
 
 
 def contents_of(bundle: Upload) -> tuple[dict[str, bytes], str, str, list[str]]:
@@ -31,10 +31,15 @@ def contents_of(bundle: Upload) -> tuple[dict[str, bytes], str, str, list[str]]:
         files, path, waits = files_of(bundle, Path(scratch), notes)
     if REPORT in files and path == "." and not waits:
         try:
-            notebooks.check(files[REPORT])
-        except notebooks.Unreadable as reason:
-            waits = str(reason)
+            parsing.parse(NOTEBOOKS, "check", files[REPORT])
+        except parsing.Unparsable as why:
+            waits = unread(why)
     return files, path, waits, notes
+
+
+def unread(why: parsing.Unparsable) -> str:
+    """Why a notebook has to wait for a person."""
+    return str(why) if why.type == "Unreadable" else f"report.ipynb cannot be read as a notebook: {why}"
 
 
 def files_of(bundle: Upload, scratch: Path, notes: list[str]) -> tuple[dict[str, bytes], str, str]:

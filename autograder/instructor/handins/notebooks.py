@@ -1,11 +1,10 @@
-"""A student's notebook, read whatever program saved it. What cannot be read has a reason, and waits for a person."""
+"""A student's notebook, read whatever program saved it, in the room of intake/parsing.py. What cannot be read has a
+reason, and waits for a person."""
 
 import codecs
 import re
 
 import nbformat
-
-from ...intake import parsing
 
 MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 MERGE = re.compile(r"(?m)^(<{7}|={7}|>{7})( |$)")
@@ -16,22 +15,7 @@ class Unreadable(ValueError):
 
 
 def check(raw: bytes) -> None:
-    """Raise Unreadable for bytes that are no notebook."""
-    try:
-        parsing.parse(__name__, "check_readable", raw)
-    except parsing.Unparsable as why:
-        raise Unreadable(reason(why)) from None
-
-
-def reason(why: parsing.Unparsable) -> str:
-    """What an Unparsable says of a notebook."""
-    return str(why) if why.type == "Unreadable" else f"report.ipynb cannot be read as a notebook: {why}"
-
-
-# ----- in the room of parsing.py --------------------------------------------------------------------------------------
-
-
-def check_readable(raw: bytes) -> None:
+    """Raise Unreadable, or whatever nbformat does, for bytes that are no notebook."""
     read_notebook(raw)
 
 
