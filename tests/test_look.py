@@ -162,7 +162,7 @@ def test_a_known_mistake_is_named_below_what_it_looks_like(see, box, rubric, pub
     (tmp_path / "scheduler.py").write_text(source, encoding="utf-8")
     record = grade(tmp_path, box, rubric, public, only=["reverse"])
     sight = see(source, of=["3.7"], record=record, steps=10)["3.7"]
-    assert sight.wrong.startswith("Not right yet (reverse.step). What your code does: The mean has a plus")
+    assert sight.wrong.startswith("Not right yet (reverse.step, handout 3.7). What your code does: The mean has a plus")
     assert np.abs(sight.drawing.rows).max() > 100  # it is drawn all the same
     assert sight.wrong in look.as_text([sight]) and sight.wrong in look.for_report([sight])[0].text
 

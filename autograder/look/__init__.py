@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from ..box import BoxError
 from ..diagnosis import catalogue
-from ..language import _
+from ..language import N_, _
 from ..record import NOT_IMPLEMENTED, Failed, Shown
 from ..student import Budget, Student
 from .drawing import Grid, alone, moving, stacked
@@ -113,8 +113,10 @@ def trouble(view: View, record: GradeRecord) -> str:
         return ""
     if wrong.mistake:
         did = _(catalogue()[wrong.mistake].did)
-        return _("Not right yet ({check}). What your code does: {did}", check=wrong.id, did=did)
-    return _("Not right yet ({check}: {verdict}).", check=wrong.id, verdict=wrong.in_words)
+        says = N_("Not right yet ({check}, handout {section}). What your code does: {did}")
+        return _(says, check=wrong.id, section=wrong.section, did=did)
+    says = N_("Not right yet ({check}, handout {section}: {verdict}). `make check` says more.")
+    return _(says, check=wrong.id, section=wrong.section, verdict=wrong.in_words)
 
 
 def of_parts(parts: Collection[str]) -> Sequence[View]:

@@ -59,8 +59,8 @@ def warm() -> None:
 
 
 def use_large_pages() -> None:
-    """Put the memory of this process into large pages: a fork then copies some hundred entries of the page table, and
-    not a hundred thousand. That takes a second once, and saves the starts to come a half of their time."""
+    """Put the memory of this process into large pages. A fork then copies some hundred entries of the page table, and
+    not a hundred thousand: this takes a second once, and each later start half as long."""
     madvise = ctypes.CDLL(None).madvise
     for line in Path("/proc/self/maps").read_text().splitlines():
         span, access, *_, name = f"{line} -".split(maxsplit=5)

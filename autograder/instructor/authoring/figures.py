@@ -9,6 +9,7 @@ nothing but symbols, numbers and names of the code: the same one stands in the h
 
 from __future__ import annotations
 
+import csv
 import functools
 import json
 import subprocess
@@ -250,34 +251,54 @@ def errors(model: torch.nn.Module, scheduler: DDPMScheduler, t: int) -> tuple[fl
 
 
 def learning() -> Figure:
-    """What the network for v still learns after its first steps, over log(alpha-bar / (1 - alpha-bar)); and how
-    often each is drawn, in the paper's way and in that of train.py."""
+    """How far x0_hat is off after the first steps with uniform t, and at the end of a long run, over log(alpha-bar /
+    (1 - alpha-bar)): between them lies what was left to learn. And how often each is drawn, in both ways of
+    train.py."""
     figure = Figure(figsize=(WIDTH, 2.3), dpi=DPI, layout="constrained")
     panels = figure.subplots(1, 2)
     shipped, settings = network("v_prediction")
     scheduler = DDPMScheduler(**settings, clip_sample=False)
     log_snr = torch.logit(scheduler.alphas_cumprod.double())
     run = {"scheduler": settings, "unet": {}, "steps": EARLY, "batch_size": train.SIZES["cpu"][1], "seed": 0}
-    early = train.Run(run | {"timesteps": "log_snr", "precision": "float32"}, data.digits(data.DIGITS5K)[0])
+    early = train.Run(run | {"timesteps": "uniform", "precision": "float32"}, data.digits(data.DIGITS5K)[0])
     for _ in range(EARLY):
         early.advance()
     models = {f"{EARLY:,}": early.ema.module.eval(), f"{steps_of(CHECKPOINTS / 'v_prediction_loss.csv'):,}": shipped}
     curves = []
     for (steps, model), (color, dashes) in zip(models.items(), STYLES.values(), strict=False):
-        curves.append([errors(model, scheduler, t)[0] for t in TIMES])
+        curves.append([errors(model, scheduler, t)[1] for t in TIMES])
         panels[0].plot(log_snr[TIMES], curves[-1], color=color, linestyle=dashes, linewidth=1.8, label=steps)
     panels[0].fill_between(log_snr[TIMES], *curves, color="0.88")
-    for drawn, (color, dashes) in zip(train.TIMESTEPS, STYLES.values(), strict=False):
+    for drawn, (color, dashes) in zip(reversed(train.TIMESTEPS), STYLES.values(), strict=False):
         chances, _ = train.chances_and_weights(scheduler, drawn, len(log_snr))
         density = chances / torch.gradient(log_snr)[0].abs()
         panels[1].plot(log_snr, density, color=color, linestyle=dashes, linewidth=1.8, label=drawn)
-    titles = ("$\\Vert \\hat v - v \\Vert^2 / 784$", "$p\\,(\\log\\,(\\bar\\alpha_t / (1 - \\bar\\alpha_t)))$")
-    for axes, title in zip(panels, titles, strict=True):
-        axes.set(
-            title=title, xlabel="$\\log\\,(\\bar\\alpha_t / (1 - \\bar\\alpha_t))$", xlim=(9.2, -10.2), ylim=(0, None)
-        )
+    ratio = "\\log\\,(\\bar\\alpha_t / (1 - \\bar\\alpha_t))"
+    for axes, title in zip(panels, ("$\\Vert \\hat x_0 - x_0 \\Vert^2 / 784$", f"$p\\,({ratio})$"), strict=True):
+        axes.set(title=title, xlabel=f"${ratio}$", xlim=(9.2, -10.2), ylim=(0, None))
         plain(axes)
         axes.legend(frameon=False, handlelength=3.5, **TEXT)
+    return figure
+
+
+def curves() -> Figure:
+    """What trainings of several lengths came to over CPU seconds, with train.py as it is and as it was before."""
+    figure = Figure(figsize=(WIDTH, 2.3), dpi=DPI, layout="constrained")
+    panels = figure.subplots(1, 2)
+    with open(CHECKPOINTS / "curves.csv", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    kinds = dict.fromkeys((row["timesteps"], row["prediction_type"]) for row in rows)
+    for (drawn, kind), (color, dashes) in zip(kinds, (*STYLES.values(), ("#CC79A7", "-.")), strict=True):
+        runs = [row for row in rows if (row["timesteps"], row["prediction_type"]) == (drawn, kind)]
+        seconds = [float(row["cpu_seconds"]) for row in runs]
+        for axes, column in zip(panels, ("confident", "frechet"), strict=True):
+            values = [float(row[column]) for row in runs]
+            axes.plot(seconds, values, "o", linestyle=dashes, color=color, markersize=3.5, label=f"{drawn}, {kind}")
+    for axes, title in zip(panels, ("$\\max\\; p > 0.9$  (%)", "FD"), strict=True):
+        axes.set(title=title, xscale="log", xlabel="s")
+        plain(axes)
+    panels[0].legend(frameon=False, handlelength=3.5, fontsize=7)
+    panels[1].set(yscale="log")
     return figure
 
 
@@ -417,7 +438,7 @@ def digits() -> torch.Tensor:
     return data.digits(data.DIGITS5K)[0].float() / 127.5 - 1
 
 
-FIGURES = (samples, noising, schedules, denoising, steps_eta, losses, learning, symptoms, straight)
+FIGURES = (samples, noising, schedules, denoising, steps_eta, losses, learning, curves, symptoms, straight)
 
 
 def main(names: Collection[str]) -> None:
