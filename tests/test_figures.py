@@ -37,7 +37,7 @@ def quick(monkeypatch):
     monkeypatch.setattr(figures, "drawn_by", lambda files, strip: figures.torch.zeros(6, 1, 28, 28))
 
 
-@pytest.mark.parametrize("draw", figures.FIGURES)
+@pytest.mark.parametrize("draw", [*figures.FIGURES, *figures.OF_CHECKPOINTS])
 def test_one_figure_serves_every_language(draw, quick):
     """Beside numbers and formulas there are only names of the code."""
     told = " ".join(text.get_text() for text in draw().findobj(Text))

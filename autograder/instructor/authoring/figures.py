@@ -1,4 +1,5 @@
-"""Draw the handout's figures into figures/, from the reference, real digits and the two checkpoints.
+"""Draw the handout's figures into figures/, from the reference, real digits and the two checkpoints, and that of the
+checkpoints' page beside them.
 
     make figures        # a few minutes on a CPU
 
@@ -259,7 +260,13 @@ def learning() -> Figure:
     shipped, settings = network("v_prediction")
     scheduler = DDPMScheduler(**settings, clip_sample=False)
     log_snr = torch.logit(scheduler.alphas_cumprod.double())
-    run = {"scheduler": settings, "unet": {}, "steps": EARLY, "batch_size": train.SIZES["cpu"][1], "seed": 0}
+    run = {
+        "scheduler": train.SCHEDULE | settings,
+        "unet": {},
+        "steps": EARLY,
+        "batch_size": train.SIZES["cpu"][1],
+        "seed": 0,
+    }
     early = train.Run(run | {"timesteps": "uniform", "precision": "float32"}, data.digits(data.DIGITS5K)[0])
     for _ in range(EARLY):
         early.advance()
@@ -282,23 +289,28 @@ def learning() -> Figure:
 
 
 def curves() -> Figure:
-    """What trainings of several lengths came to over CPU seconds, with train.py as it is and as it was before."""
-    figure = Figure(figsize=(WIDTH, 2.3), dpi=DPI, layout="constrained")
+    """What trainings of several lengths and seeds came to over CPU seconds, with train.py as it is and as it was."""
+    figure = Figure(figsize=(WIDTH, 2.6), dpi=DPI, layout="constrained")
     panels = figure.subplots(1, 2)
     with open(CHECKPOINTS / "curves.csv", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    kinds = dict.fromkeys((row["timesteps"], row["prediction_type"]) for row in rows)
-    for (drawn, kind), (color, dashes) in zip(kinds, (*STYLES.values(), ("#CC79A7", "-.")), strict=True):
-        runs = [row for row in rows if (row["timesteps"], row["prediction_type"]) == (drawn, kind)]
-        seconds = [float(row["cpu_seconds"]) for row in runs]
+    kinds = list(dict.fromkeys((row["timesteps"], row["prediction_type"]) for row in rows))
+    for drawn, kind, seed in dict.fromkeys((row["timesteps"], row["prediction_type"], row["seed"]) for row in rows):
+        color, dashes = [*STYLES.values(), ("#CC79A7", "-.")][kinds.index((drawn, kind))]
+        runs = [row for row in rows if (row["timesteps"], row["prediction_type"], row["seed"]) == (drawn, kind, seed)]
+        label = f"{drawn}, {kind}" if seed == "0" else None
         for axes, column in zip(panels, ("confident", "frechet"), strict=True):
-            values = [float(row[column]) for row in runs]
-            axes.plot(seconds, values, "o", linestyle=dashes, color=color, markersize=3.5, label=f"{drawn}, {kind}")
-    for axes, title in zip(panels, ("$\\max\\; p > 0.9$  (%)", "FD"), strict=True):
+            found = [[float(row[name]) for row in runs] for name in ("cpu_seconds", column)]
+            axes.plot(*found, "o", linestyle=dashes, color=color, markersize=3, linewidth=1.2, label=label)
+    for axes, title in zip(panels, ("$\\max\\; p > 0.9$,  %", "FD"), strict=True):
         axes.set(title=title, xscale="log", xlabel="s")
+        axes.set_xticks(seconds := (100, 300, 1000, 3000, 8000), map(str, seconds))
+        axes.minorticks_off()
         plain(axes)
-    panels[0].legend(frameon=False, handlelength=3.5, fontsize=7)
     panels[1].set(yscale="log")
+    panels[1].set_yticks(distances := (8, 12, 20, 40, 80, 160), map(str, distances))
+    panels[1].minorticks_off()
+    panels[0].legend(frameon=False, handlelength=3, fontsize=7, loc="lower right")
     return figure
 
 
@@ -438,13 +450,15 @@ def digits() -> torch.Tensor:
     return data.digits(data.DIGITS5K)[0].float() / 127.5 - 1
 
 
-FIGURES = (samples, noising, schedules, denoising, steps_eta, losses, learning, curves, symptoms, straight)
+FIGURES = (samples, noising, schedules, denoising, steps_eta, losses, learning, symptoms, straight)
+OF_CHECKPOINTS = (curves,)
 
 
 def main(names: Collection[str]) -> None:
     FOLDER.mkdir(exist_ok=True)
-    for draw in track([draw for draw in FIGURES if not names or draw.__name__ in names], "Drawing", transient=True):
-        path = FOLDER / f"{draw.__name__}.png"
+    asked = [draw for draw in (*FIGURES, *OF_CHECKPOINTS) if not names or draw.__name__ in names]
+    for draw in track(asked, "Drawing", transient=True):
+        path = (CHECKPOINTS if draw in OF_CHECKPOINTS else FOLDER) / f"{draw.__name__}.png"
         draw().savefig(path, metadata={"Software": None}, pil_kwargs={"optimize": True})
         print(f"{path.relative_to(ROOT)}  {path.stat().st_size / 1000:.0f} kB")
 

@@ -41,6 +41,7 @@ GIVEN = {
     "test1k.npz": "",
     "digits5k.md": "",
     "checkpoints/README.md": "mnist",
+    "checkpoints/curves.png": "mnist v_prediction ddim infer training",
     "checkpoints/epsilon.safetensors": "mnist",
     "checkpoints/epsilon_loss.csv": "mnist",
     "checkpoints/epsilon_loss.png": "mnist",
