@@ -19,7 +19,7 @@ CEILINGS = tomllib.loads((HERE / "expectations.toml").read_text(encoding="utf-8"
 NO_TRAINING = [part for part in checks.PARTS if part != "training"]
 
 
-@pytest.mark.parametrize("name", one_in(3, CEILINGS))
+@pytest.mark.parametrize("name", one_in(6, CEILINGS))
 def test_ceiling(name, grade):
     record = grade(HERE / name, only=NO_TRAINING)
     print([check.id for check in record.checks if check.verdict == PASSED])

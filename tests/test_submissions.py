@@ -82,7 +82,7 @@ def test_an_outside_implementation_agrees_where_it_may_be_imported(grade, rubric
     assert grade(path).points == 0
 
 
-@pytest.mark.parametrize("patch", one_in(8, patches.load_all()), ids=lambda patch: patch.id)
+@pytest.mark.parametrize("patch", one_in(12, patches.load_all()), ids=lambda patch: patch.id)
 def test_mistake_loses_its_checks_and_no_others_and_is_named(patch, grade):
     record = grade(patch.files, public_only=True, only=patch.only)
     lost = verdicts(record).keys()
