@@ -94,7 +94,7 @@ def test_mistake_loses_its_checks_and_no_others_and_is_named(patch, grade):
 
 
 @pytest.mark.parametrize(
-    "id", one_in(4, sorted(BROKEN.keys() - LONG)) + [pytest.param(id, marks=pytest.mark.slow) for id in LONG]
+    "id", one_in(4, sorted(BROKEN.keys() - LONG)) + [pytest.param(id, marks=pytest.mark.slow) for id in sorted(LONG)]
 )
 def test_broken(id, grade, rubric):
     expected = EXPECTATIONS[id]

@@ -728,7 +728,7 @@ def test_samples_of_the_checkpoints(kind, tmp_path):
 @pytest.mark.parametrize("seed", [0, 1])
 def test_a_tenth_of_the_default_learns_as_curves_csv_says(seed, tmp_path):
     """In two minutes of a core. A share of 1,000 moves by 2.5 points from noise to noise."""
-    steps, batch_size = train.SIZES["cpu"]
+    steps, _digits = train.SIZES["cpu"]
     options = "--prediction-type", "v_prediction", "--data", "mnist", "--seed", seed, "--out", tmp_path
     subprocess.run(command("--steps", steps // 10, *options), check=True)
     asked = {"checkpoint": tmp_path / "model.safetensors", "num_images": 1000, "steps": 50, "seed": 0, "device": "cpu"}
