@@ -251,20 +251,22 @@ def bomb_zip(path, members):
                     member.write(bytes(1 << 20))
 
 
-def header_tar(path, content):
+def header_tar(path, content, number):
     """What CVE-2024-6232 is about: tarfile's time over a pax header grows with the square of its length."""
     info = tarfile.TarInfo("x")
     info.type, info.size = tarfile.XHDTYPE, len(content)
     with gzip.open(path, "wb") as file:
-        file.write(info.tobuf(tarfile.USTAR_FORMAT) + content + bytes(-len(content) % 512))
+        for _ in range(number):
+            file.write(info.tobuf(tarfile.USTAR_FORMAT) + content + bytes(-len(content) % 512))
         code = tarfile.TarInfo("scheduler.py")
         code.size = len(CODE)
         file.write(code.tobuf() + CODE + bytes(512 - len(CODE) + 1024))
 
 
-@pytest.mark.parametrize("digits", [3_000_000, 60_000])
-def test_a_long_header_is_refused(tmp_path, digits):
-    header_tar(tmp_path / "work.tar.gz", b"1" * digits)
+# One header of 60,000 digits takes a second or two where Python is old, and nothing where it is new.
+@pytest.mark.parametrize("digits, number", [(3_000_000, 1), (60_000, 40)])
+def test_long_headers_are_refused(tmp_path, digits, number):
+    header_tar(tmp_path / "work.tar.gz", b"1" * digits, number)
     with pytest.raises(Refused, match=r"a header of 2930 kB|processor time|cannot be read|neither a folder nor"):
         read(tmp_path / "work.tar.gz")
 
