@@ -1,6 +1,6 @@
 """How good are samples? Your infer.py makes them; a classifier and a distance to real digits judge them. Handout 7.2.
 
-    python evaluate.py --checkpoint checkpoints/v_prediction.safetensors        90 s on one core
+    python evaluate.py --checkpoint checkpoints/v_prediction.safetensors        1 minute of a core
 
 Its words: "confident" is the share of images for which the classifier's largest probability is above 0.9; "digits" is
 how many of each it sees; "Frechet distance" compares mean and covariance of the features of the images with those of

@@ -1,7 +1,7 @@
 """The study: prediction type x number of steps x eta, and bits and distortion, as tables and plots. Handout 7.
 
     python study.py                                        the two checkpoints of the kit, into runs/study/;
-                                                           25 minutes on two cores
+                                                           11 minutes on two cores
     python study.py --student jdoe42 run/model.safetensors     one of your own, from noise of your own
 
 Samples come from your infer.py, bits from your scheduler.py. Stop it whenever you like: every result is a file of its

@@ -2,8 +2,8 @@
 IF report ddim --> Handout 7.2.<!-- END IF -->
 
     ### IF v_prediction mnist
-    python evaluate.py --checkpoint checkpoints/v_prediction.safetensors        90 s on one core
-    ### ELSE python evaluate.py --checkpoint {checkpoint}        90 s on one core
+    python evaluate.py --checkpoint checkpoints/v_prediction.safetensors        1 minute of a core
+    ### ELSE python evaluate.py --checkpoint {checkpoint}        1 minute of a core
     ### END IF
 
 Its words: "confident" is the share of images for which the classifier's largest probability is above 0.9; "digits" is

@@ -4,7 +4,7 @@
 
     ### IF v_prediction mnist
     python study.py                                        the two checkpoints of the kit, into runs/study/;
-                                                           25 minutes on two cores
+                                                           11 minutes on two cores
     ### ELSE python study.py                                        one checkpoint, into runs/study/
     ### END IF
     python study.py --student jdoe42 run/model.safetensors     one of your own, from noise of your own

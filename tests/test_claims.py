@@ -273,7 +273,8 @@ def test_losses_of_the_checkpoints():
     loss, image = {}, {}
     for kind in reference.PREDICTION_TYPES:
         model, config = load(CHECKPOINTS / f"{kind}.safetensors")
-        scheduler = ddpm(prediction_type=config["prediction_type"], beta_schedule=config["beta_schedule"])
+        settings = {name: config[name] for name in ("prediction_type", "beta_schedule")}
+        scheduler = ddpm(clip_sample=False, **settings)
         for t in (0, 19, 199, 599, 799, 999):
             times = torch.full((len(x0),), t)
             x_t = scheduler.add_noise(x0, noise, times)
@@ -282,10 +283,10 @@ def test_losses_of_the_checkpoints():
             loss[kind, t] = (output - target).square().mean().item()
             image[kind, t] = (scheduler.predict(output, t, x_t)[0] - x0).square().mean().item()
     assert loss["epsilon", 999] < loss["epsilon", 19] / 2000
-    assert max(loss["v_prediction", t] for t in (0, 19, 199, 599, 999)) < 9 * loss["v_prediction", 199]
+    assert max(loss["v_prediction", t] for t in (0, 19, 199, 599, 999)) < 14 * loss["v_prediction", 199]
     assert all(0.9 < image["epsilon", t] / image["v_prediction", t] < 1.1 for t in (199, 599, 799))
-    assert image["v_prediction", 999] < 1.3 * image["v_prediction", 599]
-    assert 1.35 < image["epsilon", 999] / image["v_prediction", 999] < 1.5
+    assert image["v_prediction", 999] < 1.35 * image["v_prediction", 599]
+    assert 1.5 < image["epsilon", 999] / image["v_prediction", 999] < 1.7
 
 
 def test_the_first_figure_shows_what_its_words_say():

@@ -20,7 +20,7 @@ class UNet(nn.Module):
 
     # Without types, like the real one: a test compares their signatures.
     def __init__(
-        self, image_channels=1, channels=(48, 64), num_blocks=1, time_channels=64, num_heads=4, num_classes=None
+        self, image_channels=1, channels=(40, 64), num_blocks=3, time_channels=64, num_heads=4, num_classes=None
     ):
         super().__init__()
         self.slope = nn.Parameter(torch.zeros(time_channels))

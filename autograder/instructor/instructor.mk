@@ -87,6 +87,9 @@ bench: ## time grading, the box, training, sampling and the gradebook, each besi
 	@$(DEV) -m autograder.instructor.bench.sampling
 	@$(DEV) -m autograder.instructor.bench.gradebook
 
+bench-training: ## ten minutes of a core: train.py beside the loop of the Hugging Face course (half an hour) [ARGS="--minutes 2"]
+	@export OMP_NUM_THREADS=1; $(DEV) -m autograder.instructor.bench.learning $(value ARGS)
+
 bench-class: ## time a class of 300 beside nbgrader, otter-grader and pytest, each as its manual says (minutes)
 	@$(DEV) -m autograder.instructor.bench.classroom
 
@@ -97,4 +100,4 @@ validity: ## how often the autograder errs: grade wrong and right submissions by
 	@$(DEV) -m autograder.instructor.validity
 
 .PHONY: course release class regrade test test-slow fuzz test-gpu test-rig skeleton record losses figures report words handout gradebook formgrader
-.PHONY: feedback canvas similar viva bench bench-class gpu-report validity
+.PHONY: feedback canvas similar viva bench bench-training bench-class gpu-report validity
